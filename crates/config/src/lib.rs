@@ -1,0 +1,1 @@
+//! mainstay.toml, environment and flags to checked settings, and every complaint

@@ -1,0 +1,1 @@
+//! Facts in, text out: metrics, access records, events

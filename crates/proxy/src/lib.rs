@@ -1,0 +1,1 @@
+//! Bytes between sockets: listeners, upstream pool, balancing, forwarding

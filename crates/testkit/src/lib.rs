@@ -1,0 +1,1 @@
+//! Test harness: the real program with real apps, reads like a sentence

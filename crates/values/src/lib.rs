@@ -1,0 +1,1 @@
+//! Durations, sizes, hosts, networks, secrets and problems: parse and print, nothing else
