@@ -1,1 +1,32 @@
-//! Durations, sizes, hosts, networks, secrets and problems: parse and print, nothing else
+//! Values as people write them: durations, sizes, addresses, hosts, paths, networks, secrets, and
+//! complaints about them.
+//!
+//! Parses and prints. Opens nothing, resolves nothing, reads no file, environment or clock, and
+//! depends on nothing of ours.
+
+mod address;
+mod bad_value;
+mod duration;
+mod host;
+mod nearest;
+mod network;
+mod path;
+mod problem;
+mod rate;
+mod secret;
+mod size;
+mod text;
+mod trusted_proxies;
+
+pub use address::Address;
+pub use bad_value::BadValue;
+pub use duration::{format_duration, parse_duration};
+pub use host::HostPattern;
+pub use nearest::nearest;
+pub use network::{Network, canonical};
+pub use path::PathPattern;
+pub use problem::{Place, Problem, Problems};
+pub use rate::Rate;
+pub use secret::Secret;
+pub use size::Size;
+pub use trusted_proxies::{Client, TrustedProxies, Walk, parse_forwarded_address};
