@@ -1,1 +1,39 @@
-//! Test harness: the real program with real apps, reads like a sentence
+//! Test harness: the real program with real apps, reads like a sentence.
+//!
+//! ```no_run
+//! use mainstay_testkit::Mainstay;
+//!
+//! let mainstay = Mainstay::run("server.js").app("express4").flags(["-n", "2"]).start();
+//! mainstay.get("/").expect(200).body_contains("express4");
+//! assert!(mainstay.stop().success());
+//! ```
+//!
+//! What may not be here: knowledge of our own crates (the program is a stranger with a command line), sleeps
+//! that stand for "by then it will have happened", fixed ports, waits without an end. Everything started
+//! here is killed and reaped when its value is dropped. A failing expectation panics at the test's own line and
+//! prints what the program had written.
+
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "panicking is how a test harness reports"
+)]
+
+mod eventually;
+mod folder;
+mod mainstay;
+mod origin;
+mod output;
+mod packages;
+mod processes;
+mod response;
+mod running;
+mod wire;
+
+pub use eventually::{eventually, patience};
+pub use folder::Folder;
+pub use mainstay::{Ended, Mainstay};
+pub use origin::{Origin, Received, Script};
+pub use output::Output;
+pub use response::{Ending, Response};
+pub use running::Running;
+pub use wire::Wire;

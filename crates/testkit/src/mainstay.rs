@@ -1,0 +1,311 @@
+//! The program about to be started: what to run, with what around it.
+//!
+//! What may not be here: anything of the surrounding machine that changes the outcome. The environment is
+//! cleaned, the runtime directory is the test's own, the port is a free one unless the test says otherwise.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use crate::{Folder, Output, Running, eventually, packages};
+
+/// Describes one start of the program.
+#[derive(Debug)]
+#[must_use = "nothing runs until `start` or `finish`"]
+pub struct Mainstay {
+    binary: PathBuf,
+    verb: Vec<String>,
+    flags: Vec<String>,
+    target: Vec<String>,
+    folder: Folder,
+    environment: Vec<(String, OsString)>,
+    path: Vec<PathBuf>,
+    address: Address,
+}
+
+/// Who decides the address.
+#[derive(Debug, PartialEq, Eq)]
+enum Address {
+    /// The harness: a free port of loopback.
+    Free,
+    /// The test, by flags, file or app.
+    AsConfigured,
+}
+
+/// What a program left behind that ended by itself.
+#[derive(Debug)]
+pub struct Ended {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Everything it wrote.
+    pub output: String,
+}
+
+impl Mainstay {
+    /// `mainstay run FLAGS TARGET`, in a fresh folder: a file, a folder, or nothing (`""`) for the configuration alone.
+    #[track_caller]
+    pub fn run(target: &str) -> Self {
+        let target = if target.is_empty() {
+            Vec::new()
+        } else {
+            vec![target.to_owned()]
+        };
+        Self::new(&["run"], target)
+    }
+
+    /// `mainstay run FLAGS -- COMMAND...`.
+    #[track_caller]
+    pub fn run_command<const N: usize>(command: [&str; N]) -> Self {
+        let words = ["--"]
+            .into_iter()
+            .chain(command)
+            .map(str::to_owned)
+            .collect();
+        Self::new(&["run"], words)
+    }
+
+    /// `mainstay run FLAGS --upstream ADDRESS`.
+    #[track_caller]
+    pub fn in_front_of(upstream: &str) -> Self {
+        Self::run("").flags(["--upstream", upstream])
+    }
+
+    /// `mainstay WORDS...`, nothing added.
+    #[track_caller]
+    pub fn say<const N: usize>(words: [&str; N]) -> Self {
+        Self::new(&words, Vec::new()).listens_as_configured()
+    }
+
+    #[track_caller]
+    fn new(verb: &[&str], target: Vec<String>) -> Self {
+        Self {
+            binary: built_binary(),
+            verb: verb.iter().map(|&word| word.to_owned()).collect(),
+            flags: Vec::new(),
+            target,
+            folder: Folder::new(),
+            environment: Vec::new(),
+            path: Vec::new(),
+            address: Address::Free,
+        }
+    }
+
+    /// Another program file than the one that was built beside the tests.
+    pub fn binary(mut self, path: impl Into<PathBuf>) -> Self {
+        self.binary = path.into();
+        self
+    }
+
+    /// Flags in front of the target.
+    pub fn flags<const N: usize>(mut self, flags: [&str; N]) -> Self {
+        self.flags.extend(flags.map(str::to_owned));
+        self
+    }
+
+    /// Writes `mainstay.toml` and names it by `-c`.
+    #[track_caller]
+    pub fn config(mut self, text: &str) -> Self {
+        self.folder.write("mainstay.toml", text);
+        self.flags
+            .extend(["-c".to_owned(), "mainstay.toml".to_owned()]);
+        self
+    }
+
+    /// Writes one file of the app.
+    #[track_caller]
+    pub fn file(self, name: &str, text: &str) -> Self {
+        self.folder.write(name, text);
+        self
+    }
+
+    /// Copies an app of `tests/apps` here, and links the packages it needs.
+    #[track_caller]
+    pub fn app(self, name: &str) -> Self {
+        self.folder.copy_from(&packages::app(name));
+        self.packages()
+    }
+
+    /// Links the Node packages of `tests/apps` here.
+    #[track_caller]
+    pub fn packages(self) -> Self {
+        let link = self.folder.path().join("node_modules");
+        if !link.exists() {
+            std::os::unix::fs::symlink(packages::node_modules(), &link)
+                .expect("the folder is ours to write");
+        }
+        self
+    }
+
+    /// Puts the Python of `tests/apps` in front of the `PATH`.
+    #[track_caller]
+    pub fn python(mut self) -> Self {
+        self.path.push(packages::python());
+        self
+    }
+
+    /// One variable of the environment.
+    pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Leaves the address to flags, file or app; otherwise a free port of loopback is asked for.
+    pub fn listens_as_configured(mut self) -> Self {
+        self.address = Address::AsConfigured;
+        self
+    }
+
+    /// Where the app's files are.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts it and waits for the line with its address.
+    #[must_use]
+    #[track_caller]
+    pub fn start(self) -> Running {
+        let (child, output) = self.spawn();
+        Running::wait_for_address(child, output, self.folder)
+    }
+
+    /// Starts it and waits for its end; for what is meant to end by itself.
+    #[must_use]
+    #[track_caller]
+    pub fn finish(self) -> Ended {
+        let (child, output) = self.spawn();
+        let mut running = Running::without_address(child, output.clone(), self.folder);
+        let status = eventually(
+            &format!("the end of a program that said\n{}", output.text()),
+            || running.ended(),
+        );
+        output.wait_for_end();
+        Ended {
+            status,
+            output: output.text(),
+        }
+    }
+
+    #[track_caller]
+    fn spawn(&self) -> (Child, Output) {
+        let mut command = self.command();
+        let mut child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {}: {error}", self.binary.display()));
+        let output = Output::default();
+        output.collect(child.stdout.take().expect("it was piped"));
+        output.collect(child.stderr.take().expect("it was piped"));
+        (child, output)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.args(&self.verb).args(&self.flags);
+        if self.address == Address::Free {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
+        command.args(&self.target).current_dir(self.folder.path());
+        for stray in [
+            "NODE_OPTIONS",
+            "NODE_ENV",
+            "PORT",
+            "HOST",
+            "NOTIFY_SOCKET",
+            "LISTEN_FDS",
+            "LISTEN_PID",
+        ] {
+            command.env_remove(stray);
+        }
+        command.env("MAINSTAY_RUNTIME_DIR", self.folder.path().join(".run"));
+        command.env("PATH", self.search_path());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command.process_group(0);
+        command
+    }
+
+    fn search_path(&self) -> OsString {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "node and python are found where the machine has them"
+        )]
+        let inherited = std::env::var_os("PATH").unwrap_or_default();
+        std::env::join_paths(
+            self.path
+                .iter()
+                .cloned()
+                .chain(std::env::split_paths(&inherited)),
+        )
+        .unwrap_or(inherited)
+    }
+}
+
+impl Ended {
+    /// Expects this exit code.
+    #[track_caller]
+    pub fn expect_code(self, code: i32) -> Self {
+        assert!(
+            self.status.code() == Some(code),
+            "expected exit code {code}, got {}\n{}",
+            self.status,
+            self.output
+        );
+        self
+    }
+
+    /// Expects a failure, whatever its code.
+    #[track_caller]
+    pub fn expect_failure(self) -> Self {
+        assert!(
+            !self.status.success(),
+            "expected a failure, but it went well\n{}",
+            self.output
+        );
+        self
+    }
+
+    /// Expects the output to contain all of these.
+    #[track_caller]
+    pub fn says<const N: usize>(self, parts: [&str; N]) -> Self {
+        let mut missing = String::new();
+        for part in parts.iter().filter(|part| !self.output.contains(**part)) {
+            let _ = write!(missing, " `{part}`");
+        }
+        assert!(
+            missing.is_empty(),
+            "expected to read{missing}, got\n{}",
+            self.output
+        );
+        self
+    }
+}
+
+/// `MAINSTAY_BIN`, else the program beside the running test (`target/PROFILE/deps/TEST` or `target/PROFILE/TEST`).
+#[track_caller]
+fn built_binary() -> PathBuf {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an installed or instrumented program can be tested too"
+    )]
+    if let Some(path) = std::env::var_os("MAINSTAY_BIN") {
+        return path.into();
+    }
+    let test = std::env::current_exe().expect("a running test has a file");
+    let found = test
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join("mainstay"))
+        .find(|path| path.is_file());
+    found.unwrap_or_else(|| {
+        panic!(
+            "no `mainstay` beside {}; run `cargo build -p mainstay-cli`, or set MAINSTAY_BIN",
+            test.display()
+        )
+    })
+}

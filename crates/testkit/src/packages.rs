@@ -1,0 +1,45 @@
+//! Where the packages of the test apps are.
+//!
+//! What may not be here: installing. `cargo xtask test` does that, once, from the lock files of `tests/apps`;
+//! a test that finds nothing fails and says so.
+
+use std::path::{Path, PathBuf};
+
+/// The workspace, from this crate's own place in it.
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The source of one app of `tests/apps`.
+#[track_caller]
+pub(crate) fn app(name: &str) -> PathBuf {
+    existing(workspace().join("tests/apps").join(name), "no such app")
+}
+
+/// The installed Node packages.
+#[track_caller]
+pub(crate) fn node_modules() -> PathBuf {
+    existing(
+        cache("node/node_modules"),
+        "the Node packages of the test apps are not installed; run `cargo xtask test` once",
+    )
+}
+
+/// The folder with `uvicorn`, `gunicorn` and their Python.
+#[track_caller]
+pub(crate) fn python() -> PathBuf {
+    existing(
+        cache("python/bin"),
+        "the Python packages of the test apps are not installed; run `cargo xtask test` once",
+    )
+}
+
+fn cache(name: &str) -> PathBuf {
+    workspace().join("target/test-packages").join(name)
+}
+
+#[track_caller]
+fn existing(path: PathBuf, otherwise: &str) -> PathBuf {
+    path.canonicalize()
+        .unwrap_or_else(|_| panic!("{otherwise} ({})", path.display()))
+}
