@@ -17,23 +17,32 @@
     clippy::missing_panics_doc,
     reason = "panicking is how a test harness reports"
 )]
+#![allow(
+    clippy::return_self_not_must_use,
+    reason = "expectations chain, and the last one of a chain is used by having been stated"
+)]
 
+mod ended;
 mod eventually;
 mod folder;
 mod mainstay;
+mod message;
 mod origin;
 mod output;
 mod packages;
 mod processes;
 mod response;
 mod running;
+mod script;
 mod wire;
 
+pub use ended::Ended;
 pub use eventually::{eventually, patience};
 pub use folder::Folder;
-pub use mainstay::{Ended, Mainstay};
-pub use origin::{Origin, Received, Script};
+pub use mainstay::Mainstay;
+pub use origin::{Origin, Received};
 pub use output::Output;
 pub use response::{Ending, Response};
 pub use running::Running;
+pub use script::Script;
 pub use wire::Wire;

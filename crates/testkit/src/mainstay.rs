@@ -4,12 +4,11 @@
 //! cleaned, the runtime directory is the test's own, the port is a free one unless the test says otherwise.
 
 use std::ffi::OsString;
-use std::fmt::Write as _;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 
-use crate::{Folder, Output, Running, eventually, packages};
+use crate::{Ended, Folder, Output, Running, eventually, packages};
 
 /// Describes one start of the program.
 #[derive(Debug)]
@@ -32,15 +31,6 @@ enum Address {
     Free,
     /// The test, by flags, file or app.
     AsConfigured,
-}
-
-/// What a program left behind that ended by itself.
-#[derive(Debug)]
-pub struct Ended {
-    /// How it ended.
-    pub status: ExitStatus,
-    /// Everything it wrote.
-    pub output: String,
 }
 
 impl Mainstay {
@@ -164,7 +154,6 @@ impl Mainstay {
     }
 
     /// Starts it and waits for the line with its address.
-    #[must_use]
     #[track_caller]
     pub fn start(self) -> Running {
         let (child, output) = self.spawn();
@@ -172,7 +161,7 @@ impl Mainstay {
     }
 
     /// Starts it and waits for its end; for what is meant to end by itself.
-    #[must_use]
+    #[must_use = "an end that nobody looks at proves nothing"]
     #[track_caller]
     pub fn finish(self) -> Ended {
         let (child, output) = self.spawn();
@@ -242,46 +231,6 @@ impl Mainstay {
                 .chain(std::env::split_paths(&inherited)),
         )
         .unwrap_or(inherited)
-    }
-}
-
-impl Ended {
-    /// Expects this exit code.
-    #[track_caller]
-    pub fn expect_code(self, code: i32) -> Self {
-        assert!(
-            self.status.code() == Some(code),
-            "expected exit code {code}, got {}\n{}",
-            self.status,
-            self.output
-        );
-        self
-    }
-
-    /// Expects a failure, whatever its code.
-    #[track_caller]
-    pub fn expect_failure(self) -> Self {
-        assert!(
-            !self.status.success(),
-            "expected a failure, but it went well\n{}",
-            self.output
-        );
-        self
-    }
-
-    /// Expects the output to contain all of these.
-    #[track_caller]
-    pub fn says<const N: usize>(self, parts: [&str; N]) -> Self {
-        let mut missing = String::new();
-        for part in parts.iter().filter(|part| !self.output.contains(**part)) {
-            let _ = write!(missing, " `{part}`");
-        }
-        assert!(
-            missing.is_empty(),
-            "expected to read{missing}, got\n{}",
-            self.output
-        );
-        self
     }
 }
 

@@ -16,39 +16,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use crate::eventually;
-
-/// What the origin does with one request.
-#[derive(Clone, Debug)]
-enum Act {
-    /// Writes these bytes, and keeps the connection or closes it.
-    Write(Vec<u8>, After),
-    /// Says nothing and keeps the connection open.
-    Hang,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum After {
-    Keep,
-    Close,
-}
-
-/// When an act begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Begins {
-    /// Once the request is whole.
-    AfterBody,
-    /// As soon as its head is there.
-    AfterHead,
-}
-
-/// A script: one act for each request, in order of arrival; the last one is repeated.
-#[derive(Clone, Debug)]
-#[must_use = "a script does nothing until it is started"]
-pub struct Script {
-    acts: Vec<Act>,
-    begins: Begins,
-}
+use crate::script::{Act, After, Begins};
+use crate::{Script, eventually};
 
 /// One request as the origin received it.
 #[derive(Clone, Debug)]
@@ -80,11 +49,7 @@ struct Stage {
 impl Origin {
     /// A script whose first answer is these bytes.
     pub fn answers(bytes: impl AsRef<[u8]>) -> Script {
-        Script {
-            acts: Vec::new(),
-            begins: Begins::AfterBody,
-        }
-        .then_answers(bytes)
+        Script::new(Vec::new()).then_answers(bytes)
     }
 
     /// A script that answers 200 with this text.
@@ -102,10 +67,24 @@ impl Origin {
 
     /// A script that never answers.
     pub fn hangs() -> Script {
-        Script {
-            acts: vec![Act::Hang],
-            begins: Begins::AfterBody,
-        }
+        Script::new(vec![Act::Hang])
+    }
+
+    /// Opens on a free port of loopback.
+    #[track_caller]
+    pub(crate) fn open(script: Script) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+        let address = listener.local_addr().expect("a listener has an address");
+        let stage = Arc::new(Stage {
+            script,
+            received: Mutex::default(),
+            open: Mutex::default(),
+            connections: AtomicUsize::new(0),
+            stopping: AtomicBool::new(false),
+        });
+        let host = Arc::clone(&stage);
+        thread::spawn(move || host.admit(&listener));
+        Self { address, stage }
     }
 
     /// `127.0.0.1:PORT`.
@@ -137,54 +116,6 @@ impl Origin {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.stage.connections.load(Ordering::SeqCst)
-    }
-}
-
-impl Script {
-    /// Answers the next request with these bytes and keeps the connection.
-    pub fn then_answers(mut self, bytes: impl AsRef<[u8]>) -> Self {
-        self.acts
-            .push(Act::Write(bytes.as_ref().to_vec(), After::Keep));
-        self
-    }
-
-    /// Closes the connection after the last answer named.
-    pub fn then_closes(mut self) -> Self {
-        match self.acts.last_mut() {
-            Some(Act::Write(_, after)) => *after = After::Close,
-            _ => self.acts.push(Act::Write(Vec::new(), After::Close)),
-        }
-        self
-    }
-
-    /// Leaves the next request without an answer.
-    pub fn then_hangs(mut self) -> Self {
-        self.acts.push(Act::Hang);
-        self
-    }
-
-    /// Answers as soon as a request's head is there, without reading its body.
-    pub fn early(mut self) -> Self {
-        self.begins = Begins::AfterHead;
-        self
-    }
-
-    /// Opens the house on a free port of loopback.
-    #[must_use]
-    #[track_caller]
-    pub fn start(self) -> Origin {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-        let address = listener.local_addr().expect("a listener has an address");
-        let stage = Arc::new(Stage {
-            script: self,
-            received: Mutex::default(),
-            open: Mutex::default(),
-            connections: AtomicUsize::new(0),
-            stopping: AtomicBool::new(false),
-        });
-        let house = Arc::clone(&stage);
-        thread::spawn(move || house.admit(&listener));
-        Origin { address, stage }
     }
 }
 
@@ -299,7 +230,7 @@ fn read_until(stream: &mut TcpStream, unread: &mut Vec<u8>, marker: &[u8]) -> Op
 }
 
 fn read_more(stream: &mut TcpStream, unread: &mut Vec<u8>) -> bool {
-    let mut block = [0; 64 * 1024];
+    let mut block = [0; 16 * 1024];
     match stream.read(&mut block) {
         Ok(count @ 1..) => {
             unread.extend_from_slice(&block[..count]);
@@ -310,80 +241,4 @@ fn read_more(stream: &mut TcpStream, unread: &mut Vec<u8>) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::{Output, Wire};
-
-    use super::*;
-
-    fn wire(origin: &Origin) -> Wire {
-        Wire::connect(origin.address().parse().unwrap(), Output::default())
-    }
-
-    #[test]
-    fn answers_in_order_and_repeats_the_last() {
-        let origin = Origin::says("one")
-            .then_answers("HTTP/1.1 204 No Content\r\n\r\n")
-            .start();
-        let mut wire = wire(&origin);
-        let _ = wire
-            .send("POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nab")
-            .response()
-            .expect(200)
-            .body_is("one");
-        let _ = wire
-            .send("GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n")
-            .response()
-            .expect(204);
-        let _ = wire.response().expect(204);
-        assert_eq!(origin.connections(), 1);
-        assert_eq!(origin.received()[0].body, b"ab");
-    }
-
-    #[test]
-    fn a_cut_answer_is_seen_as_broken() {
-        for cut in [
-            "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf",
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
-        ] {
-            let origin = Origin::answers(cut).then_closes().start();
-            let _ = wire(&origin)
-                .send("GET / HTTP/1.1\r\n\r\n")
-                .response()
-                .expect_broken()
-                .body_is("half");
-        }
-    }
-
-    #[test]
-    fn chunks_and_trailers_are_read() {
-        let origin = Origin::answers("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\nSum: 7\r\n\r\n").start();
-        let response = wire(&origin)
-            .send("GET / HTTP/1.1\r\n\r\n")
-            .response()
-            .expect(200)
-            .body_is("abc");
-        assert_eq!(response.trailers, [("Sum".to_owned(), "7".to_owned())]);
-    }
-
-    #[test]
-    fn an_early_answer_does_not_wait_for_the_body() {
-        let origin = Origin::answers("HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n")
-            .then_closes()
-            .early()
-            .start();
-        let _ = wire(&origin)
-            .send("POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n")
-            .response()
-            .expect(413);
-    }
-
-    #[test]
-    fn a_closed_connection_is_noticed() {
-        let origin = Origin::closes().start();
-        assert!(
-            wire(&origin)
-                .send("GET / HTTP/1.1\r\n\r\n")
-                .is_closed_eventually()
-        );
-    }
-}
+mod tests;

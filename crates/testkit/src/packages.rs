@@ -13,14 +13,14 @@ fn workspace() -> PathBuf {
 /// The source of one app of `tests/apps`.
 #[track_caller]
 pub(crate) fn app(name: &str) -> PathBuf {
-    existing(workspace().join("tests/apps").join(name), "no such app")
+    existing(&workspace().join("tests/apps").join(name), "no such app")
 }
 
 /// The installed Node packages.
 #[track_caller]
 pub(crate) fn node_modules() -> PathBuf {
     existing(
-        cache("node/node_modules"),
+        &cache("node/node_modules"),
         "the Node packages of the test apps are not installed; run `cargo xtask test` once",
     )
 }
@@ -29,7 +29,7 @@ pub(crate) fn node_modules() -> PathBuf {
 #[track_caller]
 pub(crate) fn python() -> PathBuf {
     existing(
-        cache("python/bin"),
+        &cache("python/bin"),
         "the Python packages of the test apps are not installed; run `cargo xtask test` once",
     )
 }
@@ -39,7 +39,7 @@ fn cache(name: &str) -> PathBuf {
 }
 
 #[track_caller]
-fn existing(path: PathBuf, otherwise: &str) -> PathBuf {
+fn existing(path: &Path, otherwise: &str) -> PathBuf {
     path.canonicalize()
         .unwrap_or_else(|_| panic!("{otherwise} ({})", path.display()))
 }

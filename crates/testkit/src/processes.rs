@@ -94,7 +94,9 @@ mod tests {
         let tree = eventually("the shell's child", || {
             Some(Process::tree(pid)).filter(|tree| tree.len() == 2)
         });
-        tree.iter().for_each(|process| process.kill());
+        for process in &tree {
+            process.kill();
+        }
         shell.wait().unwrap();
         eventually("both to be gone", || {
             tree.iter().all(|process| !process.lives()).then_some(())

@@ -16,7 +16,6 @@ pub enum Ending {
 
 /// One response.
 #[derive(Clone, Debug)]
-#[must_use = "an answer that nobody looks at proves nothing"]
 pub struct Response {
     /// Head as received, without the empty line.
     pub head: String,

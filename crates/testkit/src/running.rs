@@ -61,18 +61,21 @@ impl Running {
     }
 
     /// GET, on a connection of its own.
+    #[must_use = "an answer that nobody looks at proves nothing"]
     #[track_caller]
     pub fn get(&self, path: &str) -> Response {
         self.get_with(path, [])
     }
 
     /// GET with more header fields.
+    #[must_use = "an answer that nobody looks at proves nothing"]
     #[track_caller]
     pub fn get_with<const N: usize>(&self, path: &str, fields: [(&str, &str); N]) -> Response {
         self.send("GET", path, fields, b"")
     }
 
     /// POST with a body of known length.
+    #[must_use = "an answer that nobody looks at proves nothing"]
     #[track_caller]
     pub fn post<const N: usize>(
         &self,
@@ -84,6 +87,7 @@ impl Running {
     }
 
     /// Sends these bytes on a connection of its own and reads one response.
+    #[must_use = "an answer that nobody looks at proves nothing"]
     #[track_caller]
     pub fn request(&self, bytes: impl AsRef<[u8]>) -> Response {
         self.connect().send(bytes).response()
@@ -224,7 +228,9 @@ impl Drop for Running {
         {
             let _ = kill_process_group(group, Signal::KILL);
         }
-        tree.iter().for_each(|process| process.kill());
+        for process in &tree {
+            process.kill();
+        }
         let _ = self.child.wait();
     }
 }
