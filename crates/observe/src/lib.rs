@@ -1,1 +1,21 @@
-//! Facts in, text out: metrics, access records, events
+//! Facts in, text out: metrics, access records, timestamps.
+//!
+//! Knows no HTTP server, no process and sends nothing. Counters are written by one thread each and
+//! summed when somebody asks, so that counting costs a store and no lock.
+
+mod access;
+mod counter;
+mod exposition;
+mod histogram;
+mod json;
+pub mod names;
+mod requests;
+mod timestamp;
+
+pub use access::AccessRecord;
+pub use counter::{Counter, Gauge};
+pub use exposition::Exposition;
+pub use histogram::{BUCKETS, Histogram, HistogramSum};
+pub use json::write_json_string;
+pub use requests::{RequestMetrics, RequestTotals, StatusSlot};
+pub use timestamp::{Timestamp, TimestampCache};

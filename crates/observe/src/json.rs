@@ -1,0 +1,69 @@
+//! JSON strings, written where a serializer would cost too much. Nothing else of JSON.
+
+/// Appends `bytes` as a JSON string with its quotes.
+///
+/// Control characters are escaped, so no value can forge a line or a terminal sequence; bytes that
+/// are not UTF-8 become U+FFFD. The C1 controls and DEL are escaped too: terminals act on them.
+pub fn write_json_string(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b'"');
+    // the usual case: plain ASCII with nothing to escape
+    if bytes
+        .iter()
+        .all(|byte| matches!(byte, 0x20..=0x7e) && *byte != b'"' && *byte != b'\\')
+    {
+        out.extend_from_slice(bytes);
+    } else {
+        for character in String::from_utf8_lossy(bytes).chars() {
+            write_character(out, character);
+        }
+    }
+    out.push(b'"');
+}
+
+fn write_character(out: &mut Vec<u8>, character: char) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    match character {
+        '"' => out.extend_from_slice(b"\\\""),
+        '\\' => out.extend_from_slice(b"\\\\"),
+        '\n' => out.extend_from_slice(b"\\n"),
+        '\r' => out.extend_from_slice(b"\\r"),
+        '\t' => out.extend_from_slice(b"\\t"),
+        control if control.is_control() => {
+            let code = control as u32 as usize;
+            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', HEX[code >> 4 & 15], HEX[code & 15]]);
+        }
+        other => out.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_could_forge_a_line_is_escaped() {
+        for (input, expected) in [
+            (&b"plain"[..], r#""plain""#),
+            (b"a\"b\\c", r#""a\"b\\c""#),
+            (b"\x1b[31m\r\n", r#""\u001b[31m\r\n""#),
+            (b"\xc2\x9b1m\x7f", r#""\u009b1m\u007f""#),
+            (b"\xff", "\"\u{fffd}\""),
+        ] {
+            let mut out = Vec::new();
+            write_json_string(&mut out, input);
+            assert_eq!(String::from_utf8_lossy(&out), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn one_line_whatever_comes(input in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let mut out = Vec::new();
+            write_json_string(&mut out, &input);
+            let text = String::from_utf8(out).expect("JSON is UTF-8");
+            prop_assert!(!text.chars().any(char::is_control));
+            prop_assert!(text.starts_with('"') && text.ends_with('"'));
+        }
+    }
+}

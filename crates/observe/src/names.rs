@@ -1,0 +1,24 @@
+//! Every metric name, once. Nothing else.
+
+/// Requests answered, by method, route and status code.
+pub const HTTP_REQUESTS_TOTAL: &str = "http_requests_total";
+/// Seconds from the first byte of a request's head to the last byte of its response.
+pub const HTTP_REQUEST_DURATION_SECONDS: &str = "http_request_duration_seconds";
+/// Requests in progress now.
+pub const ACTIVE_REQUESTS: &str = "active_requests";
+/// Client connections open now.
+pub const ACTIVE_CONNECTIONS: &str = "active_connections";
+/// Client connections accepted since start.
+pub const CONNECTIONS_TOTAL: &str = "mainstay_connections_total";
+/// Bytes of response bodies sent to clients.
+pub const RESPONSE_BYTES_TOTAL: &str = "mainstay_response_bytes_total";
+/// Attempts at an origin beyond the first, by the resend rule.
+pub const RESENDS_TOTAL: &str = "mainstay_resends_total";
+/// Connections opened to origins.
+pub const ORIGIN_CONNECTIONS_TOTAL: &str = "mainstay_origin_connections_total";
+/// Access lines that could not be handed on in time.
+pub const ACCESS_LINES_DROPPED_TOTAL: &str = "mainstay_access_lines_dropped_total";
+/// Times that accepting had to pause because file descriptors ran out.
+pub const ACCEPT_PAUSES_TOTAL: &str = "mainstay_accept_pauses_total";
+/// Workers ready to serve, by app.
+pub const WORKERS_READY: &str = "mainstay_workers_ready";
