@@ -1,0 +1,134 @@
+//! From the lines of a head to names and values. `httparse` reads them; what it is lenient
+//! about is checked here: every line ends in CRLF, none is empty, none is too long. What a
+//! field means is not known here.
+
+use std::mem::MaybeUninit;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
+
+use crate::scan::is_token;
+use crate::{HeadFault, Limits};
+
+/// Uninitialised room for the fields of one head, on the stack.
+pub(crate) type Room<'buf> = [MaybeUninit<httparse::Header<'buf>>; Limits::MOST_FIELDS];
+
+/// Room for the fields of one head.
+pub(crate) fn room<'buf>() -> Room<'buf> {
+    [const { MaybeUninit::uninit() }; Limits::MOST_FIELDS]
+}
+
+/// How much of the room the limits allow to be used.
+pub(crate) fn most(limits: &Limits) -> usize {
+    limits.fields.min(Limits::MOST_FIELDS)
+}
+
+/// Checks that `head` ends in a blank line, that every field's line begins behind a CRLF, and
+/// that no field is too long.
+pub(crate) fn check_lines(
+    head: &[u8],
+    fields: &[httparse::Header<'_>],
+    limits: &Limits,
+) -> Result<(), HeadFault> {
+    for field in fields {
+        // names are slices of the head, so the difference is their place in it
+        let start = field.name.as_ptr() as usize - head.as_ptr() as usize;
+        if start < 2 || head[start - 2..start] != *b"\r\n" {
+            return Err(HeadFault::BareLf);
+        }
+        if field.name.len() + field.value.len() > limits.field {
+            return Err(HeadFault::FieldTooLarge);
+        }
+    }
+    if head.ends_with(b"\r\n\r\n") {
+        Ok(())
+    } else {
+        Err(HeadFault::BareLf)
+    }
+}
+
+/// A name and a value as `http` holds them; the value is a slice of the head.
+pub(crate) fn own(
+    head: &Bytes,
+    name: &str,
+    value: &[u8],
+) -> Result<(HeaderName, HeaderValue), HeadFault> {
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| HeadFault::FieldName)?;
+    let value =
+        HeaderValue::from_maybe_shared(head.slice_ref(value)).map_err(|_| HeadFault::FieldValue)?;
+    Ok((name, value))
+}
+
+/// Reads a section of fields that no start line precedes, up to its blank line.
+pub(crate) fn read_section(
+    section: &Bytes,
+    limits: &Limits,
+    mut each: impl FnMut(&str, &[u8]) -> Result<(), HeadFault>,
+) -> Result<(), HeadFault> {
+    let mut room = [httparse::EMPTY_HEADER; Limits::MOST_FIELDS];
+    let fields = match httparse::parse_headers(section, &mut room[..most(limits)]) {
+        Ok(httparse::Status::Complete((end, fields))) if end == section.len() => fields,
+        Err(httparse::Error::TooManyHeaders) => return Err(HeadFault::TooManyFields),
+        _ => return Err(diagnose(section)),
+    };
+    check_section(section, fields, limits)?;
+    fields
+        .iter()
+        .try_for_each(|field| each(field.name, field.value))
+}
+
+/// As [`check_lines`], for a section whose first line is a field.
+fn check_section(
+    section: &[u8],
+    fields: &[httparse::Header<'_>],
+    limits: &Limits,
+) -> Result<(), HeadFault> {
+    let (first, rest) = fields.split_first().ok_or(HeadFault::FieldName)?;
+    if first.name.len() + first.value.len() > limits.field {
+        return Err(HeadFault::FieldTooLarge);
+    }
+    check_lines(section, rest, limits)
+}
+
+/// Says what is wrong with lines that the parser did not take: the first thing, in order.
+#[cold]
+pub(crate) fn diagnose(lines: &[u8]) -> HeadFault {
+    for line in lines.split_inclusive(|&byte| byte == b'\n') {
+        let Some(line) = line.strip_suffix(b"\r\n") else {
+            return if line.ends_with(b"\n") {
+                HeadFault::BareLf
+            } else {
+                HeadFault::BareCr
+            };
+        };
+        if let Some(fault) = diagnose_line(line) {
+            return fault;
+        }
+    }
+    HeadFault::FieldName
+}
+
+fn diagnose_line(line: &[u8]) -> Option<HeadFault> {
+    for &byte in line {
+        match byte {
+            b'\r' => return Some(HeadFault::BareCr),
+            0 => return Some(HeadFault::Nul),
+            b'\t' => {}
+            1..=0x1f | 0x7f => return Some(HeadFault::Control),
+            _ => {}
+        }
+    }
+    if matches!(line.first()?, b' ' | b'\t') {
+        return Some(HeadFault::Fold);
+    }
+    let Some(colon) = memchr::memchr(b':', line) else {
+        return Some(HeadFault::FieldName);
+    };
+    let name = &line[..colon];
+    if matches!(name.last(), Some(b' ' | b'\t'))
+        && name.trim_ascii_end().iter().all(|&b| is_token(b))
+    {
+        return Some(HeadFault::SpaceBeforeColon);
+    }
+    (name.is_empty() || !name.iter().all(|&byte| is_token(byte))).then_some(HeadFault::FieldName)
+}

@@ -1,0 +1,58 @@
+//! Why a response of an upstream is not passed on. The proxy answers 502 to each of them.
+
+use crate::HeadFault;
+
+/// A response that is not passed on because its framing or its meaning is in doubt.
+///
+/// The connection is closed after any of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// A fault in the lines of the head.
+    #[error(transparent)]
+    Head(#[from] HeadFault),
+    /// The first bytes are not `HTTP/1.`.
+    #[error("the first bytes are not `HTTP/1.`")]
+    NotHttp,
+    /// A version other than HTTP/1.0 and HTTP/1.1.
+    #[error("the version is neither HTTP/1.0 nor HTTP/1.1")]
+    Version,
+    /// A status outside 100 to 599.
+    #[error("the status is not a number from 100 to 599")]
+    Status,
+    /// A `Content-Length` that is not decimal digits alone, or is beyond 64 bits.
+    #[error("`Content-Length` is not a number")]
+    Length,
+    /// More than one `Content-Length`, even when equal.
+    #[error("more than one `Content-Length`")]
+    LengthRepeated,
+    /// `Content-Length` beside `Transfer-Encoding`.
+    #[error("`Content-Length` beside `Transfer-Encoding`")]
+    LengthAndChunked,
+    /// A `Transfer-Encoding` other than exactly `chunked`.
+    #[error("`Transfer-Encoding` is not exactly `chunked`")]
+    Encoding,
+    /// More than one `Transfer-Encoding`.
+    #[error("more than one `Transfer-Encoding`")]
+    EncodingRepeated,
+    /// `Transfer-Encoding` in HTTP/1.0, which does not know it.
+    #[error("`Transfer-Encoding` in HTTP/1.0")]
+    EncodingBeforeHttp11,
+}
+
+impl Malformed {
+    /// A short word for logs and metrics.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Head(fault) => fault.reason(),
+            Self::NotHttp => "not_http",
+            Self::Version => "version",
+            Self::Status => "status",
+            Self::Length => "length",
+            Self::LengthRepeated => "length_repeated",
+            Self::LengthAndChunked => "length_and_chunked",
+            Self::Encoding => "transfer_encoding",
+            Self::EncodingRepeated => "transfer_encoding_repeated",
+            Self::EncodingBeforeHttp11 => "transfer_encoding_http10",
+        }
+    }
+}

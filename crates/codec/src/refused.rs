@@ -1,0 +1,127 @@
+//! Why the codec refuses a request, each with its status. No policy refusals: those are the
+//! pipeline's.
+
+use http::StatusCode;
+
+use crate::HeadFault;
+
+/// A request that is not served because it can be understood in two ways, or in none.
+///
+/// The connection is closed after any of them: where the next request would begin is unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// A fault in the lines of the head.
+    #[error(transparent)]
+    Head(#[from] HeadFault),
+    /// The first byte cannot begin a request: TLS or another protocol on a plain port.
+    #[error("the first byte cannot begin a request")]
+    NotHttp,
+    /// More empty lines in front of the request than
+    /// [`Limits::LEADING_LINES`](crate::Limits::LEADING_LINES).
+    #[error("too many empty lines before the request")]
+    LeadingLines,
+    /// A version other than HTTP/1.0 and HTTP/1.1.
+    #[error("the version is neither HTTP/1.0 nor HTTP/1.1")]
+    Version,
+    /// A method longer than [`Limits::METHOD`](crate::Limits::METHOD).
+    #[error("a method that nobody implements")]
+    Method,
+    /// `CONNECT`: we are no tunnel.
+    #[error("`CONNECT` asks for a tunnel, which is not offered")]
+    Connect,
+    /// A request target that is not one, holds a fragment, or has a form its method may not have.
+    #[error("the request target is not a path, an http URL, or `*` for OPTIONS")]
+    Target,
+    /// A request target longer than [`Limits::target`](crate::Limits::target).
+    #[error("the request target is longer than allowed")]
+    TargetTooLong,
+    /// HTTP/1.1 without `Host`.
+    #[error("HTTP/1.1 without `Host`")]
+    HostMissing,
+    /// More than one `Host`.
+    #[error("more than one `Host`")]
+    HostRepeated,
+    /// A `Host` or authority that is not a name or address with an optional port.
+    #[error("`Host` is not a name or an address with an optional port")]
+    Host,
+    /// A `Content-Length` that is not decimal digits alone, or is beyond 64 bits.
+    #[error("`Content-Length` is not a number")]
+    Length,
+    /// More than one `Content-Length`, even when equal.
+    #[error("more than one `Content-Length`")]
+    LengthRepeated,
+    /// `Content-Length` beside `Transfer-Encoding`.
+    #[error("`Content-Length` beside `Transfer-Encoding`")]
+    LengthAndChunked,
+    /// A `Transfer-Encoding` other than exactly `chunked`.
+    #[error("`Transfer-Encoding` is not exactly `chunked`")]
+    Encoding,
+    /// More than one `Transfer-Encoding`.
+    #[error("more than one `Transfer-Encoding`")]
+    EncodingRepeated,
+    /// `Transfer-Encoding` in HTTP/1.0, which does not know it.
+    #[error("`Transfer-Encoding` in HTTP/1.0")]
+    EncodingBeforeHttp11,
+    /// A field that some servers take for `Content-Length` or `Transfer-Encoding`, such as
+    /// `Content_Length`.
+    #[error("a field that looks like a framing field")]
+    FramingLookAlike,
+    /// An `Expect` other than `100-continue`.
+    #[error("`Expect` asks for something other than `100-continue`")]
+    Expectation,
+    /// An upgrade to a WebSocket with a body.
+    #[error("an upgrade with a body")]
+    UpgradeWithBody,
+}
+
+impl Refused {
+    /// The status the client gets: 400, 414, 417, 431, 501 or 505.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::Head(fault) => fault.status(),
+            Self::TargetTooLong => StatusCode::URI_TOO_LONG,
+            Self::Expectation => StatusCode::EXPECTATION_FAILED,
+            Self::Method | Self::Connect | Self::Encoding => StatusCode::NOT_IMPLEMENTED,
+            Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            Self::NotHttp
+            | Self::LeadingLines
+            | Self::Target
+            | Self::HostMissing
+            | Self::HostRepeated
+            | Self::Host
+            | Self::Length
+            | Self::LengthRepeated
+            | Self::LengthAndChunked
+            | Self::EncodingRepeated
+            | Self::EncodingBeforeHttp11
+            | Self::FramingLookAlike
+            | Self::UpgradeWithBody => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// A short word for logs and metrics.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Head(fault) => fault.reason(),
+            Self::NotHttp => "not_http",
+            Self::LeadingLines => "leading_lines",
+            Self::Version => "version",
+            Self::Method => "method",
+            Self::Connect => "connect",
+            Self::Target => "target",
+            Self::TargetTooLong => "target_too_long",
+            Self::HostMissing => "host_missing",
+            Self::HostRepeated => "host_repeated",
+            Self::Host => "host",
+            Self::Length => "length",
+            Self::LengthRepeated => "length_repeated",
+            Self::LengthAndChunked => "length_and_chunked",
+            Self::Encoding => "transfer_encoding",
+            Self::EncodingRepeated => "transfer_encoding_repeated",
+            Self::EncodingBeforeHttp11 => "transfer_encoding_http10",
+            Self::FramingLookAlike => "framing_look_alike",
+            Self::Expectation => "expectation",
+            Self::UpgradeWithBody => "upgrade_with_body",
+        }
+    }
+}

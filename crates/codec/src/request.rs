@@ -1,0 +1,204 @@
+//! A request's head from bytes (RFC 9112, 3 and 6). It decides what the request is and how
+//! long its body is; whether it is welcome is the pipeline's to say.
+
+use bytes::Bytes;
+use http::header::HOST;
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Method, Uri, Version};
+
+use crate::connection::{Options, Seen};
+use crate::framing::{FramingFault, FramingFields, looks_like_framing};
+use crate::host::parse_host;
+use crate::target::parse_target;
+use crate::{Framing, HeadFault, Limits, Persistence, Refused, Upgrade, fields};
+
+/// Room in the map for what a gateway adds to a request, so that it need not grow.
+const ROOM_TO_ADD: usize = 8;
+
+/// The head of a request.
+#[derive(Clone, Debug)]
+pub struct RequestHead {
+    /// The method, never `CONNECT`.
+    pub method: Method,
+    /// Path and query byte for byte as sent, or `*`. An absolute-form target has lost its
+    /// scheme and authority; the authority is in `host` and in the `Host` field.
+    pub uri: Uri,
+    /// HTTP/1.0 or HTTP/1.1.
+    pub version: Version,
+    /// All fields; values are slices of the head's bytes. Names may hold `_`.
+    pub headers: HeaderMap,
+    /// Whom the request is for, checked; its letters are as sent. None in HTTP/1.0 only.
+    pub host: Option<Authority>,
+    /// How long the body is. Never [`Framing::UntilClose`].
+    pub framing: Framing,
+    /// Whether the client means to use the connection again.
+    pub connection: Persistence,
+    /// Whether the client waits for `100 Continue` before it sends the body. False where no
+    /// body follows, and in HTTP/1.0 (RFC 9110, 10.1.1).
+    pub expect_continue: bool,
+    /// What the client asks the connection to become.
+    pub upgrade: Upgrade,
+}
+
+/// Reads a request's head: exactly one, from its first line to its blank line, as
+/// [`HeadScan`](crate::HeadScan) found it.
+///
+/// # Errors
+/// Whatever makes the request ambiguous or beyond the limits.
+pub fn parse_request(head: Bytes, limits: &Limits) -> Result<RequestHead, Refused> {
+    let mut room = fields::room();
+    let mut parsed = httparse::Request::new(&mut []);
+    let status = parsed.parse_with_uninit_headers(&head, &mut room[..fields::most(limits)]);
+    if status != Ok(httparse::Status::Complete(head.len())) {
+        return Err(diagnose(&head, status.err()));
+    }
+    let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version)
+    else {
+        return Err(HeadFault::StartLine.into());
+    };
+    // the parser skips line ends in front, which the scan has counted and left out
+    if matches!(head.first(), Some(b'\r' | b'\n')) || head.len() > limits.head {
+        return Err(diagnose(&head, None));
+    }
+    if target.len() > limits.target {
+        return Err(Refused::TargetTooLong);
+    }
+    fields::check_lines(&head, parsed.headers, limits)?;
+    let version = if minor == 1 {
+        Version::HTTP_11
+    } else {
+        Version::HTTP_10
+    };
+    let method = parse_method(method)?;
+    let target = parse_target(head.slice_ref(target.as_bytes()), &method)?;
+
+    let mut meaning = Meaning::default();
+    let mut headers = HeaderMap::with_capacity(parsed.headers.len() + ROOM_TO_ADD);
+    for field in parsed.headers.iter() {
+        meaning.read(field.name, field.value)?;
+        let (name, value) = fields::own(&head, field.name, field.value)?;
+        headers.append(name, value);
+    }
+
+    let framing = meaning.framing.decide(version)?.unwrap_or(Framing::None);
+    let has_body = !matches!(framing, Framing::None | Framing::Length(0));
+    let upgrade = meaning.upgrade(&method, version);
+    if upgrade == Upgrade::WebSocket && has_body {
+        return Err(Refused::UpgradeWithBody);
+    }
+    let mut host = match meaning.host {
+        Some(value) => Some(parse_host(head.slice_ref(value))?),
+        None if version == Version::HTTP_11 => return Err(Refused::HostMissing),
+        None => None,
+    };
+    if let Some(authority) = target.authority {
+        let value = HeaderValue::from_str(authority.as_str()).map_err(|_| Refused::Host)?;
+        headers.insert(HOST, value);
+        host = Some(authority);
+    }
+    Ok(RequestHead {
+        method,
+        uri: target.uri,
+        version,
+        headers,
+        host,
+        framing,
+        connection: meaning.connection.persistence(version),
+        expect_continue: meaning.expect == Seen::Yes && version == Version::HTTP_11 && has_body,
+        upgrade,
+    })
+}
+
+/// What the fields that mean something to the codec say, gathered while they are read.
+#[derive(Default)]
+struct Meaning<'head> {
+    host: Option<&'head [u8]>,
+    framing: FramingFields,
+    connection: Options,
+    expect: Seen,
+    upgrade: Option<&'head [u8]>,
+    websocket_version: Option<&'head [u8]>,
+}
+
+impl<'head> Meaning<'head> {
+    /// Takes note of one field. Most are told apart by their length alone.
+    fn read(&mut self, name: &str, value: &'head [u8]) -> Result<(), Refused> {
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        match name.len() {
+            4 if is("host") => {
+                if self.host.replace(value).is_some() {
+                    return Err(Refused::HostRepeated);
+                }
+            }
+            6 if is("expect") => {
+                if !value.eq_ignore_ascii_case(b"100-continue") {
+                    return Err(Refused::Expectation);
+                }
+                self.expect = Seen::Yes;
+            }
+            // two fields are a list of two: not exactly `websocket`
+            7 if is("upgrade") => {
+                self.upgrade = Some(if self.upgrade.is_none() { value } else { b"" });
+            }
+            10 if is("connection") => self.connection.read(value),
+            14 if is("content-length") => self.framing.read_length(value)?,
+            17 if is("transfer-encoding") => self.framing.read_encoding(value)?,
+            14 | 17 if looks_like_framing(name.as_bytes()) => {
+                return Err(Refused::FramingLookAlike);
+            }
+            21 if is("sec-websocket-version") => self.websocket_version = Some(value),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn upgrade(&self, method: &Method, version: Version) -> Upgrade {
+        let Some(protocol) = self.upgrade else {
+            return Upgrade::None;
+        };
+        let is_websocket = protocol.eq_ignore_ascii_case(b"websocket")
+            && self.connection.upgrade == Seen::Yes
+            && self.websocket_version == Some(b"13")
+            && method == Method::GET
+            && version == Version::HTTP_11;
+        if is_websocket {
+            Upgrade::WebSocket
+        } else {
+            Upgrade::Other
+        }
+    }
+}
+
+fn parse_method(method: &str) -> Result<Method, Refused> {
+    if method.len() > Limits::METHOD {
+        return Err(Refused::Method);
+    }
+    match Method::from_bytes(method.as_bytes()) {
+        Ok(Method::CONNECT) => Err(Refused::Connect),
+        Ok(method) => Ok(method),
+        Err(_) => Err(Refused::Method),
+    }
+}
+
+impl From<FramingFault> for Refused {
+    fn from(fault: FramingFault) -> Self {
+        match fault {
+            FramingFault::Length => Self::Length,
+            FramingFault::LengthRepeated => Self::LengthRepeated,
+            FramingFault::LengthAndChunked => Self::LengthAndChunked,
+            FramingFault::Encoding => Self::Encoding,
+            FramingFault::EncodingRepeated => Self::EncodingRepeated,
+            FramingFault::EncodingBeforeHttp11 => Self::EncodingBeforeHttp11,
+        }
+    }
+}
+
+/// Says what is wrong with a head that the parser did not take.
+#[cold]
+fn diagnose(head: &[u8], error: Option<httparse::Error>) -> Refused {
+    let _ = (head, error);
+    HeadFault::StartLine.into()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! A response's head from bytes (RFC 9112, 4 and 6), as an upstream sent it. It decides how
+//! long the body is; what becomes of the response is the proxy's to say.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, Version};
+
+use crate::connection::{Options, keep_alive_timeout};
+use crate::framing::{FramingFault, FramingFields};
+use crate::{Framing, HeadFault, Limits, Malformed, Persistence, fields};
+
+/// Room in the map for what a gateway adds to a response, so that it need not grow: the
+/// security headers alone are about a dozen.
+const ROOM_TO_ADD: usize = 16;
+
+/// The head of a response.
+#[derive(Clone, Debug)]
+pub struct ResponseHead {
+    /// The status, 100 to 599.
+    pub status: StatusCode,
+    /// HTTP/1.0 or HTTP/1.1.
+    pub version: Version,
+    /// All fields; values are slices of the head's bytes.
+    pub headers: HeaderMap,
+    /// How long the body is, with regard to what was asked.
+    pub framing: Framing,
+    /// Whether the upstream means to use the connection again.
+    pub connection: Persistence,
+    /// Seconds from `Keep-Alive: timeout=`: how long the upstream keeps an idle connection.
+    pub keep_alive_timeout: Option<u64>,
+}
+
+/// Reads a response's head: exactly one, as [`HeadScan`](crate::HeadScan) found it. `to` is the
+/// method that was asked with, for HEAD and CONNECT change what the framing fields mean.
+///
+/// # Errors
+/// Whatever makes the response ambiguous or beyond the limits.
+pub fn parse_response(
+    head: Bytes,
+    to: &Method,
+    limits: &Limits,
+) -> Result<ResponseHead, Malformed> {
+    let mut room = fields::room();
+    let mut parsed = httparse::Response::new(&mut []);
+    let status = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+        &mut parsed,
+        &head,
+        &mut room[..fields::most(limits)],
+    );
+    if status != Ok(httparse::Status::Complete(head.len())) {
+        return Err(diagnose(&head, status.err()));
+    }
+    let (Some(code), Some(minor)) = (parsed.code, parsed.version) else {
+        return Err(HeadFault::StartLine.into());
+    };
+    if !head.starts_with(b"HTTP/1.") || head.len() > limits.head {
+        return Err(diagnose(&head, None));
+    }
+    fields::check_lines(&head, parsed.headers, limits)?;
+    let version = if minor == 1 {
+        Version::HTTP_11
+    } else {
+        Version::HTTP_10
+    };
+    let status = match StatusCode::from_u16(code) {
+        Ok(status) if code < 600 => status,
+        _ => return Err(Malformed::Status),
+    };
+
+    let mut meaning = Meaning::default();
+    let mut headers = HeaderMap::with_capacity(parsed.headers.len() + ROOM_TO_ADD);
+    for field in parsed.headers.iter() {
+        meaning.read(field.name, field.value)?;
+        let (name, value) = fields::own(&head, field.name, field.value)?;
+        headers.append(name, value);
+    }
+    let said = meaning.framing.decide(version)?;
+    let framing = if is_bodiless(status, to) {
+        Framing::None
+    } else {
+        said.unwrap_or(Framing::UntilClose)
+    };
+    let connection = match framing {
+        Framing::UntilClose => Persistence::Close,
+        _ => meaning.connection.persistence(version),
+    };
+    Ok(ResponseHead {
+        status,
+        version,
+        headers,
+        framing,
+        connection,
+        keep_alive_timeout: meaning.keep_alive_timeout,
+    })
+}
+
+/// What the fields that mean something to the codec say, gathered while they are read.
+#[derive(Default)]
+struct Meaning {
+    framing: FramingFields,
+    connection: Options,
+    keep_alive_timeout: Option<u64>,
+}
+
+impl Meaning {
+    /// Takes note of one field. Most are told apart by their length alone.
+    fn read(&mut self, name: &str, value: &[u8]) -> Result<(), Malformed> {
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        match name.len() {
+            10 if is("connection") => self.connection.read(value),
+            10 if is("keep-alive") => self.keep_alive_timeout = keep_alive_timeout(value),
+            14 if is("content-length") => self.framing.read_length(value)?,
+            17 if is("transfer-encoding") => self.framing.read_encoding(value)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Whether a response has no body, whatever its fields say (RFC 9112, 6.3).
+fn is_bodiless(status: StatusCode, to: &Method) -> bool {
+    status.is_informational()
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        || *to == Method::HEAD
+        || (*to == Method::CONNECT && status.is_success())
+}
+
+impl From<FramingFault> for Malformed {
+    fn from(fault: FramingFault) -> Self {
+        match fault {
+            FramingFault::Length => Self::Length,
+            FramingFault::LengthRepeated => Self::LengthRepeated,
+            FramingFault::LengthAndChunked => Self::LengthAndChunked,
+            FramingFault::Encoding => Self::Encoding,
+            FramingFault::EncodingRepeated => Self::EncodingRepeated,
+            FramingFault::EncodingBeforeHttp11 => Self::EncodingBeforeHttp11,
+        }
+    }
+}
+
+/// Says what is wrong with a head that the parser did not take.
+#[cold]
+fn diagnose(head: &[u8], error: Option<httparse::Error>) -> Malformed {
+    let _ = (head, error);
+    HeadFault::StartLine.into()
+}
+
+#[cfg(test)]
+mod tests;
