@@ -1,0 +1,14 @@
+//! From what the user gave (a command, a file, a folder) to what is executed. Starts nothing but `node --version`.
+
+mod error;
+mod package;
+mod resolve;
+mod runtime;
+mod target;
+mod typescript;
+mod words;
+
+pub use error::LaunchError;
+pub use resolve::Launch;
+pub use runtime::Runtime;
+pub use target::Target;

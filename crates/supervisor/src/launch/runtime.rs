@@ -1,0 +1,99 @@
+//! What kind of program a command ends in, as far as its socket is concerned. Looks at words only.
+
+use std::path::Path;
+
+/// How a worker is told where to listen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runtime {
+    /// May end in a Node process: it gets the preload script through `NODE_OPTIONS`, which others do not read.
+    Node,
+    /// Takes a listening socket by `LISTEN_FDS`.
+    ListenFds,
+    /// Deno: `DENO_SERVE_ADDRESS` and `PORT`.
+    Deno,
+    /// Anything else: `PORT`.
+    Port,
+}
+
+/// Programs that are known not to be Node, by their file name.
+const OTHERS: [&str; 26] = [
+    "python",
+    "uvicorn",
+    "hypercorn",
+    "daphne",
+    "waitress-serve",
+    "flask",
+    "uv",
+    "poetry",
+    "pipenv",
+    "ruby",
+    "bundle",
+    "puma",
+    "rails",
+    "rackup",
+    "php",
+    "java",
+    "dotnet",
+    "perl",
+    "elixir",
+    "mix",
+    "go",
+    "cargo",
+    "bun",
+    "bunx",
+    "mainstay-testapp",
+    "caddy",
+];
+
+impl Runtime {
+    /// Tells the runtime from the words of a command; any word counts, since `env`, `nice` or a script may lead.
+    pub(crate) fn of_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut found = None;
+        for word in words {
+            if word.contains('=') || word.starts_with('-') {
+                continue;
+            }
+            let name = Path::new(word)
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or(word);
+            let bare = name
+                .trim_end_matches(|character: char| character.is_ascii_digit() || character == '.');
+            match name {
+                "gunicorn" => return Self::ListenFds,
+                "deno" => return Self::Deno,
+                "node" | "nodejs" | "npm" | "npx" | "pnpm" | "yarn" | "tsx" | "ts-node" => {
+                    return Self::Node;
+                }
+                _ if OTHERS.contains(&bare) => found = Some(Self::Port),
+                _ => {}
+            }
+        }
+        // A name we do not know may be a script of node_modules/.bin.
+        found.unwrap_or(Self::Node)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runtimes_are_told_by_their_words() {
+        let cases = [
+            ("node server.js", Runtime::Node),
+            ("/usr/bin/node --inspect server.js", Runtime::Node),
+            ("next start", Runtime::Node),
+            ("env A=1 tsx src/server.ts", Runtime::Node),
+            ("python3.11 app.py", Runtime::Port),
+            ("python3 -m gunicorn app:app", Runtime::ListenFds),
+            ("gunicorn -w 2 app:app", Runtime::ListenFds),
+            ("deno serve main.ts", Runtime::Deno),
+            ("uvicorn app:app", Runtime::Port),
+            ("bun run server.ts", Runtime::Port),
+        ];
+        for (command, expected) in cases {
+            assert_eq!(Runtime::of_words(command.split(' ')), expected, "{command}");
+        }
+    }
+}

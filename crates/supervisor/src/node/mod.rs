@@ -1,0 +1,21 @@
+//! The preload script that gives unmodified Node apps their worker socket, and the environment it needs. The script
+//! decides nothing about traffic.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The script, as it is written to the runtime folder.
+pub const PRELOAD: &str = include_str!("preload.cjs");
+
+/// Writes the script to `folder` and returns its path. An old one is replaced in one step, so that a worker starting at
+/// this moment reads one of the two whole.
+///
+/// # Errors
+/// What the kernel said about writing there.
+pub fn install(folder: &Path) -> io::Result<PathBuf> {
+    let path = folder.join("preload.cjs");
+    let fresh = folder.join(format!(".preload.{}", std::process::id()));
+    std::fs::write(&fresh, PRELOAD)?;
+    std::fs::rename(&fresh, &path)?;
+    Ok(path)
+}

@@ -1,0 +1,90 @@
+//! What can be said about one app. Plain values: nothing here starts, reads or checks the machine.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::launch::Target;
+use crate::signal::Signal;
+
+/// Everything the supervisor needs to know about one app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AppOptions {
+    /// The app's name in output, events and file names.
+    pub name: String,
+    /// What to run: a command, a file or a folder.
+    pub target: Target,
+    /// The folder the app runs in; the program's own when absent.
+    pub cwd: Option<PathBuf>,
+    /// Variables added to the environment the program passes on; they win over it.
+    pub env: BTreeMap<String, String>,
+    /// How many processes serve the app.
+    pub workers: Workers,
+    /// The port the app itself asks for (1 to 65535). Absent: `PORT`, else the first port it listens on.
+    pub port: Option<u16>,
+    /// What makes a worker ready.
+    pub ready: Ready,
+    /// How long a worker may take until it is ready.
+    pub start_timeout: Duration,
+    /// The signal that asks a worker to end.
+    pub kill_signal: Signal,
+    /// How long a worker may take to end after that signal, before the kernel ends it.
+    pub kill_timeout: Duration,
+    /// The app takes its socket from the supervisor by `LISTEN_FDS` (systemd's protocol, fd 3).
+    pub listen_fds: bool,
+    /// The user (name or number) the workers run as; needs root.
+    pub user: Option<String>,
+    /// The group (name or number) the workers run as; the user's own when absent.
+    pub group: Option<String>,
+}
+
+impl Default for AppOptions {
+    fn default() -> Self {
+        Self {
+            name: "app".to_owned(),
+            target: Target::Path(PathBuf::from(".")),
+            cwd: None,
+            env: BTreeMap::new(),
+            workers: Workers::Fixed(1),
+            port: None,
+            ready: Ready::Listen,
+            // A large TypeScript app compiled at start needs most of it on a small machine.
+            start_timeout: Duration::from_secs(60),
+            kill_signal: Signal::Terminate,
+            // Below the 10 s and 30 s after which Docker and Kubernetes lose patience with us.
+            kill_timeout: Duration::from_secs(10),
+            listen_fds: false,
+            user: None,
+            group: None,
+        }
+    }
+}
+
+/// How many workers an app has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Workers {
+    /// Exactly so many, at least one.
+    Fixed(u32),
+    /// What the machine gives us: the least of CPU affinity, CPU quota, and memory limit by 256 MiB.
+    Auto,
+    /// One for each CPU we may run on, whatever the quota.
+    Max,
+}
+
+/// What makes a worker ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ready {
+    /// It listens on its port.
+    Listen,
+    /// It listens and has sent the word `ready` (`process.send('ready')`).
+    Message,
+    /// It listens and answers this path with a status below 500.
+    Http(String),
+    /// It listens and has written a line that contains this text.
+    Log(String),
+}

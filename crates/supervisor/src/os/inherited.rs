@@ -1,0 +1,73 @@
+//! Descriptors that a parent left open for us, known by number only. Nothing is opened here.
+
+use std::io;
+use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
+use std::sync::Mutex;
+
+use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
+
+/// Numbers already given out: each may have one owner only.
+static TAKEN: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
+
+/// Takes ownership of descriptor `number`, which the parent process opened for us, and marks it close-on-exec so
+/// that our own children do not get it by accident.
+///
+/// Call it early in `main`, before the program opens descriptors of its own.
+///
+/// # Errors
+/// `InvalidInput` for 0, 1 and 2, `AlreadyExists` the second time, and the kernel's `EBADF` when nothing is open there.
+pub fn inherited_fd(number: RawFd) -> io::Result<OwnedFd> {
+    if number < 3 {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("descriptor {number} is a standard stream"),
+        ));
+    }
+    let mut taken = TAKEN
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    if taken.contains(&number) {
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            format!("descriptor {number} already has an owner"),
+        ));
+    }
+    // SAFETY: the borrow lasts for the two calls below only, which fail cleanly if nothing is open there.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    let flags = fcntl_getfd(borrowed)?;
+    fcntl_setfd(borrowed, flags | FdFlags::CLOEXEC)?;
+    taken.push(number);
+    // SAFETY: it is open (checked above), came from the parent by its number, and `TAKEN` makes us its only owner.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::IntoRawFd as _;
+
+    use super::*;
+
+    #[test]
+    fn a_descriptor_is_given_out_once() {
+        // High, so that no other test's descriptor can have the number.
+        let (read, _write) = rustix::pipe::pipe().unwrap();
+        let number = rustix::io::fcntl_dupfd_cloexec(&read, 700)
+            .unwrap()
+            .into_raw_fd();
+        let owned = inherited_fd(number).unwrap();
+        assert!(fcntl_getfd(&owned).unwrap().contains(FdFlags::CLOEXEC));
+        assert_eq!(
+            inherited_fd(number).unwrap_err().kind(),
+            io::ErrorKind::AlreadyExists
+        );
+    }
+
+    #[test]
+    fn standard_streams_and_closed_numbers_are_refused() {
+        assert_eq!(
+            inherited_fd(1).unwrap_err().kind(),
+            io::ErrorKind::InvalidInput
+        );
+        assert!(inherited_fd(900).is_err());
+    }
+}
