@@ -236,7 +236,7 @@ proptest! {
             let found = rule.client(peer, &mut header.rsplit(','));
             prop_assert_eq!(found.address, canonical(client));
             prop_assert_eq!(found.trusted_hops, proxies as usize);
-            prop_assert_eq!(found.ended, Walk::Untrusted);
+            prop_assert_eq!(found.ended, Untrusted);
         }
     }
 
