@@ -1,0 +1,268 @@
+//! The crate graph is law: who may depend on whom, and who alone may use what.
+//!
+//! Arrows point from what meets the world to what merely thinks. What may not be here: exceptions without a
+//! reason beside them.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::command::{cargo, output};
+use crate::failure::Failure;
+
+/// Our crates by folder name, each with those of ours it may use.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("values", &[]),
+    ("observe", &["values"]),
+    ("codec", &[]),
+    ("pipeline", &["values", "observe"]),
+    ("proxy", &["values", "observe", "codec", "pipeline"]),
+    ("supervisor", &["values", "observe"]),
+    ("store", &["values", "observe", "pipeline"]),
+    (
+        "config",
+        &[
+            "values",
+            "observe",
+            "codec",
+            "pipeline",
+            "proxy",
+            "supervisor",
+            "store",
+        ],
+    ),
+    (
+        "control",
+        &[
+            "values",
+            "observe",
+            "codec",
+            "pipeline",
+            "proxy",
+            "supervisor",
+            "store",
+            "config",
+        ],
+    ),
+    (
+        "deploy",
+        &[
+            "values",
+            "observe",
+            "codec",
+            "pipeline",
+            "proxy",
+            "supervisor",
+            "store",
+            "config",
+        ],
+    ),
+    (
+        "embed",
+        &[
+            "values", "observe", "codec", "pipeline", "proxy", "store", "config",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "values",
+            "observe",
+            "codec",
+            "pipeline",
+            "proxy",
+            "supervisor",
+            "store",
+            "config",
+            "control",
+            "deploy",
+            "embed",
+            "shortener",
+        ],
+    ),
+    // Apps and tools are strangers to us: they must work without any of it.
+    ("shortener", &[]),
+    ("testkit", &[]),
+    ("testapp", &[]),
+    ("xtask", &[]),
+];
+
+/// What only some may depend on, and why. Tests may use it where the last word says so.
+const RESERVED: &[(&str, &[&str], Tests, &str)] = &[
+    (
+        "clap",
+        &["cli"],
+        Tests::Bound,
+        "only the program has a command line",
+    ),
+    (
+        "mimalloc",
+        &["cli"],
+        Tests::Bound,
+        "only a program chooses an allocator",
+    ),
+    (
+        "httparse",
+        &["codec"],
+        Tests::Bound,
+        "HTTP/1 is read in one place",
+    ),
+    (
+        "toml",
+        &["config"],
+        Tests::Bound,
+        "the file is read in one place",
+    ),
+    (
+        "rustix",
+        &["supervisor", "proxy", "cli", "testkit"],
+        Tests::Free,
+        "system calls belong to what meets the world",
+    ),
+    (
+        "socket2",
+        &["supervisor", "proxy", "cli"],
+        Tests::Free,
+        "the thinking crates know no sockets",
+    ),
+    (
+        "tokio",
+        &["supervisor", "proxy", "store", "control", "embed", "cli"],
+        Tests::Free,
+        "the thinking crates know no runtime",
+    ),
+    (
+        "libc",
+        &[],
+        Tests::Bound,
+        "system calls go through rustix; the supervisor's OS module states its own exceptions",
+    ),
+    (
+        "hyper",
+        &[],
+        Tests::Free,
+        "both sides of HTTP/1 are our codec; hyper is its judge in tests",
+    ),
+    (
+        "mainstay-testkit",
+        &[],
+        Tests::Free,
+        "a harness is no part of a program",
+    ),
+];
+
+/// Whether dev-dependencies are bound by a rule too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tests {
+    Bound,
+    Free,
+}
+
+/// One dependency as a manifest states it.
+#[derive(Debug, PartialEq, Eq)]
+struct Edge {
+    from: String,
+    to: String,
+    dev: bool,
+}
+
+pub(crate) fn check() -> Result<(), Failure> {
+    let text = output(&mut cargo([
+        "metadata",
+        "--locked",
+        "--format-version",
+        "1",
+        "--no-deps",
+    ]))?;
+    let metadata: Value =
+        serde_json::from_str(&text).map_err(|error| Failure::new(error.to_string()))?;
+    let complaints: Vec<String> = edges(&metadata).iter().flat_map(complaints).collect();
+    Failure::unless_empty(
+        "the crate graph does not allow these dependencies (xtask/src/graph.rs)",
+        &complaints,
+    )
+}
+
+fn edges(metadata: &Value) -> Vec<Edge> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let name = |value: &Value| value["name"].as_str().unwrap_or_default().to_owned();
+    let mut edges = Vec::new();
+    for package in list(&metadata["packages"]) {
+        for dependency in list(&package["dependencies"]) {
+            let dev = dependency["kind"].as_str() == Some("dev");
+            edges.push(Edge {
+                from: name(&package),
+                to: name(&dependency),
+                dev,
+            });
+        }
+    }
+    edges
+}
+
+fn complaints(edge: &Edge) -> Vec<String> {
+    let allowed: BTreeMap<_, _> = ALLOWED.iter().copied().collect();
+    let (from, to) = (short(&edge.from), short(&edge.to));
+    let mut complaints = Vec::new();
+    match allowed.get(from) {
+        None => complaints.push(format!("`{from}` is in no row of the table; give it one")),
+        Some(targets) if allowed.contains_key(to) && to != "testkit" && !targets.contains(&to) => {
+            complaints.push(format!("`{from}` may not depend on `{to}`"));
+        }
+        Some(_) => {}
+    }
+    for (reserved, owners, tests, reason) in RESERVED {
+        let free = owners.contains(&from) || (edge.dev && *tests == Tests::Free);
+        if edge.to == *reserved && !free {
+            complaints.push(format!("`{from}` may not depend on `{reserved}`: {reason}"));
+        }
+    }
+    complaints
+}
+
+/// The folder's word: packages are called `mainstay-WORD`.
+fn short(package: &str) -> &str {
+    package.strip_prefix("mainstay-").unwrap_or(package)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_law_is_applied() {
+        for (from, to, dev, lawful) in [
+            ("mainstay-proxy", "mainstay-codec", false, true),
+            ("mainstay-proxy", "mainstay-supervisor", false, false),
+            ("mainstay-supervisor", "mainstay-proxy", true, false),
+            ("mainstay-pipeline", "mainstay-config", false, false),
+            ("mainstay-cli", "clap", false, true),
+            ("mainstay-config", "clap", false, false),
+            ("mainstay-codec", "hyper", true, true),
+            ("mainstay-codec", "hyper", false, false),
+            ("mainstay-pipeline", "tokio", true, true),
+            ("mainstay-pipeline", "tokio", false, false),
+            ("mainstay-cli", "mainstay-testkit", true, true),
+            ("mainstay-cli", "mainstay-testkit", false, false),
+            ("mainstay-new", "serde", false, false),
+        ] {
+            let edge = Edge {
+                from: from.to_owned(),
+                to: to.to_owned(),
+                dev,
+            };
+            assert_eq!(complaints(&edge).is_empty(), lawful, "{edge:?}");
+        }
+    }
+
+    #[test]
+    fn the_table_has_no_circle() {
+        for (position, (name, targets)) in ALLOWED.iter().enumerate() {
+            let earlier: Vec<_> = ALLOWED[..position].iter().map(|(name, _)| *name).collect();
+            let late = targets
+                .iter()
+                .filter(|target| **target != "shortener" && !earlier.contains(target));
+            assert_eq!(late.collect::<Vec<_>>(), Vec::<&&str>::new(), "{name}");
+        }
+    }
+}

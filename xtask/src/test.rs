@@ -1,0 +1,44 @@
+//! `cargo xtask test`: all tests in their short form.
+//!
+//! What may not be here: skipping. A test that lacks its server fails, and this task installs what they need.
+
+use crate::command::{self, cargo};
+use crate::failure::Failure;
+use crate::tools::{self, NODE, NPM, PYTHON};
+
+/// Installed when a machine has none.
+const NEXTEST: &str = "0.9.143";
+
+pub(crate) fn run() -> Result<(), Failure> {
+    prepare()?;
+    command::run(&mut cargo([
+        "nextest",
+        "run",
+        "--locked",
+        "--workspace",
+        "--no-fail-fast",
+    ]))?;
+    // nextest leaves the examples in the documentation to cargo.
+    command::run(&mut cargo([
+        "test",
+        "--locked",
+        "--workspace",
+        "--doc",
+        "--quiet",
+    ]))
+}
+
+/// Everything tests need, programs of ours included: integration tests start them as strangers would.
+pub(crate) fn prepare() -> Result<(), Failure> {
+    tools::need(&[&NODE, &NPM, &PYTHON])?;
+    tools::need_cargo("nextest", NEXTEST)?;
+    tools::app_packages()?;
+    command::run(&mut cargo([
+        "build",
+        "--locked",
+        "--package",
+        "mainstay-cli",
+        "--package",
+        "mainstay-testapp",
+    ]))
+}

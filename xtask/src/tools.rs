@@ -1,0 +1,189 @@
+//! What tasks need from the machine, and how a machine gets it.
+//!
+//! Programs come from Debian's packages when we are root on such a machine; otherwise a sentence says what is
+//! missing. Packages for the test apps are installed below `target/`, from the lock files of `tests/apps`, again
+//! only when those change. What may not be here: versions of our own dependencies.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::command::{cargo, output, program, root, run, succeeds};
+use crate::failure::Failure;
+
+/// A program that is not Rust's.
+pub(crate) struct Tool {
+    /// How to see that it works: the words to try.
+    probe: &'static [&'static str],
+    /// Debian's packages that bring it.
+    packages: &'static [&'static str],
+}
+
+pub(crate) const NODE: Tool = Tool {
+    probe: &["node", "--version"],
+    packages: &["nodejs"],
+};
+pub(crate) const NPM: Tool = Tool {
+    probe: &["npm", "--version"],
+    packages: &["npm"],
+};
+pub(crate) const PYTHON: Tool = Tool {
+    probe: &["python3", "-c", "import ensurepip, venv"],
+    packages: &["python3", "python3-venv"],
+};
+pub(crate) const WRK: Tool = Tool {
+    probe: &["sh", "-c", "command -v wrk"],
+    packages: &["wrk"],
+};
+pub(crate) const NGINX: Tool = Tool {
+    probe: &["nginx", "-v"],
+    packages: &["nginx-light"],
+};
+pub(crate) const HAPROXY: Tool = Tool {
+    probe: &["haproxy", "-v"],
+    packages: &["haproxy"],
+};
+pub(crate) const OPENSSL: Tool = Tool {
+    probe: &["openssl", "version"],
+    packages: &["openssl"],
+};
+
+/// Makes sure that all of these are there.
+pub(crate) fn need(tools: &[&Tool]) -> Result<(), Failure> {
+    let missing: Vec<&str> = tools
+        .iter()
+        .filter(|tool| !tool.works())
+        .flat_map(|tool| tool.packages)
+        .copied()
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names = missing.join(" ");
+    if !may_install() {
+        return Err(Failure::new(format!(
+            "missing on this machine: {names}\n  install them (on Debian: `apt-get install {names}`), or run this as root on Debian"
+        )));
+    }
+    run(&mut program("apt-get", ["-qq", "update"]))?;
+    let mut install = program(
+        "apt-get",
+        ["-qq", "install", "--yes", "--no-install-recommends"],
+    );
+    // A service that starts by itself would take the ports that tests ask for.
+    run(install
+        .args(&missing)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .env("RUNLEVEL", "1"))
+}
+
+/// Makes sure that a cargo subcommand is there, in this version if it has to be built.
+pub(crate) fn need_cargo(name: &str, version: &str) -> Result<(), Failure> {
+    if succeeds(&mut cargo([name, "--version"])) {
+        return Ok(());
+    }
+    let package = format!("cargo-{name}");
+    run(&mut cargo([
+        "install",
+        &package,
+        "--locked",
+        "--version",
+        version,
+    ]))
+}
+
+/// Installs the packages of the test apps, unless the same ones are there already.
+pub(crate) fn app_packages() -> Result<(), Failure> {
+    node_packages()?;
+    python_packages()
+}
+
+fn node_packages() -> Result<(), Failure> {
+    let place = Place::new("node", &["package.json", "package-lock.json", ".npmrc"])?;
+    if place.is_current() {
+        return Ok(());
+    }
+    // esbuild's install script only checks what its package for this platform already brings.
+    let mut npm = program(
+        "npm",
+        [
+            "ci",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--no-progress",
+        ],
+    );
+    run(npm.current_dir(&place.folder))?;
+    place.finish()
+}
+
+fn python_packages() -> Result<(), Failure> {
+    let place = Place::new("python", &["requirements.txt"])?;
+    if place.is_current() {
+        return Ok(());
+    }
+    let folder = place.folder.to_string_lossy().into_owned();
+    run(&mut program("python3", ["-m", "venv", &folder]))?;
+    let pip = place.folder.join("bin/pip");
+    let requirements = place.folder.join("requirements.txt");
+    let words = [
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "-r",
+        &requirements.to_string_lossy(),
+    ];
+    run(&mut program(&pip.to_string_lossy(), words))?;
+    place.finish()
+}
+
+/// A folder below `target/` with copies of the files that say what is installed in it.
+struct Place {
+    folder: PathBuf,
+    wanted: String,
+}
+
+impl Place {
+    fn new(name: &str, files: &[&str]) -> Result<Self, Failure> {
+        let folder = root().join("target/test-packages").join(name);
+        fs::create_dir_all(&folder)?;
+        let mut wanted = String::new();
+        for file in files {
+            let source = root().join("tests/apps").join(file);
+            wanted.push_str(&read(&source)?);
+            fs::copy(&source, folder.join(file))?;
+        }
+        Ok(Self { folder, wanted })
+    }
+
+    fn is_current(&self) -> bool {
+        fs::read_to_string(self.stamp()).is_ok_and(|stamped| stamped == self.wanted)
+    }
+
+    /// Written last, so that an interrupted installation is done again.
+    fn finish(&self) -> Result<(), Failure> {
+        Ok(fs::write(self.stamp(), &self.wanted)?)
+    }
+
+    fn stamp(&self) -> PathBuf {
+        self.folder.join("installed")
+    }
+}
+
+impl Tool {
+    fn works(&self) -> bool {
+        self.probe
+            .split_first()
+            .is_some_and(|(name, words)| succeeds(program(name, []).args(words)))
+    }
+}
+
+fn may_install() -> bool {
+    let root = output(&mut program("id", ["-u"])).is_ok_and(|id| id.trim() == "0");
+    root && Path::new("/etc/debian_version").exists()
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path)
+        .map_err(|error| Failure::new(format!("cannot read `{}`: {error}", path.display())))
+}
