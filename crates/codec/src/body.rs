@@ -70,9 +70,10 @@ impl BodyDecoder {
                 chunked::Step::NeedMore => Decoded::NeedMore,
                 chunked::Step::End(trailers) => {
                     self.kind = Kind::Done;
-                    match trailers {
-                        Some(trailers) => Decoded::Trailers(trailers),
-                        None => Decoded::End,
+                    if trailers.is_empty() {
+                        Decoded::End
+                    } else {
+                        Decoded::Trailers(trailers)
                     }
                 }
             }),

@@ -39,7 +39,8 @@ enum State {
 /// What one call of the decoder found.
 pub(crate) enum Step {
     Data(Bytes),
-    End(Option<HeaderMap>),
+    /// The end, with the trailers that may be passed on.
+    End(HeaderMap),
     NeedMore,
 }
 
@@ -108,21 +109,19 @@ impl ChunkedDecoder {
                 })
             }
             (State::Size { digits: 0, .. }, _) => Err(BodyFault::ChunkSize),
+            (&State::Size { size, .. }, b';')
+            | (&State::Extension { size }, b'\t' | b' '..=b'~' | 0x80..) => self.extend(size),
             (&State::Size { size, .. } | &State::Extension { size }, b'\r') => {
                 Ok(State::SizeLf { size })
             }
-            (&State::Size { size, .. }, b';') => self.extend(size),
-            (State::Size { .. }, b'\n') => Err(BodyFault::ChunkLine),
-            (State::Size { .. }, _) => Err(BodyFault::ChunkSize),
-            (&State::Extension { size }, b'\t' | b' '..=b'~' | 0x80..) => self.extend(size),
             (State::SizeLf { size: 0 }, b'\n') => Ok(State::Trailers(TrailerScan::default())),
             (&State::SizeLf { size }, b'\n') => Ok(State::Data { left: size }),
-            (State::Extension { .. } | State::SizeLf { .. }, _) => Err(BodyFault::ChunkLine),
             (State::DataCr, b'\r') => Ok(State::DataLf),
             (State::DataLf, b'\n') => Ok(State::Size { size: 0, digits: 0 }),
             (State::DataCr | State::DataLf, _) => Err(BodyFault::ChunkEnd),
-            // `decode` handles these two itself
-            (State::Data { .. } | State::Trailers(_), _) => Err(BodyFault::ChunkLine),
+            (State::Size { .. }, _) if byte != b'\n' => Err(BodyFault::ChunkSize),
+            // of data and trailers `decode` takes care itself
+            _ => Err(BodyFault::ChunkLine),
         }
     }
 

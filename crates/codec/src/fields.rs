@@ -90,45 +90,41 @@ fn check_section(
     check_lines(section, rest, limits)
 }
 
-/// Says what is wrong with lines that the parser did not take: the first thing, in order.
+/// Says what is wrong with the lines of fields that the parser did not take: the first thing,
+/// in order.
 #[cold]
 pub(crate) fn diagnose(lines: &[u8]) -> HeadFault {
-    for line in lines.split_inclusive(|&byte| byte == b'\n') {
-        let Some(line) = line.strip_suffix(b"\r\n") else {
-            return if line.ends_with(b"\n") {
-                HeadFault::BareLf
-            } else {
-                HeadFault::BareCr
-            };
-        };
-        if let Some(fault) = diagnose_line(line) {
-            return fault;
-        }
-    }
-    HeadFault::FieldName
+    lines
+        .split_inclusive(|&byte| byte == b'\n')
+        .find_map(|line| diagnose_ends(line).or_else(|| diagnose_field(line.trim_ascii_end())))
+        .unwrap_or(HeadFault::FieldName)
 }
 
-fn diagnose_line(line: &[u8]) -> Option<HeadFault> {
-    for &byte in line {
-        match byte {
-            b'\r' => return Some(HeadFault::BareCr),
-            0 => return Some(HeadFault::Nul),
-            b'\t' => {}
-            1..=0x1f | 0x7f => return Some(HeadFault::Control),
-            _ => {}
-        }
-    }
+/// Says what is wrong with the end of a line and the control characters in it, if anything.
+pub(crate) fn diagnose_ends(line: &[u8]) -> Option<HeadFault> {
+    let content = line.strip_suffix(b"\n").unwrap_or(line);
+    let content = content.strip_suffix(b"\r").unwrap_or(content);
+    let control = content.iter().find_map(|byte| match byte {
+        b'\t' => None,
+        b'\r' => Some(HeadFault::BareCr),
+        0 => Some(HeadFault::Nul),
+        1..=0x1f | 0x7f => Some(HeadFault::Control),
+        _ => None,
+    });
+    control.or_else(|| (!line.ends_with(b"\r\n")).then_some(HeadFault::BareLf))
+}
+
+fn diagnose_field(line: &[u8]) -> Option<HeadFault> {
     if matches!(line.first()?, b' ' | b'\t') {
         return Some(HeadFault::Fold);
     }
     let Some(colon) = memchr::memchr(b':', line) else {
         return Some(HeadFault::FieldName);
     };
-    let name = &line[..colon];
-    if matches!(name.last(), Some(b' ' | b'\t'))
-        && name.trim_ascii_end().iter().all(|&b| is_token(b))
-    {
-        return Some(HeadFault::SpaceBeforeColon);
+    let name = line[..colon].trim_ascii_end();
+    if name.is_empty() || !name.iter().all(|&byte| is_token(byte)) {
+        Some(HeadFault::FieldName)
+    } else {
+        (name.len() < colon).then_some(HeadFault::SpaceBeforeColon)
     }
-    (name.is_empty() || !name.iter().all(|&byte| is_token(byte))).then_some(HeadFault::FieldName)
 }

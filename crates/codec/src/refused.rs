@@ -56,7 +56,7 @@ pub enum Refused {
     /// A `Transfer-Encoding` other than exactly `chunked`.
     #[error("`Transfer-Encoding` is not exactly `chunked`")]
     Encoding,
-    /// More than one `Transfer-Encoding`.
+    /// More than one `Transfer-Encoding`: together a list, and so not exactly `chunked`.
     #[error("more than one `Transfer-Encoding`")]
     EncodingRepeated,
     /// `Transfer-Encoding` in HTTP/1.0, which does not know it.
@@ -81,7 +81,9 @@ impl Refused {
             Self::Head(fault) => fault.status(),
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
-            Self::Method | Self::Connect | Self::Encoding => StatusCode::NOT_IMPLEMENTED,
+            Self::Method | Self::Connect | Self::Encoding | Self::EncodingRepeated => {
+                StatusCode::NOT_IMPLEMENTED
+            }
             Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             Self::NotHttp
             | Self::LeadingLines
@@ -92,7 +94,6 @@ impl Refused {
             | Self::Length
             | Self::LengthRepeated
             | Self::LengthAndChunked
-            | Self::EncodingRepeated
             | Self::EncodingBeforeHttp11
             | Self::FramingLookAlike
             | Self::UpgradeWithBody => StatusCode::BAD_REQUEST,

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, Method, Uri, Version};
 use crate::connection::{Options, Seen};
 use crate::framing::{FramingFault, FramingFields, looks_like_framing};
 use crate::host::parse_host;
+use crate::scan::is_token;
 use crate::target::parse_target;
 use crate::{Framing, HeadFault, Limits, Persistence, Refused, Upgrade, fields};
 
@@ -45,12 +46,16 @@ pub struct RequestHead {
 ///
 /// # Errors
 /// Whatever makes the request ambiguous or beyond the limits.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the caller gives the bytes away: they live on in the values"
+)]
 pub fn parse_request(head: Bytes, limits: &Limits) -> Result<RequestHead, Refused> {
     let mut room = fields::room();
     let mut parsed = httparse::Request::new(&mut []);
     let status = parsed.parse_with_uninit_headers(&head, &mut room[..fields::most(limits)]);
     if status != Ok(httparse::Status::Complete(head.len())) {
-        return Err(diagnose(&head, status.err()));
+        return Err(diagnose(&head, status.err(), limits));
     }
     let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version)
     else {
@@ -58,7 +63,7 @@ pub fn parse_request(head: Bytes, limits: &Limits) -> Result<RequestHead, Refuse
     };
     // the parser skips line ends in front, which the scan has counted and left out
     if matches!(head.first(), Some(b'\r' | b'\n')) || head.len() > limits.head {
-        return Err(diagnose(&head, None));
+        return Err(diagnose(&head, None, limits));
     }
     if target.len() > limits.target {
         return Err(Refused::TargetTooLong);
@@ -125,11 +130,10 @@ impl<'head> Meaning<'head> {
     fn read(&mut self, name: &str, value: &'head [u8]) -> Result<(), Refused> {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
         match name.len() {
-            4 if is("host") => {
-                if self.host.replace(value).is_some() {
-                    return Err(Refused::HostRepeated);
-                }
-            }
+            4 if is("host") => match self.host {
+                None => self.host = Some(value),
+                Some(_) => return Err(Refused::HostRepeated),
+            },
             6 if is("expect") => {
                 if !value.eq_ignore_ascii_case(b"100-continue") {
                     return Err(Refused::Expectation);
@@ -193,11 +197,43 @@ impl From<FramingFault> for Refused {
     }
 }
 
-/// Says what is wrong with a head that the parser did not take.
+/// Says what is wrong with a head that the parser did not take, or took too kindly.
 #[cold]
-fn diagnose(head: &[u8], error: Option<httparse::Error>) -> Refused {
-    let _ = (head, error);
-    HeadFault::StartLine.into()
+fn diagnose(head: &[u8], error: Option<httparse::Error>, limits: &Limits) -> Refused {
+    if head.len() > limits.head {
+        return HeadFault::HeadTooLarge.into();
+    }
+    let end = memchr::memchr(b'\n', head).map_or(head.len(), |lf| lf + 1);
+    let (line, rest) = head.split_at(end);
+    if let Some(fault) = fields::diagnose_ends(line) {
+        return fault.into();
+    }
+    if let Some(refused) = diagnose_request_line(line.trim_ascii_end()) {
+        return refused;
+    }
+    match error {
+        Some(httparse::Error::TooManyHeaders) => HeadFault::TooManyFields.into(),
+        _ => fields::diagnose(rest).into(),
+    }
+}
+
+fn diagnose_request_line(line: &[u8]) -> Option<Refused> {
+    let parts: Vec<&[u8]> = line.splitn(4, |&byte| byte == b' ').collect();
+    let &[method, target, version] = parts.as_slice() else {
+        return Some(HeadFault::StartLine.into());
+    };
+    match version {
+        b"HTTP/1.0" | b"HTTP/1.1" => {}
+        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
+            return Some(Refused::Version);
+        }
+        _ => return Some(HeadFault::StartLine.into()),
+    }
+    if method.is_empty() || !method.iter().all(|&byte| is_token(byte)) {
+        return Some(HeadFault::StartLine.into());
+    }
+    let is_visible = |&byte: &u8| byte > b' ' && byte != 0x7f;
+    (target.is_empty() || !target.iter().all(is_visible)).then_some(Refused::Target)
 }
 
 #[cfg(test)]

@@ -34,6 +34,10 @@ pub struct ResponseHead {
 ///
 /// # Errors
 /// Whatever makes the response ambiguous or beyond the limits.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the caller gives the bytes away: they live on in the values"
+)]
 pub fn parse_response(
     head: Bytes,
     to: &Method,
@@ -47,13 +51,13 @@ pub fn parse_response(
         &mut room[..fields::most(limits)],
     );
     if status != Ok(httparse::Status::Complete(head.len())) {
-        return Err(diagnose(&head, status.err()));
+        return Err(diagnose(&head, status.err(), limits));
     }
     let (Some(code), Some(minor)) = (parsed.code, parsed.version) else {
         return Err(HeadFault::StartLine.into());
     };
     if !head.starts_with(b"HTTP/1.") || head.len() > limits.head {
-        return Err(diagnose(&head, None));
+        return Err(diagnose(&head, None, limits));
     }
     fields::check_lines(&head, parsed.headers, limits)?;
     let version = if minor == 1 {
@@ -137,11 +141,27 @@ impl From<FramingFault> for Malformed {
     }
 }
 
-/// Says what is wrong with a head that the parser did not take.
+/// Says what is wrong with a head that the parser did not take, or took too kindly.
 #[cold]
-fn diagnose(head: &[u8], error: Option<httparse::Error>) -> Malformed {
-    let _ = (head, error);
-    HeadFault::StartLine.into()
+fn diagnose(head: &[u8], error: Option<httparse::Error>, limits: &Limits) -> Malformed {
+    if head.len() > limits.head {
+        return HeadFault::HeadTooLarge.into();
+    }
+    let end = memchr::memchr(b'\n', head).map_or(head.len(), |lf| lf + 1);
+    let (line, rest) = head.split_at(end);
+    match line {
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0' | b'1', ..] => {}
+        [b'H', b'T', b'T', b'P', b'/', ..] => return Malformed::Version,
+        _ => return Malformed::NotHttp,
+    }
+    if let Some(fault) = fields::diagnose_ends(line) {
+        return fault.into();
+    }
+    match error {
+        Some(httparse::Error::Status) => Malformed::Status,
+        Some(httparse::Error::TooManyHeaders) => HeadFault::TooManyFields.into(),
+        _ => fields::diagnose(rest).into(),
+    }
 }
 
 #[cfg(test)]

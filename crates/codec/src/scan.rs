@@ -28,6 +28,9 @@ pub struct HeadScan {
     skipped: usize,
 }
 
+/// What every response begins with.
+const VERSION: &[u8] = b"HTTP/1.";
+
 /// Who sends the head: it decides how the first line must begin and end.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sender {
@@ -110,7 +113,7 @@ impl HeadScan {
                         return self.check_sizes(at, limits).map(|()| None);
                     }
                 },
-                b'\t' if self.lines > 0 => self.seen = at + 1,
+                b'\t' if self.lines > 0 || sender == Sender::Upstream => self.seen = at + 1,
                 b'\n' => return Err(HeadFault::BareLf.into()),
                 0 => return Err(HeadFault::Nul.into()),
                 _ => return Err(HeadFault::Control.into()),
@@ -138,9 +141,10 @@ impl HeadScan {
                 ([b'\r', ..], Sender::Client) => return Err(HeadFault::BareCr.into()),
                 ([b'\n', ..], Sender::Client) => return Err(HeadFault::BareLf.into()),
                 ([first, ..], Sender::Client) if !is_token(*first) => return Err(Fault::NotHttp),
-                ([..], Sender::Upstream) if !is_prefix(rest, b"HTTP/1.") => {
+                ([..], Sender::Upstream) if !is_prefix(rest, VERSION) => {
                     return Err(Fault::NotHttp);
                 }
+                ([..], Sender::Upstream) if rest.len() < VERSION.len() => return Ok(false),
                 _ => return Ok(true),
             }
         }
@@ -168,7 +172,7 @@ impl HeadScan {
             return Err(HeadFault::Fold.into());
         }
         self.lines += 1;
-        if self.lines > limits.fields + 1 {
+        if self.lines > limits.fields.saturating_add(1) {
             return Err(HeadFault::TooManyFields.into());
         }
         self.line = at + 2;
@@ -185,13 +189,13 @@ impl HeadScan {
         const AROUND_TARGET: usize = Limits::METHOD + "  HTTP/1.1\r\n".len();
 
         let line = end - self.line;
-        if self.lines == 0 && line > limits.target + AROUND_TARGET {
+        if self.lines == 0 && line > limits.target.saturating_add(AROUND_TARGET) {
             return Err(Fault::StartLineTooLong);
         }
         if end - self.start > limits.head {
             return Err(HeadFault::HeadTooLarge.into());
         }
-        if self.lines > 0 && line > limits.field + AROUND_FIELD {
+        if self.lines > 0 && line > limits.field.saturating_add(AROUND_FIELD) {
             return Err(HeadFault::FieldTooLarge.into());
         }
         Ok(())

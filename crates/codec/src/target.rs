@@ -101,9 +101,9 @@ mod tests {
         let table: &[(&str, Method, Result<(&str, Option<&str>), Refused>)] = &[
             ("/", Method::GET, Ok(("/", None))),
             (
-                "/a//b/../c%2f?x=%00&y=[1]|^{}\"",
+                "/a//b/../c%2f?x=%00&y=[1]|^{}`",
                 Method::GET,
-                Ok(("/a//b/../c%2f?x=%00&y=[1]|^{}\"", None)),
+                Ok(("/a//b/../c%2f?x=%00&y=[1]|^{}`", None)),
             ),
             (
                 "//evil.example/",
@@ -140,6 +140,8 @@ mod tests {
             ("a", Method::GET, Err(Refused::Target)),
             ("?x", Method::GET, Err(Refused::Target)),
             ("", Method::GET, Err(Refused::Target)),
+            ("/a?\"", Method::GET, Err(Refused::Target)),
+            ("/a<b>", Method::GET, Err(Refused::Target)),
             ("/a#b", Method::GET, Err(Refused::Target)),
             ("http://a.example#b", Method::GET, Err(Refused::Target)),
         ];

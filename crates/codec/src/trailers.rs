@@ -16,21 +16,23 @@ pub(crate) struct TrailerScan {
 }
 
 impl TrailerScan {
-    /// Takes the section out of `input` once it is complete: the trailers left over, if any.
+    /// Takes the section out of `input` once it is complete: the trailers that
+    /// may be passed on, often none.
     pub(crate) fn take(
         &mut self,
         input: &mut BytesMut,
         limits: &Limits,
-    ) -> Result<Option<Option<HeaderMap>>, BodyFault> {
+    ) -> Result<Option<HeaderMap>, BodyFault> {
         let Some(end) = self.find_end(input, limits).map_err(BodyFault::Trailers)? else {
             return Ok(None);
         };
         let section = input.split_to(end).freeze();
         if section.len() == 2 {
-            return Ok(Some(None));
+            return Ok(Some(HeaderMap::new()));
         }
-        let trailers = read(&section, limits).map_err(BodyFault::Trailers)?;
-        Ok(Some((!trailers.is_empty()).then_some(trailers)))
+        read(&section, limits)
+            .map(Some)
+            .map_err(BodyFault::Trailers)
     }
 
     /// The position behind the blank line.
