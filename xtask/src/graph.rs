@@ -127,9 +127,17 @@ const RESERVED: &[(&str, &[&str], Tests, &str)] = &[
     ),
     (
         "tokio",
-        &["supervisor", "proxy", "store", "control", "embed", "cli"],
+        &[
+            "pipeline",
+            "supervisor",
+            "proxy",
+            "store",
+            "control",
+            "embed",
+            "cli",
+        ],
         Tests::Free,
-        "the thinking crates know no runtime",
+        "values, facts, bytes and settings need no runtime",
     ),
     (
         "libc",
@@ -151,6 +159,18 @@ const RESERVED: &[(&str, &[&str], Tests, &str)] = &[
     ),
 ];
 
+/// The pipeline may hand bodies over and keep time; with these features of tokio it could meet the world.
+const WORLDLY: &[&str] = &[
+    "full",
+    "fs",
+    "io-std",
+    "net",
+    "process",
+    "rt",
+    "rt-multi-thread",
+    "signal",
+];
+
 /// Whether dev-dependencies are bound by a rule too.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tests {
@@ -164,6 +184,7 @@ struct Edge {
     from: String,
     to: String,
     dev: bool,
+    features: Vec<String>,
 }
 
 pub(crate) fn check() -> Result<(), Failure> {
@@ -190,7 +211,14 @@ fn edges(metadata: &Value) -> Vec<Edge> {
     for package in list(&metadata["packages"]) {
         for dependency in list(&package["dependencies"]) {
             let dev = dependency["kind"].as_str() == Some("dev");
+            let features = list(&dependency["features"]);
+            let features = features
+                .iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect();
             edges.push(Edge {
+                features,
                 from: name(&package),
                 to: name(&dependency),
                 dev,
@@ -210,6 +238,15 @@ fn complaints(edge: &Edge) -> Vec<String> {
             complaints.push(format!("`{from}` may not depend on `{to}`"));
         }
         Some(_) => {}
+    }
+    let worldly = edge
+        .features
+        .iter()
+        .find(|feature| WORLDLY.contains(&feature.as_str()));
+    if let Some(feature) = worldly.filter(|_| from == "pipeline" && to == "tokio" && !edge.dev) {
+        complaints.push(format!(
+            "`pipeline` may not use tokio's `{feature}`: it knows no sockets and no processes"
+        ));
     }
     for (reserved, owners, tests, reason) in RESERVED {
         let free = owners.contains(&from) || (edge.dev && *tests == Tests::Free);
@@ -241,7 +278,7 @@ mod tests {
             ("mainstay-codec", "hyper", true, true),
             ("mainstay-codec", "hyper", false, false),
             ("mainstay-pipeline", "tokio", true, true),
-            ("mainstay-pipeline", "tokio", false, false),
+            ("mainstay-codec", "tokio", false, false),
             ("mainstay-cli", "mainstay-testkit", true, true),
             ("mainstay-cli", "mainstay-testkit", false, false),
             ("mainstay-new", "serde", false, false),
@@ -250,8 +287,28 @@ mod tests {
                 from: from.to_owned(),
                 to: to.to_owned(),
                 dev,
+                features: Vec::new(),
             };
             assert_eq!(complaints(&edge).is_empty(), lawful, "{edge:?}");
+        }
+    }
+
+    #[test]
+    fn the_pipeline_meets_no_socket() {
+        for (feature, lawful) in [
+            ("sync", true),
+            ("time", true),
+            ("net", false),
+            ("rt", false),
+        ] {
+            let (from, to) = ("mainstay-pipeline".to_owned(), "tokio".to_owned());
+            let edge = Edge {
+                from,
+                to,
+                dev: false,
+                features: vec![feature.to_owned()],
+            };
+            assert_eq!(complaints(&edge).is_empty(), lawful, "{feature}");
         }
     }
 

@@ -4,7 +4,7 @@ const express = require('express');
 const app = express();
 app.get('/', (request, response) => response.json({ app: 'npm-start', pid: process.pid, greeting: process.env.GREETING }));
 app.listen(process.env.PORT || 3000);
-process.on('SIGTERM', () => {
-  console.log('npm-start got SIGTERM');
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => {
+  console.log(`npm-start got ${signal}`);
   process.exit(0);
 });
