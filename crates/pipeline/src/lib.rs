@@ -1,1 +1,37 @@
-//! One request to one response, in the fixed order
+//! One request to one response, in the fixed order.
+//!
+//! No sockets, no processes, no configuration files, and no clock but the exchange's. Everything
+//! that is *decided* about a request is decided here; moving its bytes is somebody else's work.
+//! The order itself stands in [`Pipeline`], its names in [`Step`].
+
+mod body;
+mod exchange;
+mod forwarding;
+mod interim;
+mod normal_path;
+mod notices;
+mod origin;
+mod peer;
+mod pipeline;
+mod refusal;
+mod request_id;
+mod stages;
+mod standing;
+mod step;
+
+pub use body::{Body, BodyBroken, Frame, FrameSender, Frames, hand_off};
+pub use exchange::{Exchange, Scheme};
+pub use forwarding::{Forwarding, strip_hop_by_hop};
+pub use interim::{Interim, InterimHead};
+pub use normal_path::NormalPath;
+pub use notices::Notices;
+pub use origin::{Origin, Request, Response};
+pub use peer::Peer;
+pub use pipeline::{Answer, Options, Pipeline};
+pub use refusal::{Fault, Refusal};
+pub use stages::{
+    AccessLog, Ending, HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting, Recorder,
+    RouteOptions,
+};
+pub use standing::{Phase, Standing, Target, TargetKind, WaitOptions};
+pub use step::{Step, Trail};

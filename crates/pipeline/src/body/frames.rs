@@ -1,0 +1,246 @@
+//! A bounded hand-off of frames from one producer to one consumer. Reads and writes no socket.
+//!
+//! The producer stops when the consumer is slow (backpressure), learns when the consumer went away,
+//! and says at the end whether the message was whole. A producer that is dropped before it said so
+//! leaves a broken message: a truncated body never looks like a finished one.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+/// A piece of a body.
+#[derive(Debug)]
+pub enum Frame {
+    /// Content.
+    Data(Bytes),
+    /// Fields after the content; the last frame.
+    Trailers(HeaderMap),
+}
+
+/// The message ended before it was whole. Whoever passes it on must leave a visibly broken message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyBroken;
+
+/// Bytes that may wait between producer and consumer before the producer is held.
+const CAPACITY: usize = 128 * 1024;
+
+#[derive(Debug, Default)]
+struct Shared {
+    queue: VecDeque<Frame>,
+    bytes: usize,
+    end: End,
+    consumer_gone: bool,
+    producer: Option<Waker>,
+    consumer: Option<Waker>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum End {
+    #[default]
+    NotYet,
+    Whole,
+    Broken,
+}
+
+/// Makes both ends. `length` is the number of bytes that will come, if known.
+pub fn hand_off(length: Option<u64>) -> (FrameSender, Frames) {
+    let shared = Arc::new(Mutex::new(Shared::default()));
+    (
+        FrameSender {
+            shared: Arc::clone(&shared),
+        },
+        Frames { shared, length },
+    )
+}
+
+/// The end that produces.
+#[derive(Debug)]
+pub struct FrameSender {
+    shared: Arc<Mutex<Shared>>,
+}
+
+impl FrameSender {
+    /// Ready when the consumer has room; an error when it went away.
+    pub fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BodyBroken>> {
+        let mut shared = lock(&self.shared);
+        if shared.consumer_gone {
+            Poll::Ready(Err(BodyBroken))
+        } else if shared.bytes < CAPACITY {
+            Poll::Ready(Ok(()))
+        } else {
+            keep(&mut shared.producer, context);
+            Poll::Pending
+        }
+    }
+
+    /// Ready when the consumer went away.
+    pub fn poll_abandoned(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let mut shared = lock(&self.shared);
+        if shared.consumer_gone {
+            return Poll::Ready(());
+        }
+        keep(&mut shared.producer, context);
+        Poll::Pending
+    }
+
+    /// Hands on one frame. Bounded only by the caller's asking `poll_ready` first.
+    pub fn send(&mut self, frame: Frame) {
+        let mut shared = lock(&self.shared);
+        if let Frame::Data(data) = &frame {
+            shared.bytes += data.len();
+        }
+        shared.queue.push_back(frame);
+        wake(shared.consumer.take());
+    }
+
+    /// Says that the message is whole.
+    pub fn finish(self) {
+        self.end(End::Whole);
+    }
+
+    fn end(&self, end: End) {
+        let mut shared = lock(&self.shared);
+        if shared.end == End::NotYet {
+            shared.end = end;
+            wake(shared.consumer.take());
+        }
+    }
+}
+
+impl Drop for FrameSender {
+    fn drop(&mut self) {
+        self.end(End::Broken);
+    }
+}
+
+/// The end that consumes.
+#[derive(Debug)]
+pub struct Frames {
+    shared: Arc<Mutex<Shared>>,
+    length: Option<u64>,
+}
+
+impl Frames {
+    /// How many bytes will come, if that was known beforehand.
+    pub fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// The next frame; `None` after a whole message.
+    pub fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame, BodyBroken>>> {
+        let mut shared = lock(&self.shared);
+        if let Some(frame) = shared.queue.pop_front() {
+            if let Frame::Data(data) = &frame {
+                shared.bytes -= data.len();
+            }
+            if shared.bytes < CAPACITY {
+                wake(shared.producer.take());
+            }
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        match shared.end {
+            End::Whole => Poll::Ready(None),
+            End::Broken => Poll::Ready(Some(Err(BodyBroken))),
+            End::NotYet => {
+                keep(&mut shared.consumer, context);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// The next frame; `None` after a whole message.
+    pub async fn frame(&mut self) -> Option<Result<Frame, BodyBroken>> {
+        std::future::poll_fn(|context| self.poll_frame(context)).await
+    }
+}
+
+impl Drop for Frames {
+    fn drop(&mut self) {
+        let mut shared = lock(&self.shared);
+        shared.consumer_gone = true;
+        shared.queue.clear();
+        wake(shared.producer.take());
+    }
+}
+
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    // nothing in here can panic half-way, so a poisoned state is still a right state
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn keep(slot: &mut Option<Waker>, context: &Context<'_>) {
+    match slot {
+        Some(waker) => waker.clone_from(context.waker()),
+        None => *slot = Some(context.waker().clone()),
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn poll<T>(f: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        f(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn a_producer_is_held_until_the_consumer_takes() {
+        let (mut sender, mut frames) = hand_off(None);
+        assert!(poll(|cx| sender.poll_ready(cx)).is_ready());
+        sender.send(Frame::Data(Bytes::from(vec![0; CAPACITY])));
+        assert!(poll(|cx| sender.poll_ready(cx)).is_pending());
+        assert!(matches!(
+            poll(|cx| frames.poll_frame(cx)),
+            Poll::Ready(Some(Ok(Frame::Data(_))))
+        ));
+        assert!(poll(|cx| sender.poll_ready(cx)).is_ready());
+    }
+
+    #[test]
+    fn only_a_finished_message_ends_cleanly() {
+        let (mut sender, mut frames) = hand_off(None);
+        sender.send(Frame::Data(Bytes::from_static(b"half")));
+        drop(sender);
+        assert!(matches!(
+            poll(|cx| frames.poll_frame(cx)),
+            Poll::Ready(Some(Ok(_)))
+        ));
+        assert!(matches!(
+            poll(|cx| frames.poll_frame(cx)),
+            Poll::Ready(Some(Err(BodyBroken)))
+        ));
+
+        let (sender, mut frames) = hand_off(None);
+        sender.finish();
+        assert!(matches!(
+            poll(|cx| frames.poll_frame(cx)),
+            Poll::Ready(None)
+        ));
+    }
+
+    #[test]
+    fn a_producer_learns_that_nobody_listens() {
+        let (mut sender, frames) = hand_off(None);
+        assert!(poll(|cx| sender.poll_abandoned(cx)).is_pending());
+        drop(frames);
+        assert!(poll(|cx| sender.poll_abandoned(cx)).is_ready());
+        assert_eq!(
+            poll(|cx| sender.poll_ready(cx)),
+            Poll::Ready(Err(BodyBroken))
+        );
+    }
+}

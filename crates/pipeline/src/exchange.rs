@@ -1,0 +1,208 @@
+//! All that is known of one request while it is served. Decides nothing.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::header::{ACCEPT, HOST, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method, Uri};
+
+use crate::{Peer, Refusal, Request, Step, Trail};
+
+/// How a client speaks to the outermost trusted proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// In the clear.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// As it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+
+    /// The port that is meant when none is written.
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Scheme::Http => 80,
+            Scheme::Https => 443,
+        }
+    }
+}
+
+/// One request and its response.
+#[derive(Debug)]
+pub struct Exchange {
+    /// Who holds the connection.
+    pub peer: Arc<Peer>,
+    /// Who asks, behind trusted proxies.
+    pub client: IpAddr,
+    /// Whether the peer is a trusted proxy, whose forwarded headers are believed.
+    pub peer_is_trusted: bool,
+    /// How the client spoke to the outermost trusted proxy.
+    pub scheme: Scheme,
+    /// The authority the client asked for, port included; empty in an HTTP/1.0 request without `Host`.
+    pub host: HeaderValue,
+    /// The id in logs, headers and pages.
+    pub request_id: HeaderValue,
+    /// The method.
+    pub method: Method,
+    /// The target as sent.
+    pub uri: Uri,
+    /// Which kinds of answer the client would like.
+    pub accept: Option<HeaderValue>,
+    /// What the client calls itself.
+    pub user_agent: Option<HeaderValue>,
+    /// Index of the route.
+    pub route: usize,
+    /// Index of the route's target.
+    pub target: usize,
+    /// Which worker or server answered, for the log.
+    pub origin: Option<Arc<str>>,
+    /// How long the origin took to its response head.
+    pub origin_duration: Option<Duration>,
+    /// Attempts beyond the first.
+    pub resends: u8,
+    /// Why it was refused, if it was.
+    pub refusal: Option<Refusal>,
+    /// The steps taken.
+    pub trail: Trail,
+    /// A probe of the app's own health path: its 404 becomes our answer.
+    pub(crate) is_probe: bool,
+    started: Instant,
+}
+
+const NO_VALUE: HeaderValue = HeaderValue::from_static("");
+
+impl Exchange {
+    /// Begins an exchange whose head's first byte came at `started`.
+    pub fn begin(peer: &Arc<Peer>, request: &Request, started: Instant) -> Self {
+        let headers = request.headers();
+        Self {
+            host: headers.get(HOST).cloned().unwrap_or(NO_VALUE),
+            accept: headers.get(ACCEPT).cloned(),
+            user_agent: headers.get(USER_AGENT).cloned(),
+            ..Self::blank(
+                peer,
+                request.method().clone(),
+                request.uri().clone(),
+                started,
+            )
+        }
+    }
+
+    /// An exchange whose request could not be read.
+    pub fn unread(peer: &Arc<Peer>, started: Instant) -> Self {
+        Self::blank(peer, Method::GET, Uri::from_static("/"), started)
+    }
+
+    fn blank(peer: &Arc<Peer>, method: Method, uri: Uri, started: Instant) -> Self {
+        Self {
+            peer: Arc::clone(peer),
+            client: peer.address,
+            peer_is_trusted: false,
+            scheme: peer.scheme,
+            host: NO_VALUE,
+            request_id: NO_VALUE,
+            method,
+            uri,
+            accept: None,
+            user_agent: None,
+            route: 0,
+            target: 0,
+            origin: None,
+            origin_duration: None,
+            resends: 0,
+            refusal: None,
+            trail: Trail::default(),
+            is_probe: false,
+            started,
+        }
+    }
+
+    /// Notes that a step was reached.
+    pub fn pass(&mut self, step: Step) {
+        self.trail.note(step);
+    }
+
+    /// Since the head's first byte.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The host without its port, and without the brackets' meaning lost: `[::1]` stays so.
+    pub fn host_name(&self) -> &str {
+        let host = self.host.to_str().unwrap_or("");
+        match host.rfind(':') {
+            Some(colon) if !host[colon..].contains(']') => &host[..colon],
+            _ => host,
+        }
+    }
+
+    /// The port the client asked for: in the host, else the scheme's.
+    pub fn port(&self) -> u16 {
+        let host = self.host.to_str().unwrap_or("");
+        host[self.host_name().len()..]
+            .strip_prefix(':')
+            .and_then(|port| port.parse().ok())
+            .unwrap_or(self.scheme.default_port())
+    }
+
+    /// Whether a page is wanted rather than JSON.
+    pub(crate) fn wants_html(&self) -> bool {
+        let Some(accept) = self.accept.as_ref().map(HeaderValue::as_bytes) else {
+            return false;
+        };
+        let html = memchr::memmem::find(accept, b"text/html");
+        let json = memchr::memmem::find(accept, b"application/json");
+        match (html, json) {
+            (Some(html), Some(json)) => html < json,
+            (Some(_), None) => true,
+            (None, _) => false,
+        }
+    }
+}
+
+/// All values of a header, line by line; lines that are not text are passed over.
+pub(crate) fn all_values<'a>(
+    headers: &'a HeaderMap,
+    name: &'static str,
+) -> impl DoubleEndedIterator<Item = &'a str> + use<'a> {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_come_apart() {
+        for (host, name, port) in [
+            ("example.com", "example.com", 80),
+            ("example.com:8080", "example.com", 8080),
+            ("[::1]", "[::1]", 80),
+            ("[::1]:3000", "[::1]", 3000),
+            ("", "", 80),
+        ] {
+            let request = http::Request::builder()
+                .header(HOST, host)
+                .body(crate::Body::Empty)
+                .expect("a request");
+            let exchange = Exchange::begin(&Arc::default(), &request, Instant::now());
+            assert_eq!(
+                (exchange.host_name(), exchange.port()),
+                (name, port),
+                "{host}"
+            );
+        }
+    }
+}

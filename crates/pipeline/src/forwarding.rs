@@ -1,0 +1,280 @@
+//! What an origin is told about the client, and what neither side may tell the other.
+//!
+//! Edits header maps; sends nothing. RFC 9110, 7.6 (hop-by-hop fields, `Via`), RFC 7239 (`Forwarded`).
+//!
+//! An app gets exactly one address in `X-Forwarded-For`: the client's, as far as trusted proxies vouch
+//! for it. So `trust proxy` set to 1 or `loopback` is right whatever stands in front of us.
+
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::header::{
+    CONNECTION, EXPECT, FORWARDED, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
+};
+use http::{HeaderMap, HeaderValue, Version};
+
+use crate::exchange::all_values;
+use crate::{Exchange, Scheme};
+
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+const X_REQUEST_START: HeaderName = HeaderName::from_static("x-request-start");
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+
+/// Rewrites the fields of requests on their way to an origin.
+#[derive(Debug)]
+pub struct Forwarding {
+    /// `mainstay-1f2e3d4c`: our name in `Via`, another one for every instance.
+    pseudonym: String,
+    via_11: HeaderValue,
+    via_10: HeaderValue,
+}
+
+impl Forwarding {
+    /// `instance` tells this instance from others in a chain of proxies.
+    pub fn new(instance: &str) -> Self {
+        let name: String = instance
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .take(32)
+            .collect();
+        let pseudonym = format!("mainstay-{name}");
+        let via = |version: &str| {
+            HeaderValue::from_str(&format!("{version} {pseudonym}"))
+                .unwrap_or(HeaderValue::from_static("1.1 mainstay"))
+        };
+        Self {
+            via_11: via("1.1"),
+            via_10: via("1.0"),
+            pseudonym,
+        }
+    }
+
+    /// Whether a request has passed this instance before.
+    pub(crate) fn has_been_here(&self, headers: &HeaderMap) -> bool {
+        headers.contains_key(VIA)
+            && all_values(headers, "via")
+                .flat_map(|line| line.split(','))
+                .any(|element| {
+                    element.split_ascii_whitespace().nth(1) == Some(self.pseudonym.as_str())
+                })
+    }
+
+    /// Removes what must not pass and sets what the origin may rely on.
+    pub fn prepare(&self, exchange: &Exchange, version: Version, headers: &mut HeaderMap) {
+        let upgrade = strip_hop_by_hop(headers);
+        if let Some(upgrade) = upgrade {
+            headers.insert(UPGRADE, upgrade);
+            headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        }
+        let had_forwarded = exchange.peer_is_trusted && headers.contains_key(FORWARDED);
+        let keeps_start = exchange.peer_is_trusted && headers.contains_key(X_REQUEST_START);
+        if !exchange.peer_is_trusted {
+            strip_forwarded(headers);
+        }
+        let client = address_value(exchange.client);
+        headers.insert(X_FORWARDED_FOR, client.clone());
+        headers.insert(X_REAL_IP, client);
+        headers.insert(
+            X_FORWARDED_PROTO,
+            HeaderValue::from_static(match exchange.scheme {
+                Scheme::Http => "http",
+                Scheme::Https => "https",
+            }),
+        );
+        if !exchange.host.is_empty() {
+            headers.insert(X_FORWARDED_HOST, exchange.host.clone());
+        }
+        headers.insert(X_FORWARDED_PORT, HeaderValue::from(exchange.port()));
+        headers.insert(X_REQUEST_ID, exchange.request_id.clone());
+        if !keeps_start {
+            headers.insert(X_REQUEST_START, request_start(exchange));
+        }
+        if had_forwarded {
+            headers.insert(FORWARDED, forwarded(exchange));
+        }
+        let via = if version == Version::HTTP_10 {
+            &self.via_10
+        } else {
+            &self.via_11
+        };
+        headers.append(VIA, via.clone());
+    }
+}
+
+/// Removes the fields that concern one connection only, and those that `Connection` names.
+/// Returns the `Upgrade` that was there if it was nominated and asks for a WebSocket.
+pub fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
+    if !headers.keys().any(is_hop_by_hop) {
+        return None;
+    }
+    let nominated: Vec<HeaderName> = all_values(headers, "connection")
+        .flat_map(|line| line.split(','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
+        .collect();
+    let upgrade = headers
+        .get(UPGRADE)
+        .filter(|value| {
+            nominated.contains(&UPGRADE) && value.as_bytes().eq_ignore_ascii_case(b"websocket")
+        })
+        .cloned();
+    let wants_trailers = all_values(headers, "te").any(|line| {
+        line.split(',').any(|coding| {
+            coding
+                .split(';')
+                .next()
+                .is_some_and(|name| name.trim().eq_ignore_ascii_case("trailers"))
+        })
+    });
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+    for name in nominated.iter().filter(|name| may_be_nominated(name)) {
+        headers.remove(name);
+    }
+    if wants_trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+    upgrade
+}
+
+/// Fields of one connection (RFC 9110, 7.6.1). `Trailer` is not among them: trailers are passed on.
+const HOP_BY_HOP: [HeaderName; 9] = [
+    CONNECTION,
+    KEEP_ALIVE,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    PROXY_CONNECTION,
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    HTTP2_SETTINGS,
+];
+
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    HOP_BY_HOP.contains(name)
+}
+
+/// A client must not be able to take away what decides about it: only fields that nobody relies on end
+/// to end can be removed by naming them in `Connection`.
+fn may_be_nominated(name: &HeaderName) -> bool {
+    const NEVER: [&str; 14] = [
+        "accept",
+        "authorization",
+        "cache-control",
+        "cookie",
+        "host",
+        "if-match",
+        "if-none-match",
+        "origin",
+        "range",
+        "referer",
+        "set-cookie",
+        "user-agent",
+        "vary",
+        "via",
+    ];
+    let name_text = name.as_str();
+    !NEVER.contains(&name_text)
+        && !name_text.starts_with("content-")
+        && !name_text.starts_with("sec-")
+        && *name != EXPECT
+        && *name != TRAILER
+}
+
+/// Removes every field that speaks about the client and was not written by somebody trusted, in every
+/// spelling: some servers read `X_Forwarded_For` and `X-Forwarded-For` as the same variable.
+fn strip_forwarded(headers: &mut HeaderMap) {
+    while let Some(name) = headers
+        .keys()
+        .find(|name| speaks_of_client(name.as_str()))
+        .cloned()
+    {
+        headers.remove(name);
+    }
+}
+
+/// Whether a field name, `_` read as `-`, is one by which proxies speak about clients.
+pub(crate) fn speaks_of_client(name: &str) -> bool {
+    const NAMES: [&str; 15] = [
+        "cf-connecting-ip",
+        "cf-connecting-ipv6",
+        "cf-pseudo-ipv4",
+        "fastly-client-ip",
+        "forwarded",
+        "forwarded-for",
+        "true-client-ip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-forwarded",
+        "x-original-forwarded-for",
+        "x-original-host",
+        "x-real-ip",
+        "x-request-id",
+        "x-request-start",
+    ];
+    if !matches!(name.as_bytes().first(), Some(b'x' | b'f' | b'c' | b't')) {
+        return false;
+    }
+    let same = |one: &[u8], other: &[u8]| {
+        one.iter()
+            .zip(other)
+            .all(|(one, other)| one == other || (*one == b'_' && *other == b'-'))
+    };
+    let (name, prefix) = (name.as_bytes(), b"x-forwarded-");
+    (name.len() >= prefix.len() && same(&name[..prefix.len()], prefix))
+        || NAMES
+            .iter()
+            .any(|known| known.len() == name.len() && same(name, known.as_bytes()))
+}
+
+fn address_value(address: IpAddr) -> HeaderValue {
+    use std::io::Write as _;
+    let mut text = [0; 48];
+    let mut rest = &mut text[..];
+    // 45 bytes hold the longest address there is
+    let _ = write!(rest, "{address}");
+    let left = rest.len();
+    let length = text.len() - left;
+    HeaderValue::from_bytes(&text[..length]).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+}
+
+/// When the request came, in the form that queue-time meters read: `t=` and epoch seconds.
+fn request_start(exchange: &Exchange) -> HeaderValue {
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .saturating_sub(exchange.elapsed());
+    let mut text = Vec::with_capacity(20);
+    text.extend_from_slice(b"t=");
+    text.extend_from_slice(itoa::Buffer::new().format(since.as_secs()).as_bytes());
+    let millis = since.subsec_millis();
+    let digit = |n: u32| b'0' + u8::try_from(n % 10).unwrap_or(0);
+    text.extend_from_slice(&[b'.', digit(millis / 100), digit(millis / 10), digit(millis)]);
+    HeaderValue::from_maybe_shared(Bytes::from(text))
+        .unwrap_or_else(|_| HeaderValue::from_static("t=0"))
+}
+
+fn forwarded(exchange: &Exchange) -> HeaderValue {
+    let client = match exchange.client {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("\"[{address}]\""),
+    };
+    let host = exchange.host.to_str().unwrap_or("");
+    HeaderValue::from_str(&format!(
+        "for={client};host=\"{host}\";proto={}",
+        exchange.scheme.as_str()
+    ))
+    .unwrap_or_else(|_| HeaderValue::from_static("for=unknown"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! A path in one spelling, for matching only. What is forwarded stays as the client wrote it.
+
+use std::borrow::Cow;
+
+/// A path normalised by RFC 3986, 6.2.2, and a little more: escapes of unreserved characters are
+/// decoded, other escapes are in upper case, `.` and `..` segments are gone, repeated slashes are
+/// one. `%2F` stays what it is: not a separator.
+pub struct NormalPath<'a>(Cow<'a, str>);
+
+impl<'a> NormalPath<'a> {
+    /// Normalises `path` (no query). Allocates only if there is something to change.
+    pub fn new(path: &'a str) -> Self {
+        if is_normal(path.as_bytes()) {
+            return Self(Cow::Borrowed(path));
+        }
+        Self(Cow::Owned(without_dots(&decoded(path.as_bytes()))))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// No escape, no empty segment and no segment that begins with a dot: nothing to do.
+fn is_normal(path: &[u8]) -> bool {
+    let mut previous = 0;
+    for byte in path {
+        match byte {
+            b'%' => return false,
+            b'/' | b'.' if previous == b'/' => return false,
+            _ => previous = *byte,
+        }
+    }
+    true
+}
+
+fn decoded(path: &[u8]) -> String {
+    let mut out = String::with_capacity(path.len());
+    let mut index = 0;
+    while let Some(byte) = path.get(index) {
+        let escape = match (byte, path.get(index + 1..index + 3)) {
+            (b'%', Some(digits)) => hex(digits),
+            _ => None,
+        };
+        match escape {
+            Some(value) => {
+                if value.is_ascii_alphanumeric() || b"-._~".contains(&value) {
+                    out.push(char::from(value));
+                } else {
+                    out.push('%');
+                    out.extend(
+                        path[index + 1..index + 3]
+                            .iter()
+                            .map(|digit| char::from(digit.to_ascii_uppercase())),
+                    );
+                }
+                index += 3;
+            }
+            None => {
+                out.push(char::from(*byte));
+                index += 1;
+            }
+        }
+    }
+    out
+}
+
+fn hex(digits: &[u8]) -> Option<u8> {
+    let value = |digit: u8| char::from(digit).to_digit(16);
+    let high = value(*digits.first()?)?;
+    let low = value(*digits.get(1)?)?;
+    u8::try_from(high << 4 | low).ok()
+}
+
+fn without_dots(path: &str) -> String {
+    let mut segments: Vec<&str> = Vec::new();
+    let mut ends_open = false;
+    for segment in path.split('/').skip(1) {
+        ends_open = matches!(segment, "" | "." | "..");
+        match segment {
+            "" | "." => {}
+            ".." => {
+                segments.pop();
+            }
+            other => segments.push(other),
+        }
+    }
+    let mut out = String::with_capacity(path.len());
+    for segment in &segments {
+        out.push('/');
+        out.push_str(segment);
+    }
+    if out.is_empty() || ends_open {
+        out.push('/');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_spelling_meets() {
+        for (path, normal) in [
+            ("/", "/"),
+            ("/api/users", "/api/users"),
+            ("//api///users", "/api/users"),
+            ("/api/./users/../admin", "/api/admin"),
+            ("/api/%2e%2E/admin", "/admin"),
+            ("/../../etc", "/etc"),
+            ("/%61pi", "/api"),
+            ("/a%2fb", "/a%2Fb"),
+            ("/a/..", "/"),
+            ("/a/.", "/a/"),
+            ("/a//", "/a/"),
+            ("/.well-known/x", "/.well-known/x"),
+            ("/a%zz", "/a%zz"),
+            ("/a%2", "/a%2"),
+        ] {
+            assert_eq!(NormalPath::new(path).as_str(), normal, "{path}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn normalising_twice_changes_nothing(path in "/[a-c./%2eE~F]{0,24}") {
+            let once = NormalPath::new(&path).as_str().to_owned();
+            prop_assert!(once.starts_with('/'));
+            // a decoded escape may spell a new escape, never a new dot segment
+            prop_assert!(!once.split('/').any(|segment| segment == ".." || segment == "."), "{}", once);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The order. Everything that happens to a request happens here, top to bottom.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use mainstay_values::TrustedProxies;
+use serde::{Deserialize, Serialize};
+
+use crate::stages::{Admission, Headers, Health, Identify, Pages, Routes};
+use crate::{
+    Ending, Exchange, Forwarding, HeaderOptions, Notices, Origin, Peer, Recorder, Refusal, Request,
+    Response, RouteOptions, Standing, Step,
+};
+
+/// What the stages are made of.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Options {
+    /// Whose forwarded headers are believed.
+    pub trusted_proxies: TrustedProxies,
+    /// The routes; at least one.
+    pub routes: Vec<RouteOptions>,
+    /// Response headers.
+    pub headers: HeaderOptions,
+    /// Tells this instance from others in `Via`.
+    pub instance: String,
+}
+
+/// One request to one response, in the fixed order.
+#[derive(Debug)]
+pub struct Pipeline<O> {
+    identify: Identify,
+    health: Health,
+    routes: Routes,
+    admission: Admission,
+    forwarding: Forwarding,
+    origin: O,
+    pages: Pages,
+    headers: Headers,
+    recorder: Arc<Recorder>,
+}
+
+/// A response, and what is written down when it has been sent.
+#[derive(Debug)]
+pub struct Answer {
+    /// What the client gets.
+    pub response: Response,
+    /// Dropped when the last byte is sent, or when it is clear that it never will be.
+    pub ending: Ending,
+}
+
+impl<O: Origin> Pipeline<O> {
+    /// Builds the stages.
+    pub fn new(
+        options: Options,
+        standing: &Arc<Standing>,
+        notices: Arc<Notices>,
+        recorder: Arc<Recorder>,
+        origin: O,
+    ) -> Self {
+        Self {
+            identify: Identify::new(options.trusted_proxies, notices),
+            health: Health::new(Arc::clone(standing)),
+            routes: Routes::new(options.routes),
+            admission: Admission::new(Arc::clone(standing)),
+            forwarding: Forwarding::new(&options.instance),
+            origin,
+            pages: Pages,
+            headers: Headers::new(&options.headers),
+            recorder,
+        }
+    }
+
+    /// Answers one request. Never fails: a refusal is an answer too.
+    pub async fn serve(&self, peer: &Arc<Peer>, request: Request, started: Instant) -> Answer {
+        let mut ending = self
+            .recorder
+            .begin(Exchange::begin(peer, &request, started));
+        let outcome = self.answer(ending.exchange_mut(), request).await;
+        self.leave(ending, outcome)
+    }
+
+    /// Answers a request that could not be read, so that pages, headers and record see it too.
+    pub fn refuse(&self, peer: &Arc<Peer>, refusal: Refusal, started: Instant) -> Answer {
+        let mut ending = self.recorder.begin(Exchange::unread(peer, started));
+        self.identify.name(ending.exchange_mut());
+        self.leave(ending, Err(refusal))
+    }
+
+    /// The way in, and half of the way out. `?` is a no, `return Ok` an answer at once.
+    async fn answer(
+        &self,
+        exchange: &mut Exchange,
+        mut request: Request,
+    ) -> Result<Response, Refusal> {
+        self.identify
+            .identify(exchange, &request, &self.forwarding)?; // 400 508  who asks
+        if let Some(report) = self.health.answer(exchange) {
+            return Ok(report);
+        }
+        self.routes.find(exchange)?; //                                   421 404  for whom
+        self.admission.admit(exchange).await?; //                             503  starting, draining
+        exchange.pass(Step::Redirect);
+        exchange.pass(Step::Filter);
+        exchange.pass(Step::Cors);
+        exchange.pass(Step::LimitRate); //                                         before authentication, so that
+        exchange.pass(Step::Authenticate); //                                      guessing credentials is limited
+        exchange.pass(Step::LimitIdentity);
+        exchange.pass(Step::LimitSize);
+        exchange.pass(Step::Cache);
+        exchange.pass(Step::Origin);
+        let version = request.version();
+        self.forwarding
+            .prepare(exchange, version, request.headers_mut());
+        let response = self.origin.respond(exchange, request).await?; //  502 503 504  a worker, an upstream
+        let response = self.health.fill_in(exchange, response); //                 the app's 404 to a probe
+        exchange.pass(Step::Scrub);
+        exchange.pass(Step::Compress);
+        Ok(response)
+    }
+
+    /// The way out, for answers and refusals alike.
+    fn leave(&self, mut ending: Ending, outcome: Result<Response, Refusal>) -> Answer {
+        let exchange = ending.exchange_mut();
+        let mut response = self.pages.render(exchange, outcome);
+        self.headers.set(exchange, &mut response);
+        ending.answered(response.status().as_u16());
+        Answer { response, ending }
+    }
+}
+
+#[cfg(test)]
+mod tests;

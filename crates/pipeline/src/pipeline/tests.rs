@@ -1,0 +1,211 @@
+//! The whole pipeline in memory.
+
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use http::StatusCode;
+use mainstay_observe::RequestMetrics;
+
+use super::*;
+use crate::{AccessLog, Body, Target, TargetKind, WaitOptions};
+
+/// An origin that is a function.
+struct Echo<F>(F);
+
+impl<F: Fn(&Request) -> Result<Response, Refusal>> Origin for Echo<F> {
+    async fn respond(
+        &self,
+        exchange: &mut Exchange,
+        request: Request,
+    ) -> Result<Response, Refusal> {
+        exchange.origin = Some("echo".into());
+        (self.0)(&request)
+    }
+}
+
+struct World<F> {
+    pipeline: Pipeline<Echo<F>>,
+    standing: Arc<Standing>,
+    log: Arc<AccessLog>,
+}
+
+fn world<F: Fn(&Request) -> Result<Response, Refusal>>(origin: F) -> World<F> {
+    let standing = Arc::new(Standing::new(
+        vec![Target::new("api", TargetKind::App, 1)],
+        WaitOptions::default(),
+    ));
+    standing.set_ready(0, 1);
+    let log = Arc::new(AccessLog::default());
+    let recorder = Arc::new(Recorder {
+        metrics: Arc::new(RequestMetrics::new(1)),
+        log: Some(Arc::clone(&log)),
+        routes: Arc::from(["default".to_owned()]),
+    });
+    let options = Options {
+        trusted_proxies: TrustedProxies::none(),
+        routes: vec![RouteOptions::everything(0)],
+        headers: HeaderOptions::default(),
+        instance: "test".to_owned(),
+    };
+    let pipeline = Pipeline::new(options, &standing, Arc::default(), recorder, Echo(origin));
+    World {
+        pipeline,
+        standing,
+        log,
+    }
+}
+
+fn get(path: &str) -> Request {
+    http::Request::builder()
+        .uri(path)
+        .header("host", "a.example")
+        .body(Body::Empty)
+        .expect("a request")
+}
+
+async fn serve<F: Fn(&Request) -> Result<Response, Refusal>>(
+    world: &World<F>,
+    path: &str,
+) -> Answer {
+    world
+        .pipeline
+        .serve(&Arc::default(), get(path), Instant::now())
+        .await
+}
+
+fn ok(_: &Request) -> Result<Response, Refusal> {
+    Ok(Response::new(Body::Full(Bytes::from_static(b"hello"))))
+}
+
+#[tokio::test]
+async fn an_accepted_request_takes_every_step_in_order() {
+    let world = world(ok);
+    let answer = serve(&world, "/").await;
+    assert_eq!(answer.response.status(), StatusCode::OK);
+    assert_eq!(
+        answer.ending.exchange().trail.steps().collect::<Vec<_>>(),
+        Step::ALL
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_leaves_by_the_same_door() {
+    let world = world(|_| Err(Refusal::OriginTimeout));
+    let answer = serve(&world, "/slow?token=secret").await;
+    assert_eq!(answer.response.status(), StatusCode::GATEWAY_TIMEOUT);
+    let id = answer.response.headers()["x-request-id"]
+        .to_str()
+        .expect("text")
+        .to_owned();
+    assert_eq!(
+        answer.response.headers()["x-content-type-options"],
+        "nosniff"
+    );
+    drop(answer);
+    let line = String::from_utf8(world.log.take()).expect("text");
+    assert!(
+        line.contains(&id) && line.contains("\"status\":504") && line.contains("origin_timeout"),
+        "{line}"
+    );
+    assert!(!line.contains("secret"), "{line}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_leaves_first_is_written_down_as_499() {
+    let world = world(ok);
+    world.standing.set_ready(0, 0);
+    let patience = std::time::Duration::from_secs(1);
+    assert!(
+        tokio::time::timeout(patience, serve(&world, "/"))
+            .await
+            .is_err()
+    );
+    let line = String::from_utf8(world.log.take()).expect("text");
+    assert!(
+        line.contains("\"status\":499") && line.contains("client_gone"),
+        "{line}"
+    );
+}
+
+#[tokio::test]
+async fn what_the_codec_refuses_is_a_page_with_headers_and_a_line() {
+    let world = world(ok);
+    let refusal = Refusal::Codec(StatusCode::URI_TOO_LONG, "target_too_long");
+    let answer = world
+        .pipeline
+        .refuse(&Arc::default(), refusal, Instant::now());
+    assert_eq!(answer.response.status(), StatusCode::URI_TOO_LONG);
+    assert!(answer.response.headers().contains_key("x-request-id"));
+    drop(answer);
+    assert!(
+        String::from_utf8(world.log.take())
+            .expect("text")
+            .contains("target_too_long")
+    );
+}
+
+#[tokio::test]
+async fn the_origin_sees_the_bytes_of_the_client() {
+    let seen = Mutex::new(Vec::new());
+    let world = world(|request: &Request| {
+        seen.lock()
+            .expect("no panic")
+            .push(request.uri().to_string());
+        ok(request)
+    });
+    for path in ["/a/../b?x=%2e", "//a", "/%2F%61"] {
+        serve(&world, path).await;
+    }
+    assert_eq!(
+        *seen.lock().expect("no panic"),
+        ["/a/../b?x=%2e", "//a", "/%2F%61"]
+    );
+}
+
+#[tokio::test]
+async fn probes_follow_the_phase_and_the_app_has_the_word_when_ready() {
+    let world = world(|request: &Request| {
+        let mut response = ok(request)?;
+        if request.uri().path() != "/health" {
+            *response.status_mut() = StatusCode::NOT_FOUND;
+        }
+        Ok(response)
+    });
+    let status = async |path: &str| serve(&world, path).await.response.status().as_u16();
+    for (path, when_ready) in [
+        ("/.mainstay/ready", 200),
+        ("/health", 200),
+        ("/health/readiness", 200),
+        ("/other", 404),
+    ] {
+        assert_eq!(status(path).await, when_ready, "{path}");
+    }
+    world.standing.drain();
+    for (path, when_draining) in [
+        ("/.mainstay/live", 200),
+        ("/.mainstay/ready", 503),
+        ("/health", 503),
+        ("/health/liveness", 200),
+    ] {
+        assert_eq!(status(path).await, when_draining, "{path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_waits_for_a_worker_and_then_is_told_to_come_back() {
+    let world = world(ok);
+    world.standing.set_ready(0, 0);
+    let answer = serve(&world, "/").await;
+    assert_eq!(answer.response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.response.headers()["retry-after"], "1");
+}
+
+#[test]
+fn all_of_it_is_send() {
+    fn is_send<T: Send>(_: T) {}
+    let world = world(ok);
+    let peer = Arc::default();
+    is_send(world.pipeline.serve(&peer, get("/"), Instant::now()));
+    fn is_send_and_sync<T: Send + Sync>() {}
+    is_send_and_sync::<Pipeline<Echo<fn(&Request) -> Result<Response, Refusal>>>>();
+}

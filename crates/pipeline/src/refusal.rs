@@ -1,0 +1,153 @@
+//! Every way to say no. A closed list, so that no refusal is forgotten where they are told apart.
+
+use http::StatusCode;
+
+/// Whose doing a refusal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The client's: it can do better.
+    Client,
+    /// The origin's.
+    Origin,
+    /// Ours, or nobody's: the service is busy, starting or stopping.
+    Service,
+}
+
+/// A request that is not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Not a message we are sure to understand as everybody else does. The codec says why.
+    Codec(StatusCode, &'static str),
+    /// A forwarded host or scheme from a trusted proxy that cannot be one.
+    BadForwarded,
+    /// The request has been here before.
+    Loop,
+    /// No route for this path.
+    NoRoute,
+    /// A host that is not served here.
+    WrongHost,
+    /// On the way out.
+    Draining,
+    /// The head did not come in time.
+    HeadTimeout,
+    /// The body did not come in time.
+    BodyTimeout,
+    /// The body breaks its own framing.
+    BodyBroken,
+    /// The client went away.
+    ClientGone,
+    /// No worker came up in time, or too many are waiting for one.
+    NoWorker,
+    /// The origin could not be connected to.
+    OriginUnreachable,
+    /// The origin hung up, or broke off, before its answer's head was whole.
+    OriginGone,
+    /// The origin answered with something that is not HTTP, or not allowed.
+    OriginMalformed(&'static str),
+    /// The origin took too long to accept the connection.
+    ConnectTimeout,
+    /// The origin took too long to answer.
+    OriginTimeout,
+}
+
+impl Refusal {
+    /// The status that says so.
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Refusal::Codec(status, _) => status,
+            Refusal::BadForwarded | Refusal::BodyBroken => StatusCode::BAD_REQUEST,
+            Refusal::Loop => StatusCode::LOOP_DETECTED,
+            Refusal::NoRoute => StatusCode::NOT_FOUND,
+            Refusal::WrongHost => StatusCode::MISDIRECTED_REQUEST,
+            Refusal::Draining | Refusal::NoWorker => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::HeadTimeout | Refusal::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            // only for the log: nobody is there to read it. http has no name for 499.
+            Refusal::ClientGone => CLIENT_CLOSED_REQUEST,
+            Refusal::OriginUnreachable | Refusal::OriginGone | Refusal::OriginMalformed(_) => {
+                StatusCode::BAD_GATEWAY
+            }
+            Refusal::ConnectTimeout | Refusal::OriginTimeout => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    /// Why, in a word for logs and metrics.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Refusal::Codec(_, reason) | Refusal::OriginMalformed(reason) => reason,
+            Refusal::BadForwarded => "bad_forwarded",
+            Refusal::Loop => "loop",
+            Refusal::NoRoute => "no_route",
+            Refusal::WrongHost => "wrong_host",
+            Refusal::Draining => "draining",
+            Refusal::HeadTimeout => "head_timeout",
+            Refusal::BodyTimeout => "body_timeout",
+            Refusal::BodyBroken => "body_broken",
+            Refusal::ClientGone => "client_gone",
+            Refusal::NoWorker => "no_worker",
+            Refusal::OriginUnreachable => "origin_unreachable",
+            Refusal::OriginGone => "origin_gone",
+            Refusal::ConnectTimeout => "connect_timeout",
+            Refusal::OriginTimeout => "origin_timeout",
+        }
+    }
+
+    /// Whose doing it is.
+    pub const fn fault(self) -> Fault {
+        match self {
+            Refusal::Codec(..)
+            | Refusal::BadForwarded
+            | Refusal::Loop
+            | Refusal::NoRoute
+            | Refusal::WrongHost
+            | Refusal::HeadTimeout
+            | Refusal::BodyTimeout
+            | Refusal::BodyBroken
+            | Refusal::ClientGone => Fault::Client,
+            Refusal::Draining | Refusal::NoWorker => Fault::Service,
+            Refusal::OriginUnreachable
+            | Refusal::OriginGone
+            | Refusal::OriginMalformed(_)
+            | Refusal::ConnectTimeout
+            | Refusal::OriginTimeout => Fault::Origin,
+        }
+    }
+
+    /// Seconds after which trying again makes sense, for `Retry-After`.
+    pub const fn retry_after(self) -> Option<u32> {
+        match self.fault() {
+            Fault::Service => Some(1),
+            Fault::Client | Fault::Origin => None,
+        }
+    }
+
+    /// Whether the client's connection can carry another request afterwards. After a message whose
+    /// framing is in doubt it cannot.
+    pub const fn keeps_connection(self) -> bool {
+        !matches!(
+            self,
+            Refusal::Codec(..)
+                | Refusal::HeadTimeout
+                | Refusal::BodyTimeout
+                | Refusal::BodyBroken
+                | Refusal::ClientGone
+        )
+    }
+}
+
+/// 499, nginx's word for a client that closed the connection before its answer.
+const CLIENT_CLOSED_REQUEST: StatusCode = match StatusCode::from_u16(499) {
+    Ok(status) => status,
+    Err(_) => StatusCode::BAD_REQUEST,
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_come_again_is_told_when() {
+        assert_eq!(Refusal::NoWorker.retry_after(), Some(1));
+        assert_eq!(Refusal::OriginGone.retry_after(), None);
+        assert_eq!(Refusal::ClientGone.status().as_u16(), 499);
+    }
+}

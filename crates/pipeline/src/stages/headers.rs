@@ -1,0 +1,366 @@
+//! Response headers: what every answer carries, refusals and hits too.
+//!
+//! - **Does**: sets security headers where the app did not (or over the app's, by option), removes what
+//!   tells too much, adds `X-Request-Id`.
+//! - **Refuses**: nothing.
+//! - **Deployment caveat**: HSTS and `upgrade-insecure-requests` are sent over https only, and HSTS never
+//!   for `localhost`: browsers remember it for all ports. One CSP is never put beside another:
+//!   browsers would enforce both.
+//! - **Follows**: helmet 8's default set, byte for byte, in the preset `strict`.
+
+use std::collections::BTreeMap;
+
+use http::header::{CONTENT_SECURITY_POLICY, HeaderName, SERVER, STRICT_TRANSPORT_SECURITY};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use crate::forwarding::{X_REQUEST_ID, strip_hop_by_hop};
+use crate::{Exchange, Response, Scheme, Step};
+
+/// Which set is taken as the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HeaderPreset {
+    /// Nothing: the app's own headers.
+    Off,
+    /// What breaks no correct app.
+    #[default]
+    Safe,
+    /// helmet's whole set.
+    Strict,
+}
+
+/// What is done when the app sent the header itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeaderMode {
+    /// The app's stands.
+    #[default]
+    SetIfAbsent,
+    /// Ours replaces it.
+    Override,
+}
+
+/// What is configured for one header.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HeaderSetting {
+    /// Not sent by us, whatever the preset says.
+    Off,
+    /// Sent with this value.
+    Value(String),
+}
+
+/// Options of this stage.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeaderOptions {
+    /// The set to start from.
+    pub preset: HeaderPreset,
+    /// What is done when the app sent the header itself.
+    pub mode: HeaderMode,
+    /// Headers by their lower-case names, over the preset's. A value that cannot be a header's is left out.
+    pub set: BTreeMap<String, HeaderSetting>,
+    /// Headers that are removed from the app's answers, in lower case.
+    pub remove: Vec<String>,
+}
+
+/// helmet's set without what depends on the connection, and whether the preset `safe` has it too.
+const HELMET: [(&str, &str, Option<&str>); 12] = [
+    (
+        "content-security-policy",
+        "default-src 'self';base-uri 'self';font-src 'self' https: data:;form-action 'self';frame-ancestors 'self';\
+         img-src 'self' data:;object-src 'none';script-src 'self';script-src-attr 'none';\
+         style-src 'self' https: 'unsafe-inline';upgrade-insecure-requests",
+        None,
+    ),
+    ("cross-origin-opener-policy", "same-origin", None),
+    ("cross-origin-resource-policy", "same-origin", None),
+    ("origin-agent-cluster", "?1", Some("?1")),
+    (
+        "referrer-policy",
+        "no-referrer",
+        Some("strict-origin-when-cross-origin"),
+    ),
+    (
+        "strict-transport-security",
+        "max-age=31536000; includeSubDomains",
+        None,
+    ),
+    ("x-content-type-options", "nosniff", Some("nosniff")),
+    ("x-dns-prefetch-control", "off", Some("off")),
+    ("x-download-options", "noopen", Some("noopen")),
+    ("x-frame-options", "SAMEORIGIN", None),
+    ("x-permitted-cross-domain-policies", "none", Some("none")),
+    ("x-xss-protection", "0", Some("0")),
+];
+
+#[derive(Debug)]
+pub(crate) struct Headers {
+    mode: HeaderMode,
+    set: Vec<(HeaderName, HeaderValue)>,
+    /// The same for plain http.
+    set_plain: Vec<(HeaderName, HeaderValue)>,
+    remove: Vec<HeaderName>,
+}
+
+impl Headers {
+    pub(crate) fn new(options: &HeaderOptions) -> Self {
+        let set: Vec<_> = options
+            .resolved()
+            .into_iter()
+            .filter_map(|(name, value)| {
+                Some((
+                    HeaderName::from_bytes(name.as_bytes()).ok()?,
+                    HeaderValue::from_str(&value).ok()?,
+                ))
+            })
+            .collect();
+        let set_plain = set
+            .iter()
+            .filter(|(name, _)| *name != STRICT_TRANSPORT_SECURITY)
+            .map(|(name, value)| {
+                let plain = if *name == CONTENT_SECURITY_POLICY {
+                    without_upgrade(value)
+                } else {
+                    value.clone()
+                };
+                (name.clone(), plain)
+            })
+            .collect();
+        let mut remove: Vec<HeaderName> = options
+            .remove
+            .iter()
+            .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
+            .collect();
+        if options.preset != HeaderPreset::Off {
+            remove.push(HeaderName::from_static("x-powered-by"));
+        }
+        if options.preset == HeaderPreset::Strict {
+            remove.push(SERVER);
+        }
+        Self {
+            mode: options.mode,
+            set,
+            set_plain,
+            remove,
+        }
+    }
+
+    /// Sets and removes. A switch of protocols keeps its own fields and gets nothing else.
+    pub(crate) fn set(&self, exchange: &mut Exchange, response: &mut Response) {
+        exchange.pass(Step::Headers);
+        let is_switch = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let headers = response.headers_mut();
+        if !is_switch {
+            strip_hop_by_hop(headers);
+        }
+        headers.insert(X_REQUEST_ID, exchange.request_id.clone());
+        if is_switch {
+            return;
+        }
+        for name in &self.remove {
+            headers.remove(name);
+        }
+        let secure = exchange.scheme == Scheme::Https;
+        for (name, value) in if secure { &self.set } else { &self.set_plain } {
+            if secure && *name == STRICT_TRANSPORT_SECURITY && is_local(exchange.host_name()) {
+                continue;
+            }
+            self.set_one(headers, name, value);
+        }
+    }
+
+    fn set_one(&self, headers: &mut HeaderMap, name: &HeaderName, value: &HeaderValue) {
+        match self.mode {
+            HeaderMode::Override => {
+                headers.insert(name.clone(), value.clone());
+            }
+            HeaderMode::SetIfAbsent => {
+                headers.entry(name.clone()).or_insert_with(|| value.clone());
+            }
+        }
+    }
+}
+
+impl HeaderOptions {
+    /// Names and values after preset and settings, as they are sent over https.
+    pub fn resolved(&self) -> BTreeMap<String, String> {
+        let mut set: BTreeMap<String, String> = HELMET
+            .iter()
+            .filter_map(|(name, strict, safe)| {
+                let value = match self.preset {
+                    HeaderPreset::Off => None,
+                    HeaderPreset::Safe => *safe,
+                    HeaderPreset::Strict => Some(*strict),
+                };
+                value.map(|value| ((*name).to_owned(), value.to_owned()))
+            })
+            .collect();
+        for (name, setting) in &self.set {
+            match setting {
+                HeaderSetting::Off => set.remove(name),
+                HeaderSetting::Value(value) => set.insert(name.clone(), value.clone()),
+            };
+        }
+        set
+    }
+}
+
+/// The policy without `upgrade-insecure-requests`, which would break a site on plain http.
+fn without_upgrade(policy: &HeaderValue) -> HeaderValue {
+    let Ok(text) = policy.to_str() else {
+        return policy.clone();
+    };
+    let kept: Vec<&str> = text
+        .split(';')
+        .filter(|directive| {
+            !directive
+                .trim()
+                .eq_ignore_ascii_case("upgrade-insecure-requests")
+        })
+        .collect();
+    HeaderValue::from_str(&kept.join(";")).unwrap_or_else(|_| policy.clone())
+}
+
+fn is_local(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().ends_with(".localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Body;
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    fn answered(
+        options: &HeaderOptions,
+        scheme: Scheme,
+        app: &[(&'static str, &'static str)],
+    ) -> HeaderMap {
+        let request = http::Request::builder()
+            .header("host", "a.example")
+            .body(Body::Empty)
+            .expect("a request");
+        let mut exchange = Exchange::begin(&Arc::default(), &request, Instant::now());
+        exchange.scheme = scheme;
+        exchange.request_id = HeaderValue::from_static("id");
+        let mut response = Response::new(Body::Empty);
+        for (name, value) in app {
+            response
+                .headers_mut()
+                .append(*name, HeaderValue::from_static(value));
+        }
+        Headers::new(options).set(&mut exchange, &mut response);
+        response.headers().clone()
+    }
+
+    fn strict() -> HeaderOptions {
+        HeaderOptions {
+            preset: HeaderPreset::Strict,
+            ..HeaderOptions::default()
+        }
+    }
+
+    #[test]
+    fn strict_is_helmet_over_https() {
+        let headers = answered(
+            &strict(),
+            Scheme::Https,
+            &[("x-powered-by", "Express"), ("server", "x")],
+        );
+        assert_eq!(headers.len(), HELMET.len() + 1);
+        for (name, value, _) in HELMET {
+            assert_eq!(headers[name], value);
+        }
+    }
+
+    #[test]
+    fn plain_http_gets_neither_hsts_nor_an_upgrade() {
+        let headers = answered(&strict(), Scheme::Http, &[]);
+        assert!(!headers.contains_key(STRICT_TRANSPORT_SECURITY));
+        let policy = headers[CONTENT_SECURITY_POLICY].to_str().expect("text");
+        assert!(
+            policy.ends_with("style-src 'self' https: 'unsafe-inline'"),
+            "{policy}"
+        );
+    }
+
+    #[test]
+    fn safe_breaks_no_app() {
+        let headers = answered(
+            &HeaderOptions::default(),
+            Scheme::Https,
+            &[("x-powered-by", "Express")],
+        );
+        let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(
+            names,
+            [
+                "origin-agent-cluster",
+                "referrer-policy",
+                "x-content-type-options",
+                "x-dns-prefetch-control",
+                "x-download-options",
+                "x-permitted-cross-domain-policies",
+                "x-request-id",
+                "x-xss-protection",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_app_wins_unless_overridden() {
+        let app = [
+            ("content-security-policy", "default-src *"),
+            ("x-frame-options", "DENY"),
+        ];
+        let headers = answered(&strict(), Scheme::Https, &app);
+        assert_eq!(
+            headers
+                .get_all(CONTENT_SECURITY_POLICY)
+                .iter()
+                .collect::<Vec<_>>(),
+            ["default-src *"]
+        );
+        let options = HeaderOptions {
+            mode: HeaderMode::Override,
+            ..strict()
+        };
+        let headers = answered(&options, Scheme::Https, &app);
+        assert_eq!(headers["x-frame-options"], "SAMEORIGIN");
+        assert_eq!(headers.get_all(CONTENT_SECURITY_POLICY).iter().count(), 1);
+    }
+
+    #[test]
+    fn single_headers_can_be_changed_added_and_switched_off() {
+        let mut options = strict();
+        options.set.insert(
+            "x-frame-options".to_owned(),
+            HeaderSetting::Value("DENY".to_owned()),
+        );
+        options
+            .set
+            .insert("referrer-policy".to_owned(), HeaderSetting::Off);
+        options
+            .set
+            .insert("x-team".to_owned(), HeaderSetting::Value("a".to_owned()));
+        options.remove.push("x-debug".to_owned());
+        let headers = answered(&options, Scheme::Https, &[("x-debug", "1")]);
+        assert_eq!(headers["x-frame-options"], "DENY");
+        assert_eq!(headers["x-team"], "a");
+        assert!(!headers.contains_key("referrer-policy") && !headers.contains_key("x-debug"));
+    }
+
+    #[test]
+    fn off_changes_nothing_but_the_id() {
+        let options = HeaderOptions {
+            preset: HeaderPreset::Off,
+            ..HeaderOptions::default()
+        };
+        let headers = answered(&options, Scheme::Https, &[("x-powered-by", "Express")]);
+        assert_eq!(headers.len(), 2);
+        assert_eq!(headers["x-powered-by"], "Express");
+    }
+}

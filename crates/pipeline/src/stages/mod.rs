@@ -1,0 +1,19 @@
+//! The stages that have something to decide, one concern a file. Their order stands in `pipeline`.
+
+mod admission;
+mod headers;
+mod health;
+mod identify;
+mod pages;
+mod record;
+mod routes;
+
+pub(crate) use admission::Admission;
+pub(crate) use headers::Headers;
+pub use headers::{HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting};
+pub(crate) use health::Health;
+pub(crate) use identify::Identify;
+pub(crate) use pages::Pages;
+pub use record::{AccessLog, Ending, Recorder};
+pub use routes::RouteOptions;
+pub(crate) use routes::Routes;

@@ -1,0 +1,165 @@
+//! The access line and the counts, when the body has ended. Sends nothing: lines collect in a buffer.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use mainstay_observe::{AccessRecord, RequestMetrics, TimestampCache};
+
+use crate::{Exchange, Refusal, Step};
+
+/// Lines that nobody has fetched yet; beyond this new ones are dropped and counted.
+const MOST_WAITING: usize = 4 * 1024 * 1024;
+
+/// Access lines of one thread on their way to the log.
+#[derive(Debug, Default)]
+pub struct AccessLog {
+    lines: Mutex<Lines>,
+    dropped: AtomicU64,
+}
+
+#[derive(Default)]
+struct Lines {
+    text: Vec<u8>,
+    clock: TimestampCache,
+}
+
+impl fmt::Debug for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.text.len())
+    }
+}
+
+impl AccessLog {
+    /// Takes the lines that have collected, and leaves room for as many.
+    pub fn take(&self) -> Vec<u8> {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.text.is_empty() {
+            return Vec::new();
+        }
+        let room = lines.text.len().min(MOST_WAITING);
+        std::mem::replace(&mut lines.text, Vec::with_capacity(room))
+    }
+
+    /// Lines that were dropped because nobody fetched them in time.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Relaxed)
+    }
+
+    fn write(&self, record: &AccessRecord<'_>) {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.text.len() >= MOST_WAITING {
+            self.dropped.fetch_add(1, Relaxed);
+            return;
+        }
+        let Lines { text, clock } = &mut *lines;
+        record.write(text, clock);
+    }
+}
+
+/// Writes down what was served. One a thread.
+#[derive(Debug)]
+pub struct Recorder {
+    /// Counts by route, method and status.
+    pub metrics: Arc<RequestMetrics>,
+    /// Access lines; none are written without it.
+    pub log: Option<Arc<AccessLog>>,
+    /// The routes' names by index.
+    pub routes: Arc<[String]>,
+}
+
+impl Recorder {
+    /// Opens the books on an exchange. Until it is answered, its end means that the client went away.
+    pub(crate) fn begin(self: &Arc<Self>, exchange: Exchange) -> Ending {
+        self.metrics.active.add(1);
+        Ending {
+            recorder: Arc::clone(self),
+            exchange,
+            status: Refusal::ClientGone.status().as_u16(),
+            bytes: 0,
+            reason: Some(Refusal::ClientGone.reason()),
+        }
+    }
+}
+
+/// The end of an exchange, whichever way it comes: dropping it writes it down.
+#[derive(Debug)]
+pub struct Ending {
+    recorder: Arc<Recorder>,
+    exchange: Exchange,
+    status: u16,
+    bytes: u64,
+    reason: Option<&'static str>,
+}
+
+impl Ending {
+    /// Notes bytes of the body that were sent.
+    pub fn sent(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+    }
+
+    /// Notes why the response was broken off.
+    pub fn broken(&mut self, reason: &'static str) {
+        self.reason = Some(reason);
+    }
+
+    /// The exchange.
+    pub fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
+    pub(crate) fn exchange_mut(&mut self) -> &mut Exchange {
+        &mut self.exchange
+    }
+
+    /// There is an answer to send.
+    pub(crate) fn answered(&mut self, status: u16) {
+        self.exchange.pass(Step::Record);
+        self.status = status;
+        self.reason = None;
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let (exchange, recorder) = (&self.exchange, &self.recorder);
+        let duration = exchange.elapsed();
+        recorder.metrics.active.add(-1);
+        recorder.metrics.observe(
+            exchange.route,
+            exchange.method.as_str(),
+            self.status,
+            duration,
+            self.bytes,
+        );
+        let Some(log) = &recorder.log else { return };
+        log.write(&AccessRecord {
+            time: SystemTime::now(),
+            request_id: exchange.request_id.as_bytes(),
+            client: exchange.client,
+            method: exchange.method.as_str(),
+            host: exchange.host.as_bytes(),
+            target: exchange
+                .uri
+                .path_and_query()
+                .map_or("*", http::uri::PathAndQuery::as_str),
+            status: self.status,
+            bytes: self.bytes,
+            duration,
+            origin_duration: exchange.origin_duration,
+            route: recorder
+                .routes
+                .get(exchange.route)
+                .map_or("none", String::as_str),
+            origin: exchange.origin.as_deref(),
+            reason: self
+                .reason
+                .or_else(|| exchange.refusal.map(Refusal::reason)),
+            user_agent: exchange
+                .user_agent
+                .as_ref()
+                .map(http::HeaderValue::as_bytes),
+        });
+    }
+}

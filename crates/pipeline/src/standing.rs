@@ -1,0 +1,256 @@
+//! How the service stands: starting, ready, draining; which targets have somebody to answer.
+//!
+//! Shared by all threads of a gateway. Starts and stops nothing; it is told.
+
+use std::sync::atomic::{
+    AtomicBool, AtomicUsize,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::Refusal;
+
+/// The life of a gateway as clients may see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Not every target had somebody to answer yet.
+    Starting,
+    /// Serving.
+    Ready,
+    /// On the way out: what comes is still answered, on connections that close.
+    Draining,
+}
+
+/// What kind of origin a target is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetKind {
+    /// Workers that are started by us.
+    App,
+    /// Servers that are there already.
+    Upstream,
+}
+
+/// Whom routes lead to: an app or an upstream.
+#[derive(Debug)]
+pub struct Target {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: TargetKind,
+    /// How many workers or servers it should have.
+    pub wanted: usize,
+    ready: watch::Sender<usize>,
+}
+
+impl Target {
+    /// A target of which nobody is ready yet. Servers of an upstream count as ready at once.
+    pub fn new(name: impl Into<String>, kind: TargetKind, wanted: usize) -> Self {
+        let ready = if kind == TargetKind::Upstream {
+            wanted
+        } else {
+            0
+        };
+        Self {
+            name: name.into(),
+            kind,
+            wanted,
+            ready: watch::Sender::new(ready),
+        }
+    }
+
+    /// How many are ready.
+    pub fn ready(&self) -> usize {
+        *self.ready.borrow()
+    }
+}
+
+/// Bounds on waiting for a worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitOptions {
+    /// Requests that may wait at once, in all. One more is refused with 503.
+    pub queue: usize,
+    /// How long one may wait before it is refused with 503.
+    pub patience: Duration,
+}
+
+impl Default for WaitOptions {
+    fn default() -> Self {
+        Self {
+            queue: 1_000,
+            patience: Duration::from_secs(10),
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Standing {
+    draining: AtomicBool,
+    was_ready: AtomicBool,
+    targets: Vec<Target>,
+    waiting: AtomicUsize,
+    wait: WaitOptions,
+    began: Instant,
+}
+
+impl Standing {
+    /// Nobody is ready yet.
+    pub fn new(targets: Vec<Target>, wait: WaitOptions) -> Self {
+        Self {
+            draining: AtomicBool::new(false),
+            was_ready: AtomicBool::new(false),
+            targets,
+            waiting: AtomicUsize::new(0),
+            wait,
+            began: Instant::now(),
+        }
+    }
+
+    /// The targets, by index.
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
+    /// Tells how many of a target are ready now. An index out of range is ignored.
+    pub fn set_ready(&self, target: usize, count: usize) {
+        if let Some(target) = self.targets.get(target) {
+            target.ready.send_replace(count);
+        }
+    }
+
+    /// From now on on the way out.
+    pub fn drain(&self) {
+        self.draining.store(true, Release);
+    }
+
+    /// The phase now.
+    pub fn phase(&self) -> Phase {
+        if self.draining.load(Acquire) {
+            Phase::Draining
+        } else if self.targets.iter().all(|target| target.ready() > 0) {
+            self.was_ready.store(true, Relaxed);
+            Phase::Ready
+        } else {
+            Phase::Starting
+        }
+    }
+
+    /// Whether every target has had somebody to answer at least once.
+    pub fn has_started(&self) -> bool {
+        self.phase() == Phase::Ready || self.was_ready.load(Relaxed)
+    }
+
+    /// Since this was made.
+    pub fn uptime(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Waits until a target has somebody to answer.
+    ///
+    /// # Errors
+    /// [`Refusal::NoWorker`] when too many wait already, or patience ends.
+    pub async fn ready(&self, target: usize) -> Result<(), Refusal> {
+        let Some(target) = self.targets.get(target) else {
+            return Err(Refusal::NoWorker);
+        };
+        if target.ready() > 0 {
+            return Ok(());
+        }
+        let _place = Place::take(self).ok_or(Refusal::NoWorker)?;
+        let mut ready = target.ready.subscribe();
+        let wait = ready.wait_for(|count| *count > 0);
+        match tokio::time::timeout(self.wait.patience, wait).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(Refusal::NoWorker),
+        }
+    }
+}
+
+/// A place in the queue, given back however the waiting ends.
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(standing: &'a Standing) -> Option<Self> {
+        let place = Place(&standing.waiting);
+        // the place counts itself; dropping it on refusal takes the count back
+        (standing.waiting.fetch_add(1, AcqRel) < standing.wait.queue).then_some(place)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn standing(queue: usize) -> Arc<Standing> {
+        let wait = WaitOptions {
+            queue,
+            ..WaitOptions::default()
+        };
+        Arc::new(Standing::new(
+            vec![Target::new("api", TargetKind::App, 2)],
+            wait,
+        ))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_waits_until_a_worker_is_ready() {
+        let standing = standing(10);
+        let waiter = tokio::spawn({
+            let standing = Arc::clone(&standing);
+            async move { standing.ready(0).await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiter.is_finished());
+        standing.set_ready(0, 1);
+        assert_eq!(waiter.await.expect("no panic"), Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn patience_ends() {
+        let standing = standing(10);
+        let before = tokio::time::Instant::now();
+        assert_eq!(standing.ready(0).await, Err(Refusal::NoWorker));
+        assert_eq!(before.elapsed().as_secs(), 10);
+        assert_eq!(standing.waiting.load(Acquire), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_queue_is_bounded() {
+        let standing = standing(1);
+        let first = tokio::spawn({
+            let standing = Arc::clone(&standing);
+            async move { standing.ready(0).await }
+        });
+        tokio::task::yield_now().await;
+        let before = tokio::time::Instant::now();
+        assert_eq!(standing.ready(0).await, Err(Refusal::NoWorker));
+        assert_eq!(before.elapsed(), Duration::ZERO);
+        standing.set_ready(0, 1);
+        assert_eq!(first.await.expect("no panic"), Ok(()));
+    }
+
+    #[test]
+    fn phases_follow_the_workers() {
+        let standing = standing(1);
+        assert_eq!(standing.phase(), Phase::Starting);
+        assert!(!standing.has_started());
+        standing.set_ready(0, 1);
+        assert_eq!(standing.phase(), Phase::Ready);
+        standing.set_ready(0, 0);
+        assert_eq!(standing.phase(), Phase::Starting);
+        assert!(standing.has_started());
+        standing.drain();
+        assert_eq!(standing.phase(), Phase::Draining);
+    }
+}
