@@ -1,4 +1,8 @@
 //! The app itself: that it listens where it is told, answers decently, and misbehaves as promised.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a failed unwrap is a failed test, in what tests share too"
+)]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
