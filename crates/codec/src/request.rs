@@ -208,7 +208,7 @@ fn diagnose(head: &[u8], error: Option<httparse::Error>, limits: &Limits) -> Ref
     if let Some(fault) = fields::diagnose_ends(line) {
         return fault.into();
     }
-    if let Some(refused) = diagnose_request_line(line.trim_ascii_end()) {
+    if let Some(refused) = diagnose_request_line(line.strip_suffix(b"\r\n").unwrap_or(line)) {
         return refused;
     }
     match error {

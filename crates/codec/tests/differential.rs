@@ -1,0 +1,310 @@
+//! hyper's server as the second judge: whatever request is accepted here, hyper accepts too,
+//! and reads the same method, target, fields and body in it.
+//!
+//! The reverse does not hold, on purpose. hyper accepts and is not followed in: a bare LF as
+//! line end, a missing, repeated or invalid `Host`, equal `Content-Length`s, `Content-Length`
+//! beside `Transfer-Encoding`, codings before `chunked`, `CONNECT`, a fragment in the target,
+//! an unknown `Expect`, `Content_Length`, a chunk size with white space behind it or with more
+//! than sixteen digits.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use http::header::HOST;
+use http::{HeaderMap, Method, Request, Response};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use mainstay_codec::{BodyDecoder, Decoded, HeadScan, Limits, parse_request};
+use proptest::prelude::*;
+
+/// A request as one of the two read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    method: Method,
+    target: String,
+    headers: HeaderMap,
+    body: Vec<u8>,
+    trailers: Vec<String>,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 4_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn what_is_accepted_here_hyper_reads_alike(input in mutated()) {
+        let Some(ours) = read(&input) else {
+            return Ok(());
+        };
+        let theirs = hyper_read(&input);
+        prop_assert_eq!(Some(ours), theirs, "{}", input.escape_ascii());
+    }
+}
+
+/// The comparison means something only if a good part of the inputs gets through.
+#[test]
+fn many_of_the_inputs_are_accepted() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let strategy = mutated();
+    let accepted = (0..1_000)
+        .filter(|_| {
+            let tree = strategy.new_tree(&mut runner).unwrap();
+            read(&proptest::strategy::ValueTree::current(&tree)).is_some()
+        })
+        .count();
+    println!("{accepted} of 1000 accepted");
+    assert!(
+        (200..950).contains(&accepted),
+        "{accepted} of 1000 accepted"
+    );
+}
+
+/// The first request of the input, when it is accepted and whole.
+fn read(input: &[u8]) -> Option<Seen> {
+    let limits = Limits::default();
+    let mut input = BytesMut::from(input);
+    let span = HeadScan::default().find_end(&input, &limits).ok()??;
+    let head = input.split_to(span.end).freeze().slice(span.start..);
+    let request = parse_request(head, &limits).ok()?;
+    let mut decoder = BodyDecoder::new(request.framing, &limits);
+    let (mut body, mut trailers) = (Vec::new(), HeaderMap::new());
+    loop {
+        match decoder.decode(&mut input).ok()? {
+            Decoded::Data(piece) => body.extend_from_slice(&piece),
+            Decoded::Trailers(map) => trailers = map,
+            Decoded::NeedMore => return None,
+            Decoded::End => break,
+        }
+    }
+    Some(Seen {
+        method: request.method,
+        target: request.uri.to_string(),
+        headers: request.headers,
+        body,
+        trailers: names(&trailers),
+    })
+}
+
+/// The same by hyper. It leaves an absolute-form target as it is, and `Host` beside it, which
+/// is put right here; and it passes every trailer, of which ours are a part.
+fn hyper_read(input: &[u8]) -> Option<Seen> {
+    let seen = Arc::new(Mutex::new(None));
+    let service = hyper::service::service_fn(|request: Request<Incoming>| {
+        let seen = Arc::clone(&seen);
+        async move {
+            let (parts, body) = request.into_parts();
+            if let Ok(body) = body.collect().await {
+                let trailers = body.trailers().cloned().unwrap_or_default();
+                let mut headers = parts.headers;
+                if let Some(authority) = parts.uri.authority() {
+                    headers.insert(HOST, authority.as_str().parse().expect("it was a value"));
+                }
+                let target = match parts.uri.path_and_query() {
+                    Some(path) if parts.method == Method::OPTIONS && path == "/" => {
+                        if parts.uri.authority().is_some() && !input_has_path(input) {
+                            "*"
+                        } else {
+                            "/"
+                        }
+                    }
+                    Some(path) => path.as_str(),
+                    None => "",
+                };
+                seen.lock()
+                    .expect("nothing panics under it")
+                    .get_or_insert(Seen {
+                        method: parts.method,
+                        target: target.to_owned(),
+                        headers,
+                        body: body.to_bytes().to_vec(),
+                        trailers: names(&trailers),
+                    });
+            }
+            Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
+        }
+    });
+    let io = Recorded {
+        input: input.to_vec(),
+        at: 0,
+    };
+    let connection = hyper::server::conn::http1::Builder::new()
+        .keep_alive(false)
+        .serve_connection(io, service);
+    let mut connection = pin!(connection);
+    // nothing in it ever waits: the input is all there, and writes are swallowed
+    let mut context = Context::from_waker(std::task::Waker::noop());
+    for _ in 0..1_000 {
+        if connection.as_mut().poll(&mut context).is_ready() {
+            break;
+        }
+    }
+    let seen = seen.lock().expect("nothing panics under it").take();
+    seen
+}
+
+/// Whether the absolute-form target of this request has a path.
+fn input_has_path(input: &[u8]) -> bool {
+    let line = input
+        .trim_ascii_start()
+        .split(|&byte| byte == b'\r')
+        .next()
+        .unwrap_or_default();
+    line.iter().filter(|&&byte| byte == b'/').count() > "http://".len() - 5 + 1
+}
+
+/// Names of trailers that are in question: those that begin with `x-`.
+fn names(trailers: &HeaderMap) -> Vec<String> {
+    let mut names: Vec<String> = trailers
+        .keys()
+        .map(|name| name.as_str().to_owned())
+        .filter(|name| name.starts_with("x-t"))
+        .collect();
+    names.sort();
+    names
+}
+
+/// A connection whose peer has said all it will say.
+struct Recorded {
+    input: Vec<u8>,
+    at: usize,
+}
+
+impl Read for Recorded {
+    fn poll_read(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut Context<'_>,
+        mut buffer: ReadBufCursor<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let len = buffer.remaining().min(self.input.len() - self.at);
+        buffer.put_slice(&self.input[self.at..self.at + len]);
+        self.at += len;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Write for Recorded {
+    fn poll_write(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// A request that is good, or good but for a few bytes.
+fn mutated() -> impl Strategy<Value = Vec<u8>> {
+    (
+        request(),
+        proptest::collection::vec((any::<prop::sample::Index>(), edit()), 0..3),
+    )
+        .prop_map(|(mut bytes, edits)| {
+            for (at, edit) in edits {
+                let at = at.index(bytes.len());
+                match edit {
+                    Edit::Put(byte) => bytes[at] = byte,
+                    Edit::Insert(text) => {
+                        bytes.splice(at..at, text.bytes());
+                    }
+                    Edit::Remove => {
+                        bytes.remove(at);
+                    }
+                }
+                if bytes.is_empty() {
+                    bytes.push(b'G');
+                }
+            }
+            bytes
+        })
+}
+
+#[derive(Clone, Debug)]
+enum Edit {
+    Put(u8),
+    Insert(&'static str),
+    Remove,
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    let texts = vec![
+        "\r\n", "\n", "\r", " ", "\t", ":", ",", ";", "0", "\0", "_", "chunked", "\r\n ", "#", "@",
+        "%", "\u{fc}", "/", "?", "*", "\"", "x",
+    ];
+    prop_oneof![
+        any::<u8>().prop_map(Edit::Put),
+        prop::sample::select(texts).prop_map(Edit::Insert),
+        Just(Edit::Remove),
+    ]
+}
+
+fn request() -> impl Strategy<Value = Vec<u8>> {
+    let method = prop::sample::select(vec![
+        "GET", "POST", "PUT", "DELETE", "OPTIONS", "PURGE", "HEAD",
+    ]);
+    let target = prop::sample::select(vec![
+        "/",
+        "/a/b?c=d&e",
+        "//x/../y",
+        "/%00%2f",
+        "http://b.example/x",
+        "http://b.example",
+        "*",
+        "/\u{fc}",
+        "/a?b?c/d",
+        "https://b.example:80?q",
+    ]);
+    let version = prop::sample::select(vec!["HTTP/1.1", "HTTP/1.1", "HTTP/1.1", "HTTP/1.0"]);
+    let fields = proptest::collection::vec(
+        prop::sample::select(vec![
+            "Accept: */*\r\n",
+            "x-a:\t1 \r\n",
+            "X-A: 2\r\n",
+            "Connection: close\r\n",
+            "Connection: keep-alive\r\n",
+            "Upgrade: h2c\r\n",
+            "x-empty:\r\n",
+            "Cookie: a=1; b=2\r\n",
+            "Expect: 100-continue\r\n",
+            "TE: trailers\r\n",
+            "x-obs: \u{fc}\r\n",
+        ]),
+        0..5,
+    );
+    let body = prop::sample::select(vec![
+        "\r\n",
+        "Content-Length: 0\r\n\r\n",
+        "Content-Length: 5\r\n\r\nhello",
+        "Content-Length: 5\r\n\r\nhelloGET / HTTP/1.1\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n3;a=b\r\nabc\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nx-t: 1\r\nx-t2: 2\r\n\r\nGET",
+    ]);
+    (method, target, version, fields, body).prop_map(|(method, target, version, fields, body)| {
+        format!(
+            "{method} {target} {version}\r\nHost: a.example\r\n{}{body}",
+            fields.concat()
+        )
+        .into_bytes()
+    })
+}
