@@ -25,6 +25,7 @@
 mod ended;
 mod eventually;
 mod folder;
+mod form;
 mod mainstay;
 mod message;
 mod origin;
@@ -39,6 +40,7 @@ mod wire;
 pub use ended::Ended;
 pub use eventually::{eventually, patience};
 pub use folder::Folder;
+pub use form::Form;
 pub use mainstay::Mainstay;
 pub use origin::{Origin, Received};
 pub use output::Output;

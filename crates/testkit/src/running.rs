@@ -135,6 +135,12 @@ impl Running {
         self.output.text()
     }
 
+    /// The output, to be read on after the program was stopped.
+    #[must_use]
+    pub fn follow(&self) -> Output {
+        self.output.clone()
+    }
+
     /// Waits until this has been written.
     #[track_caller]
     pub fn output_contains_eventually(&self, part: &str) -> &Self {

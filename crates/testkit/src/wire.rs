@@ -108,6 +108,37 @@ impl Wire {
         }
     }
 
+    /// The same connection for another thread that only sends.
+    #[must_use]
+    #[track_caller]
+    pub fn second_hand(&self) -> Self {
+        let stream = self
+            .reader
+            .stream
+            .try_clone()
+            .expect("a connection can be held twice");
+        Self {
+            reader: Reader::new(stream),
+            output: self.output.clone(),
+        }
+    }
+
+    /// Reads to the end of the connection and only counts; for bodies that no memory should hold.
+    #[must_use]
+    #[track_caller]
+    pub fn count_to_end(&mut self) -> u64 {
+        let mut count = 0;
+        loop {
+            count += self.reader.unread.len() as u64;
+            self.reader.unread.clear();
+            match self.reader.more() {
+                Ok(0) => return count,
+                Ok(_) => {}
+                Err(broken) => panic!("after {count} bytes: {broken}\n{}", self.output.text()),
+            }
+        }
+    }
+
     /// Whether the program has closed the connection, in order or by reset; waits for it with patience.
     #[must_use]
     pub fn is_closed_eventually(&mut self) -> bool {

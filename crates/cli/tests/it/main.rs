@@ -1,0 +1,15 @@
+//! The program as a stranger meets it: a command line, an address, lines of text.
+//!
+//! What may not be here: calls into our crates. Whatever is tested here is tested through a process.
+
+mod apps;
+mod client_side;
+mod demo;
+mod forwarding;
+mod pages;
+mod python;
+mod servers;
+mod soak;
+mod start;
+mod support;
+mod upstream_faults;

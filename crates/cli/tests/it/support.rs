@@ -1,0 +1,57 @@
+//! What several modules ask of an app's answer.
+
+use std::collections::BTreeSet;
+use std::net::TcpListener;
+
+use mainstay_testkit::{Response, Running, eventually};
+use serde_json::Value;
+
+/// The answer as JSON.
+#[track_caller]
+pub(crate) fn json(response: &Response) -> Value {
+    serde_json::from_slice(&response.body)
+        .unwrap_or_else(|error| panic!("no JSON ({error}): {}", response.text()))
+}
+
+/// Asks until that many different processes have answered, each time well.
+#[track_caller]
+pub(crate) fn workers_answer(mainstay: &Running, app: &str, count: usize) {
+    let mut pids = BTreeSet::new();
+    eventually("answers of every worker", || {
+        let answer = json(&mainstay.get("/").expect(200));
+        assert_eq!(answer["app"], app);
+        pids.insert(answer["pid"].as_i64());
+        (pids.len() >= count).then_some(())
+    });
+    assert_eq!(
+        pids.len(),
+        count,
+        "more workers answered than were asked for"
+    );
+}
+
+/// Configuration of one trusted hop in front: the test's own connection.
+pub(crate) const TRUSTING: &str = "trusted_proxies = [\"loopback\"]\n";
+
+/// Expects what a load balancer in front says of the client to arrive under the app's own names.
+#[track_caller]
+pub(crate) fn sees_the_client(mainstay: &Running) {
+    let fields = [
+        ("Host", "shop.example"),
+        ("X-Forwarded-For", "198.51.100.7"),
+        ("X-Forwarded-Proto", "https"),
+    ];
+    let answer = json(&mainstay.get_with("/", fields).expect(200));
+    assert_eq!(answer["ip"], "198.51.100.7", "{answer}");
+    assert_eq!(answer["protocol"], "https", "{answer}");
+    assert_eq!(answer["hostname"], "shop.example", "{answer}");
+}
+
+/// A port of loopback that was free a moment ago, for apps that insist on a number.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
