@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::{LaunchError, Runtime, Target};
+use super::package::{Package, bin_folders, local_program};
+use super::words::{ScriptCall, plain, rough};
+use super::{LaunchError, Runtime, Target, typescript};
 
 /// What is executed for an app.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +18,8 @@ pub struct Launch {
     pub cwd: PathBuf,
     /// Folders put in front of `PATH`, the nearest first (`node_modules/.bin`).
     pub path_prefix: Vec<PathBuf>,
+    /// Variables a package manager would have set.
+    pub variables: Vec<(String, String)>,
     /// How it is told where to listen.
     pub runtime: Runtime,
     /// A name for the app: the package's, else the folder's.
@@ -24,8 +29,8 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// Finds out how to run `target`. `environment` tells the `PATH` in which `node` is looked for, `cwd` is what
-    /// relative paths are relative to.
+    /// Finds out how to run `target`. `environment` tells the `PATH` in which programs are looked for, `cwd` (absolute)
+    /// is what relative paths are relative to.
     ///
     /// # Errors
     /// Each [`LaunchError`] says what was looked for.
@@ -34,7 +39,171 @@ impl Launch {
         environment: &BTreeMap<OsString, OsString>,
         cwd: &Path,
     ) -> Result<Self, LaunchError> {
-        let _ = (target, environment, cwd);
-        Err(LaunchError::Empty)
+        let search = Search { environment, cwd };
+        match target {
+            Target::Command(command) => match plain(command) {
+                Some(words) => search.arguments(&words),
+                None if command.trim().is_empty() => Err(LaunchError::Empty),
+                None => Ok(search.shell(command.trim())),
+            },
+            Target::Arguments(words) => search.arguments(words),
+            Target::Path(path) => search.path(path),
+        }
     }
 }
+
+struct Search<'a> {
+    environment: &'a BTreeMap<OsString, OsString>,
+    cwd: &'a Path,
+}
+
+impl Search<'_> {
+    fn arguments(&self, words: &[String]) -> Result<Launch, LaunchError> {
+        let Some(first) = words.first().filter(|word| !word.is_empty()) else {
+            return Err(LaunchError::Empty);
+        };
+        if let Some(call) = ScriptCall::read(words) {
+            match Package::nearest(self.cwd)? {
+                Some(package) if call.certain || package.has_script(call.script) => {
+                    return self.script(&package, call.script, call.arguments);
+                }
+                _ => {}
+            }
+        }
+        if first == "npx"
+            && words.len() > 1
+            && let Some(program) = local_program(self.cwd, &words[1])
+        {
+            let mut words = words[1..].to_vec();
+            words[0] = program.display().to_string();
+            return Ok(self.direct(words));
+        }
+        Ok(self.direct(words.to_vec()))
+    }
+
+    fn path(&self, path: &Path) -> Result<Launch, LaunchError> {
+        let full = self.cwd.join(path);
+        let kind = match std::fs::metadata(&full) {
+            Ok(kind) => kind,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(LaunchError::NotFound(path.to_owned()));
+            }
+            Err(source) => {
+                return Err(LaunchError::Unreadable {
+                    path: path.to_owned(),
+                    source,
+                });
+            }
+        };
+        if kind.is_dir() {
+            return self.folder(&full);
+        }
+        let words = self.file(path, &full, kind.permissions().mode() & 0o111 != 0)?;
+        Ok(self.direct(words))
+    }
+
+    fn file(&self, path: &Path, full: &Path, executable: bool) -> Result<Vec<String>, LaunchError> {
+        let shown = path.display().to_string();
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        match extension {
+            Some("js" | "mjs" | "cjs") => Ok(vec!["node".to_owned(), shown]),
+            Some("ts" | "mts" | "cts") => {
+                typescript::runner(path, self.environment, full.parent().unwrap_or(self.cwd))
+            }
+            Some("py") => Ok(vec!["python3".to_owned(), shown]),
+            _ if executable => Ok(vec![full.display().to_string()]),
+            _ => Err(LaunchError::UnknownKind(path.to_owned())),
+        }
+    }
+
+    fn folder(&self, folder: &Path) -> Result<Launch, LaunchError> {
+        let here = Search {
+            environment: self.environment,
+            cwd: folder,
+        };
+        let package = Package::read(folder)?;
+        if let Some(package) = package
+            .as_ref()
+            .filter(|package| package.has_script("start"))
+        {
+            return here.script(package, "start", &[]);
+        }
+        let mut looked_for = vec!["a `start` script in package.json".to_owned()];
+        let main = package.as_ref().and_then(Package::main);
+        let mains = main.into_iter().flat_map(|main| {
+            let main = main.strip_prefix("./").unwrap_or(main);
+            [
+                main.to_owned(),
+                format!("{main}.js"),
+                format!("{main}/index.js"),
+            ]
+        });
+        let usual = ["server.js", "index.js", "app.js"].map(str::to_owned);
+        for name in mains.chain(usual) {
+            if folder.join(&name).is_file() {
+                return here.path(Path::new(&name));
+            }
+            looked_for.push(format!("`{name}`"));
+        }
+        Err(LaunchError::NothingToStart {
+            folder: folder.to_owned(),
+            looked_for: looked_for.join(", "),
+        })
+    }
+
+    fn script(
+        &self,
+        package: &Package,
+        script: &str,
+        arguments: &[String],
+    ) -> Result<Launch, LaunchError> {
+        let text = package.script(script, arguments)?;
+        let folder = package.folder();
+        let here = Search {
+            environment: self.environment,
+            cwd: folder,
+        };
+        let mut launch = here.shell(&text);
+        launch.path_prefix = bin_folders(folder);
+        launch.variables = package.variables(script);
+        Ok(launch)
+    }
+
+    fn shell(&self, text: &str) -> Launch {
+        let words = ["sh", "-c", text].map(str::to_owned).to_vec();
+        let mut launch = self.direct(words);
+        launch.runtime = Runtime::of_words(rough(text));
+        text.clone_into(&mut launch.shown);
+        launch
+    }
+
+    fn direct(&self, words: Vec<String>) -> Launch {
+        let shown = words.join(" ");
+        let runtime = Runtime::of_program(&words, self.environment, self.cwd);
+        Launch {
+            words,
+            cwd: self.cwd.to_owned(),
+            path_prefix: Vec::new(),
+            variables: Vec::new(),
+            runtime,
+            name: self.name(),
+            shown,
+        }
+    }
+
+    /// The package's name, else the folder's. A package that cannot be read has no name, which harms nobody.
+    fn name(&self) -> String {
+        let package = Package::nearest(self.cwd).ok().flatten();
+        let folder = self.cwd.file_name().and_then(|name| name.to_str());
+        package
+            .as_ref()
+            .and_then(Package::name)
+            .or(folder)
+            .unwrap_or("app")
+            .to_owned()
+    }
+}
+
+#[cfg(test)]
+#[path = "resolve_tests.rs"]
+mod tests;
