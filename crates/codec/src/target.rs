@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn forms() {
-        let table: &[(&str, Method, Result<(&str, Option<&str>), Refused>)] = &[
+        type Read = Result<(&'static str, Option<&'static str>), Refused>;
+        let table: &[(&str, Method, Read)] = &[
             ("/", Method::GET, Ok(("/", None))),
             (
                 "/a//b/../c%2f?x=%00&y=[1]|^{}`",

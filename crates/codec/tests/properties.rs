@@ -136,8 +136,8 @@ fn fields() -> impl Strategy<Value = HeaderMap> {
         let mut map = HeaderMap::new();
         for (name, value) in fields {
             map.append(
-                HeaderName::from_bytes(name.as_bytes()).unwrap(),
-                HeaderValue::from_bytes(value.trim_ascii()).unwrap(),
+                HeaderName::from_bytes(name.as_bytes()).expect("a token"),
+                HeaderValue::from_bytes(value.trim_ascii()).expect("no controls"),
             );
         }
         map

@@ -10,8 +10,10 @@ fn limits() -> Limits {
     }
 }
 
+type Found = Result<Option<(usize, usize)>, Refused>;
+
 /// The result for the whole input at once.
-fn scan(input: &[u8]) -> Result<Option<(usize, usize)>, Refused> {
+fn scan(input: &[u8]) -> Found {
     HeadScan::default()
         .find_end(input, &limits())
         .map(|span| span.map(|span| (span.start, span.end)))
@@ -27,7 +29,7 @@ fn requests() {
         "b".repeat(50)
     );
     let many = "GET / HTTP/1.1\r\na:b\r\na:b\r\na:b\r\na:b\r\n";
-    let table: &[(&str, Result<Option<(usize, usize)>, Refused>)] = &[
+    let table: &[(&str, Found)] = &[
         ("", Ok(None)),
         ("G", Ok(None)),
         ("GET / HTTP/1.1\r\n\r\n", Ok(Some((0, 18)))),
