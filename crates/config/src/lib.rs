@@ -1,1 +1,36 @@
-//! mainstay.toml, environment and flags to checked settings, and every complaint
+//! `mainstay.toml`, environment and flags to checked [`Settings`], and every complaint about them.
+//!
+//! Prints nothing, starts nothing, opens no socket, and reads no environment but the map it is given.
+//!
+//! Every section is one file in `sections`: its settings, its keys with one sentence each, how it
+//! is read. Adding a section is adding a file, a field of [`Settings`] and a line in `sections`.
+
+mod check;
+mod document;
+mod flags;
+mod key;
+mod load;
+mod origin;
+mod overrides;
+mod reader;
+mod reference;
+mod render;
+mod report;
+mod sections;
+mod settings;
+mod source;
+mod value;
+mod word;
+
+pub use flags::{Flags, Target};
+pub use key::{Key, Section};
+pub use load::{Loaded, explain, load};
+pub use origin::{Origin, Origins};
+pub use reference::reference;
+pub use render::{Style, render};
+pub use sections::{
+    AppSettings, HeaderMode, HeaderSettings, Layer, Limits, ListenSettings, LogSettings, Preset,
+    Ready, RouteSettings, Timeouts, UpstreamSettings, Workers,
+};
+pub use settings::Settings;
+pub use source::{SourceFile, Sources};

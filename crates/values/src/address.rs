@@ -8,9 +8,6 @@ use std::str::FromStr;
 use crate::text::travels_as_text;
 use crate::{BadValue, canonical, host};
 
-/// The kernel cuts longer Unix socket paths off in silence (108 bytes with NUL); some room is left for suffixes.
-const LONGEST_UNIX_PATH: usize = 100;
-
 /// An address: `3000`, `:3000`, `0.0.0.0:80`, `[::]:80`, `localhost:3000`, `unix:/run/app.sock`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Address {
@@ -30,6 +27,10 @@ pub enum Address {
 }
 
 impl Address {
+    /// The longest path of a Unix socket, in bytes. The kernel cuts longer ones off in silence
+    /// (108 with the NUL); some room is left for suffixes.
+    pub const LONGEST_UNIX_PATH: usize = 100;
+
     /// The port, unless it is a Unix socket.
     pub fn port(&self) -> Option<u16> {
         match self {
@@ -118,7 +119,7 @@ fn unix(path: &str) -> Result<Address, BadValue> {
         "name the socket: `unix:/run/app.sock`"
     } else if path.starts_with('@') {
         "abstract sockets have no owner and no permissions; name a file"
-    } else if path.len() > LONGEST_UNIX_PATH {
+    } else if path.len() > Address::LONGEST_UNIX_PATH {
         "the system cuts longer socket paths off; use at most 100 bytes"
     } else if path.contains('\0') {
         "a path has no NUL"

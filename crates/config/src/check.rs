@@ -1,0 +1,190 @@
+//! Rules that cross sections, one function each, named as sentences. They change nothing.
+
+use std::collections::BTreeMap;
+
+use mainstay_values::{Address, Problem, nearest};
+
+use crate::origin::Origin;
+use crate::report::Report;
+use crate::settings::Settings;
+
+/// All rules.
+pub(crate) fn all(settings: &Settings, report: &Report<'_>) {
+    names_are_unique(settings, report);
+    every_route_has_a_target(settings, report);
+    no_two_routes_are_equal(settings, report);
+    several_targets_need_routes_or_own_addresses(settings, report);
+    no_address_is_used_twice(settings, report);
+    every_socket_path_fits(settings, report);
+    a_field_and_a_target_fit_in_the_head(settings, report);
+}
+
+fn names_are_unique(settings: &Settings, report: &Report<'_>) {
+    for upstream in &settings.upstreams {
+        let name = &upstream.name;
+        if settings.apps.iter().any(|app| app.name == *name) {
+            report.push_about(
+                &format!("upstream.{name}"),
+                Problem::new(format!("`{name}` is an app and an upstream"))
+                    .expected("a name of its own")
+                    .hint("routes could not tell them apart"),
+            );
+        }
+    }
+}
+
+fn every_route_has_a_target(settings: &Settings, report: &Report<'_>) {
+    let apps = settings.apps.iter().map(|app| app.name.as_str());
+    let upstreams = settings
+        .upstreams
+        .iter()
+        .map(|upstream| upstream.name.as_str());
+    let targets: Vec<&str> = apps.chain(upstreams).collect();
+    for route in &settings.routes {
+        if targets.contains(&route.to.as_str()) {
+            continue;
+        }
+        let path = format!("route.{}.to", route.name);
+        let problem = Problem::new(format!("`{path}` names no app or upstream"));
+        let problem = match nearest(&route.to, targets.iter().copied()) {
+            Some(near) => problem.hint(format!("did you mean `{near}`?")),
+            None if targets.is_empty() => problem.expected("a name, and `[app.NAME]` to define it"),
+            None => problem.expected(format!("one of {}", in_backticks(&targets))),
+        };
+        report.push_about(&path, problem);
+    }
+}
+
+fn no_two_routes_are_equal(settings: &Settings, report: &Report<'_>) {
+    let mut seen: BTreeMap<_, &str> = BTreeMap::new();
+    let mut routes: Vec<_> = settings.routes.iter().collect();
+    let begin = |name: &str| match report.origin(&format!("route.{name}")) {
+        Origin::File { span, .. } => span.start,
+        _ => usize::MAX,
+    };
+    routes.sort_by_key(|route| begin(&route.name));
+    for route in routes {
+        // `/` and no path are the same.
+        let path = route.path.as_ref().filter(|path| path.specificity() > 0);
+        if let Some(first) = seen.insert((&route.host, path), &route.name) {
+            let origin = report.origin(&format!("route.{first}"));
+            report.push_about(
+                &format!("route.{}", route.name),
+                Problem::new(format!(
+                    "`route.{}` is for the same requests as `route.{first}`",
+                    route.name
+                ))
+                .expected("another host or path")
+                .hint(format!("the other one is at {origin}")),
+            );
+        }
+    }
+}
+
+fn several_targets_need_routes_or_own_addresses(settings: &Settings, report: &Report<'_>) {
+    let targets: Vec<&str> = settings.shared_targets().collect();
+    if targets.len() < 2 || !settings.routes.is_empty() || report.origin("route") != Origin::Preset
+    {
+        return;
+    }
+    let lines: Vec<String> = targets
+        .iter()
+        .map(|name| format!("`[route.{name}]` with `path = \"/{name}\"` and `to = \"{name}\"`"))
+        .collect();
+    let problem = Problem::new(format!(
+        "nothing says which requests go to {}",
+        in_backticks(&targets)
+    ))
+    .expected("a route for each, or `listen` of its own")
+    .hint(format!("add {}", lines.join(", ")));
+    let last = targets.last().copied().unwrap_or_default();
+    let path = [format!("app.{last}"), format!("upstream.{last}")]
+        .into_iter()
+        .find(|path| report.origin(path) != Origin::Preset);
+    match path {
+        Some(path) => report.push_about(&path, problem),
+        None => report.push(problem),
+    }
+}
+
+fn no_address_is_used_twice(settings: &Settings, report: &Report<'_>) {
+    let mut seen: Vec<&Address> = Vec::new();
+    for (path, address) in listeners(settings, report) {
+        // Port 0 is another one each time.
+        if address.port() != Some(0) && seen.contains(&address) {
+            report.push_about(
+                &path,
+                Problem::new(format!("`{address}` is used twice"))
+                    .expected("an address of its own"),
+            );
+        }
+        seen.push(address);
+    }
+}
+
+/// Relative paths have become longer since they were read.
+fn every_socket_path_fits(settings: &Settings, report: &Report<'_>) {
+    let servers = settings.upstreams.iter().flat_map(|upstream| {
+        let path = format!("upstream.{}", upstream.name);
+        upstream
+            .servers
+            .iter()
+            .map(move |server| (path.clone(), server))
+    });
+    for (path, address) in listeners(settings, report).into_iter().chain(servers) {
+        if let Address::Unix(socket) = address
+            && socket.as_os_str().len() > Address::LONGEST_UNIX_PATH
+        {
+            report.push_about(
+                &path,
+                Problem::new(format!("`{address}` is too long for a socket"))
+                    .expected(format!("at most {} bytes", Address::LONGEST_UNIX_PATH))
+                    .hint("the system cuts longer socket paths off; use a shorter folder"),
+            );
+        }
+    }
+}
+
+/// Every address that is listened on, with the path of its setting.
+fn listeners<'a>(settings: &'a Settings, report: &Report<'_>) -> Vec<(String, &'a Address)> {
+    let http = match report.origin("listen.http") {
+        Origin::Preset => "listen",
+        _ => "listen.http",
+    };
+    let listen = &settings.listen;
+    let http = listen.http.iter().map(|address| (http.to_owned(), address));
+    let observe = listen
+        .observe
+        .iter()
+        .map(|address| ("listen.observe".to_owned(), address));
+    let apps = settings.apps.iter().filter_map(|app| {
+        let address = app.listen.as_ref()?;
+        Some((format!("app.{}.listen", app.name), address))
+    });
+    http.chain(observe).chain(apps).collect()
+}
+
+fn a_field_and_a_target_fit_in_the_head(settings: &Settings, report: &Report<'_>) {
+    let limits = &settings.limits;
+    for (key, size) in [("field", limits.field), ("target", limits.target)] {
+        let path = format!("limits.{key}");
+        if size > limits.head {
+            let problem = Problem::new(format!("`{path}` is larger than `limits.head`"))
+                .expected(format!("at most `{}`", limits.head))
+                .hint("raise `head` with it");
+            let about = match report.origin(&path) {
+                Origin::Preset => "limits.head",
+                _ => &path,
+            };
+            report.push_about(about, problem);
+        }
+    }
+}
+
+fn in_backticks(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => quoted.concat(),
+    }
+}

@@ -1,0 +1,41 @@
+//! What was said on the command line, as it was typed. Parsing the command line is not here;
+//! checking what the flags say is, so that all complaints look alike.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The flags that change settings. Each holds the text as typed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// `-c`, `--config FILE`: the file to read instead of `mainstay.toml`.
+    pub config: Option<PathBuf>,
+    /// `--listen ADDR`, or several with commas.
+    pub listen: Option<String>,
+    /// `--observe ADDR`.
+    pub observe: Option<String>,
+    /// `-n`, `--workers N|auto|max`.
+    pub workers: Option<String>,
+    /// `--preset off|safe|strict`.
+    pub preset: Option<String>,
+    /// `--without LAYER,…`.
+    pub without: Option<String>,
+    /// `--name NAME` of the instance.
+    pub name: Option<String>,
+    /// `--upstream ADDR`, or several with commas.
+    pub upstream: Option<String>,
+    /// What to run, when it was named.
+    pub target: Option<Target>,
+}
+
+/// What an app is started from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Target {
+    /// One string, as typed at a prompt.
+    Command(String),
+    /// Program and arguments, never seen by a shell.
+    Arguments(Vec<String>),
+    /// A file, or a folder with a `package.json`.
+    Path(PathBuf),
+}

@@ -1,0 +1,107 @@
+//! The passes from sources to checked settings, in order.
+
+use std::path::{Path, PathBuf};
+
+use mainstay_values::{Address, Problems};
+use toml::de::DeTable;
+
+use crate::origin::Origins;
+use crate::reader::Reader;
+use crate::report::Report;
+use crate::sections::{self, HeaderSettings, Layer, Preset, RouteSettings};
+use crate::settings::Settings;
+use crate::source::Sources;
+use crate::{check, document, overrides};
+
+/// Settings, and where each of them came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// The settings.
+    pub settings: Settings,
+    /// Where each value that somebody gave came from.
+    pub origins: Origins,
+}
+
+/// Loads the settings, or tells every problem at once, in file order.
+pub fn load(sources: &Sources) -> Result<Settings, Problems> {
+    explain(sources).map(|loaded| loaded.settings)
+}
+
+/// As [`load`], with the origin of each value.
+pub fn explain(sources: &Sources) -> Result<Loaded, Problems> {
+    // What is not TOML has no settings to complain about: syntax errors come alone.
+    let table = match &sources.file {
+        Some(file) => document::parse(&file.name, document::text(file)?)?,
+        None => DeTable::new(),
+    };
+    let report = Report::new(sources.file.as_ref());
+    let top = Reader::top(&sections::TOP, &table, &report);
+
+    // A wrong preset in the file is a problem even where a flag names another.
+    let in_file = top.get::<Preset>("preset");
+    let preset = overrides::preset(sources, &report).or(in_file);
+    let mut settings = Settings::of(preset.unwrap_or_default());
+    sections::read(top, &mut settings);
+    resolve_paths(&mut settings, sources.base());
+    overrides::add_app(&mut settings, sources, &report);
+    overrides::apply(&mut settings, sources, &report);
+    resolve_paths(&mut settings, &sources.folder);
+    empty_left_out_layers(&mut settings);
+    check::all(&settings, &report);
+    complete_routes(&mut settings);
+
+    let (settings, origins) = report.finish(settings)?;
+    Ok(Loaded { settings, origins })
+}
+
+/// Makes relative paths absolute (when `base` is). Absolute ones stay, so it may be done again.
+fn resolve_paths(settings: &mut Settings, base: &Path) {
+    let resolve = |path: &mut PathBuf| {
+        if path.as_os_str().is_empty() {
+            *path = base.to_path_buf();
+        } else if path.is_relative() {
+            *path = base.join(&*path);
+        }
+    };
+    let listeners = settings
+        .listen
+        .http
+        .iter_mut()
+        .chain(&mut settings.listen.observe);
+    let servers = settings
+        .upstreams
+        .iter_mut()
+        .flat_map(|upstream| &mut upstream.servers);
+    for address in listeners.chain(servers) {
+        if let Address::Unix(path) = address {
+            resolve(path);
+        }
+    }
+    for app in &mut settings.apps {
+        resolve(&mut app.cwd);
+        if let Some(Address::Unix(path)) = &mut app.listen {
+            resolve(path);
+        }
+    }
+}
+
+/// A layer that is left out has nothing to do, so that nobody needs to ask whether it is.
+fn empty_left_out_layers(settings: &mut Settings) {
+    if !settings.has(Layer::Headers) {
+        settings.headers = HeaderSettings::default();
+    }
+}
+
+/// The most specific route first; without any, one to the only target.
+fn complete_routes(settings: &mut Settings) {
+    settings.routes.sort_by_key(RouteSettings::rank);
+    let target = settings.shared_targets().next().map(str::to_owned);
+    if let (Some(to), true) = (target, settings.routes.is_empty()) {
+        settings.routes.push(RouteSettings {
+            name: "default".to_owned(),
+            host: None,
+            path: None,
+            to,
+        });
+    }
+}

@@ -1,0 +1,66 @@
+//! Where a value came from. Nothing about what it is.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody said anything: the preset, or the default.
+    Preset,
+    /// A place in the file.
+    File {
+        /// The file's name.
+        file: String,
+        /// From 1.
+        line: usize,
+        /// Bytes from the file's beginning.
+        span: Range<usize>,
+    },
+    /// An environment variable.
+    Environment {
+        /// Its name.
+        name: &'static str,
+        /// What it holds.
+        text: String,
+    },
+    /// The command line.
+    Flag {
+        /// The flag's long form, or what stands in its place.
+        name: &'static str,
+        /// What was typed.
+        text: String,
+    },
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Preset => f.write_str("preset"),
+            Self::File { file, line, .. } => write!(f, "{file}:{line}"),
+            Self::Environment { name, .. } | Self::Flag { name, .. } => f.write_str(name),
+        }
+    }
+}
+
+/// The origin of every value that somebody gave, by its path: `app.api.workers`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origins(BTreeMap<String, Origin>);
+
+impl Origins {
+    /// Where the value at `path` came from.
+    pub fn of(&self, path: &str) -> &Origin {
+        self.0.get(path).unwrap_or(&Origin::Preset)
+    }
+
+    /// All values that somebody gave, by path.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Origin)> {
+        self.0.iter().map(|(path, origin)| (path.as_str(), origin))
+    }
+
+    /// The later layer wins.
+    pub(crate) fn set(&mut self, path: impl Into<String>, origin: Origin) {
+        self.0.insert(path.into(), origin);
+    }
+}

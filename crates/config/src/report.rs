@@ -1,0 +1,101 @@
+//! What the passes of loading write into: problems, and where each value came from.
+
+use std::cell::{Cell, RefCell};
+use std::ops::Range;
+
+use mainstay_values::{Problem, Problems};
+
+use crate::origin::{Origin, Origins};
+use crate::source::SourceFile;
+
+/// Nobody corrects more at once, and a wrong kind of file would make thousands.
+const MOST_PROBLEMS: usize = 50;
+
+pub(crate) struct Report<'a> {
+    file: Option<&'a SourceFile>,
+    problems: RefCell<Problems>,
+    left_out: Cell<usize>,
+    origins: RefCell<Origins>,
+}
+
+impl<'a> Report<'a> {
+    pub(crate) fn new(file: Option<&'a SourceFile>) -> Self {
+        Self {
+            file,
+            problems: RefCell::default(),
+            left_out: Cell::new(0),
+            origins: RefCell::default(),
+        }
+    }
+
+    pub(crate) fn push(&self, problem: Problem) {
+        if self.is_full() {
+            self.left_out.set(self.left_out.get() + 1);
+        } else {
+            self.problems.borrow_mut().push(problem);
+        }
+    }
+
+    /// A problem at a stretch of the file.
+    pub(crate) fn push_at(&self, span: Range<usize>, problem: Problem) {
+        self.push(match self.file {
+            Some(file) => problem.at(&file.name, span),
+            None => problem,
+        });
+    }
+
+    /// A problem with the value at `path`, wherever that came from.
+    pub(crate) fn push_about(&self, path: &str, problem: Problem) {
+        let origin = self.origin(path);
+        self.push_from(&origin, problem);
+    }
+
+    /// A problem with a value that came from `origin`.
+    pub(crate) fn push_from(&self, origin: &Origin, problem: Problem) {
+        match origin {
+            Origin::Preset => self.push(problem),
+            Origin::File { span, .. } => self.push_at(span.clone(), problem),
+            Origin::Environment { name, text } => {
+                self.push(problem.found(format!("{name}={text}")));
+            }
+            Origin::Flag { name, text } => self.push(problem.found(format!("{name} {text}"))),
+        }
+    }
+
+    /// Whether further problems are only counted.
+    pub(crate) fn is_full(&self) -> bool {
+        self.problems.borrow().len() >= MOST_PROBLEMS
+    }
+
+    pub(crate) fn set_origin(&self, path: impl Into<String>, origin: Origin) {
+        self.origins.borrow_mut().set(path, origin);
+    }
+
+    pub(crate) fn set_place(&self, path: impl Into<String>, span: Range<usize>) {
+        if let Some(file) = self.file {
+            let origin = Origin::File {
+                file: file.name.clone(),
+                line: file.line(span.start),
+                span,
+            };
+            self.set_origin(path, origin);
+        }
+    }
+
+    pub(crate) fn origin(&self, path: &str) -> Origin {
+        self.origins.borrow().of(path).clone()
+    }
+
+    /// The value with its origins, or every problem in file order.
+    pub(crate) fn finish<T>(self, value: T) -> Result<(T, Origins), Problems> {
+        let mut problems = self.problems.into_inner();
+        if problems.is_empty() {
+            return Ok((value, self.origins.into_inner()));
+        }
+        problems.sort();
+        if self.left_out.get() > 0 {
+            problems.push(Problem::new(format!("and {} more", self.left_out.get())));
+        }
+        Err(problems)
+    }
+}

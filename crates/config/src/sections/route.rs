@@ -1,0 +1,91 @@
+//! Which requests go where. Routes nothing.
+
+use std::cmp::Reverse;
+
+use mainstay_values::{HostPattern, PathPattern, Problem};
+use serde::{Deserialize, Serialize};
+
+use crate::key::{Key, Section};
+use crate::reader::Reader;
+
+/// Which requests go to which app or upstream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteSettings {
+    /// Its name, for the log and metrics.
+    pub name: String,
+    /// The hosts it is for. `None`: every host.
+    pub host: Option<HostPattern>,
+    /// The paths it is for. `None`: every path.
+    pub path: Option<PathPattern>,
+    /// The name of an app or upstream.
+    pub to: String,
+}
+
+impl RouteSettings {
+    /// Sorts the most specific first: an exact host before `*.host` before none, then the longest path.
+    pub fn rank(&self) -> impl Ord + use<> {
+        let host = self.host.as_ref().map(HostPattern::rank);
+        let path = self.path.as_ref().map_or(0, PathPattern::specificity);
+        (host.is_none(), host, Reverse(path))
+    }
+}
+
+pub(crate) const SECTION: Section = Section {
+    heading: "[route.NAME]",
+    doc: "Which requests go where. The most specific route wins, whatever the order in the file: an exact host before \
+          `*.host` before none, then the longest path. What no route is for is answered with 404.",
+    keys: &[
+        Key {
+            name: "host",
+            kind: "host, or `*.host` for all below it",
+            default: "(every host)",
+            doc: "The hosts it is for.",
+        },
+        Key {
+            name: "path",
+            kind: "path",
+            default: "\"/\"",
+            doc: "The paths it is for: `/api` means `/api` and everything below, not `/apix`.",
+        },
+        Key {
+            name: "to",
+            kind: "name of an app or upstream",
+            default: "",
+            doc: "Who answers.",
+        },
+    ],
+    aliases: &[
+        ("match", "host` or `path"),
+        ("prefix", "path"),
+        ("domain", "host"),
+        ("app", "to"),
+        ("upstream", "to"),
+        ("target", "to"),
+        ("name", "[route.NAME]"),
+    ],
+    example: "\
+[route.api]
+host = \"api.example.com\"
+path = \"/v1\"
+to = \"api\"
+",
+};
+
+pub(crate) fn read(name: String, section: Reader<'_>) -> Option<RouteSettings> {
+    let host = section.get("host");
+    let path = section.get("path");
+    let to: Option<String> = section.get("to");
+    if section.item("to").is_none() {
+        section.reject(
+            Problem::new(format!("`{}` leads nowhere", section.path()))
+                .expected("`to = \"NAME\"` of an app or upstream below it"),
+        );
+    }
+    section.finish();
+    Some(RouteSettings {
+        name,
+        host,
+        path,
+        to: to?,
+    })
+}

@@ -1,0 +1,122 @@
+//! How long each wait may last. Measures nothing.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::key::{Key, Section};
+use crate::reader::Reader;
+
+/// How long each wait may last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timeouts {
+    /// From a request's first byte to the end of its head, else 408.
+    pub head: Duration,
+    /// Idle between two requests of a connection.
+    pub keep_alive: Duration,
+    /// The same for connections from trusted proxies.
+    pub keep_alive_trusted: Duration,
+    /// How long a body may be slow before `limits.body_rate` is asked of it.
+    pub body_grace: Duration,
+    /// Until a connection to a worker or server stands, else 502.
+    pub connect: Duration,
+    /// From the end of the request to the end of the response's head, else 504.
+    pub response: Duration,
+    /// Between two pieces of a body, either way.
+    pub idle: Duration,
+    /// How long a request waits while no worker is ready, else 503.
+    pub queue: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(75),
+            // Longer than the 600 s after which the big load balancers close from their side.
+            keep_alive_trusted: Duration::from_secs(620),
+            body_grace: Duration::from_secs(10),
+            connect: Duration::from_secs(2),
+            response: Duration::from_secs(60),
+            idle: Duration::from_secs(60),
+            queue: Duration::from_secs(10),
+        }
+    }
+}
+
+pub(crate) const SECTION: Section = Section {
+    heading: "[timeouts]",
+    doc: "How long each wait may last, from `10ms` to `1d`. They hold in every preset.",
+    keys: &[
+        Key {
+            name: "head",
+            kind: "duration",
+            default: "\"10s\"",
+            doc: "From a request's first byte to the end of its head, else 408.",
+        },
+        Key {
+            name: "keep_alive",
+            kind: "duration",
+            default: "\"1m15s\"",
+            doc: "Idle between two requests of a connection.",
+        },
+        Key {
+            name: "keep_alive_trusted",
+            kind: "duration",
+            default: "\"10m20s\"",
+            doc: "The same for connections from `trusted_proxies`: longer than big load balancers keep theirs.",
+        },
+        Key {
+            name: "body_grace",
+            kind: "duration",
+            default: "\"10s\"",
+            doc: "How long a request's body may be slow before `body_rate` of `[limits]` is asked of it.",
+        },
+        Key {
+            name: "connect",
+            kind: "duration",
+            default: "\"2s\"",
+            doc: "Until a connection to a worker or server stands, else 502.",
+        },
+        Key {
+            name: "response",
+            kind: "duration",
+            default: "\"1m\"",
+            doc: "From the end of the request to the end of the response's head, else 504.",
+        },
+        Key {
+            name: "idle",
+            kind: "duration",
+            default: "\"1m\"",
+            doc: "Between two pieces of a body, either way.",
+        },
+        Key {
+            name: "queue",
+            kind: "duration",
+            default: "\"10s\"",
+            doc: "How long a request waits while no worker is ready, else 503.",
+        },
+    ],
+    aliases: &[("keepalive", "keep_alive"), ("request", "head")],
+    example: "\
+[timeouts]
+response = \"2m\"            # slow reports
+",
+};
+
+pub(crate) fn read(section: Reader<'_>, slot: &mut Timeouts) {
+    let bounds = Duration::from_millis(10)..=Duration::from_secs(86_400);
+    for (key, slot) in [
+        ("head", &mut slot.head),
+        ("keep_alive", &mut slot.keep_alive),
+        ("keep_alive_trusted", &mut slot.keep_alive_trusted),
+        ("body_grace", &mut slot.body_grace),
+        ("connect", &mut slot.connect),
+        ("response", &mut slot.response),
+        ("idle", &mut slot.idle),
+        ("queue", &mut slot.queue),
+    ] {
+        section.set_within(key, &bounds, slot);
+    }
+    section.finish();
+}

@@ -1,0 +1,180 @@
+//! The top of the file: what concerns the whole instance, and the way to every section.
+
+use std::collections::BTreeSet;
+
+use mainstay_values::Problem;
+
+use super::preset::Layer;
+use super::{app, headers, limits, listen, log, route, timeouts, upstream};
+use crate::key::{Key, Section};
+use crate::reader::{Reader, is_name, not_a_name};
+use crate::settings::Settings;
+
+pub(crate) const SECTION: Section = Section {
+    heading: "",
+    doc: "What concerns the whole instance.",
+    keys: &[
+        Key {
+            name: "name",
+            kind: "name",
+            default: "(the folder's name)",
+            doc: "The instance's name, by which other commands find it.",
+        },
+        Key {
+            name: "preset",
+            kind: "`off`, `safe` or `strict`",
+            default: "\"safe\"",
+            doc: "How much protection is on when nothing more is said.",
+        },
+        Key {
+            name: "listen",
+            kind: "address or list of addresses",
+            default: "(the address the app asks for)",
+            doc: "Short form of `http` in `[listen]`.",
+        },
+        Key {
+            name: "trusted_proxies",
+            kind: "hop count, or list of `loopback`, `linklocal`, `uniquelocal`, `cloudflare`, addresses and ranges",
+            default: "[]",
+            doc: "Whose `X-Forwarded-*` are believed, with the meaning of Express's `trust proxy`.",
+        },
+        Key {
+            name: "user",
+            kind: "name or number",
+            default: "(as started)",
+            doc: "The user the gateway runs as once its sockets are open; needs root.",
+        },
+        Key {
+            name: "group",
+            kind: "name or number",
+            default: "(the user's)",
+            doc: "The group the gateway runs as.",
+        },
+        Key {
+            name: "without",
+            kind: "list of `health`, `pages` and `headers`",
+            default: "[]",
+            doc: "Layers to leave out, whatever the preset says.",
+        },
+        Key {
+            name: "limits",
+            kind: "section",
+            default: "",
+            doc: "Bounds on what clients send.",
+        },
+        Key {
+            name: "timeouts",
+            kind: "section",
+            default: "",
+            doc: "How long each wait may last.",
+        },
+        Key {
+            name: "app",
+            kind: "sections",
+            default: "(the app in this folder)",
+            doc: "The apps to run, one section each.",
+        },
+        Key {
+            name: "upstream",
+            kind: "sections",
+            default: "",
+            doc: "Servers that run elsewhere, one section each.",
+        },
+        Key {
+            name: "route",
+            kind: "sections",
+            default: "(everything to the only app or upstream)",
+            doc: "Which requests go where, one section each.",
+        },
+        Key {
+            name: "headers",
+            kind: "section",
+            default: "",
+            doc: "Security headers of every response.",
+        },
+        Key {
+            name: "log",
+            kind: "section",
+            default: "",
+            doc: "What is written about requests.",
+        },
+    ],
+    aliases: &[
+        ("port", "listen"),
+        ("http", "listen"),
+        ("trust_proxy", "trusted_proxies"),
+        ("command", "[app.web]"),
+        ("server", "[upstream.web]"),
+        ("servers", "[upstream.web]"),
+        ("helmet", "headers"),
+        ("logging", "log"),
+    ],
+    example: "\
+preset = \"safe\"
+listen = \":3000\"
+trusted_proxies = [\"loopback\", \"10.0.0.0/8\"]
+",
+};
+
+/// Reads the whole file into `settings`. The preset was read before: it is their beginning.
+pub(crate) fn read(top: Reader<'_>, settings: &mut Settings) {
+    if let Some(name) = top.get::<String>("name") {
+        if is_name(&name) {
+            settings.name = Some(name);
+        } else if let Some(item) = top.item("name") {
+            item.reject(not_a_name());
+        }
+    }
+    listen::read_short_or_section(&top, &mut settings.listen);
+    top.set("trusted_proxies", &mut settings.trusted_proxies);
+    settings.user = account(&top, "user");
+    settings.group = account(&top, "group");
+    if let Some(layers) = top.list::<Layer>("without") {
+        settings.without = BTreeSet::from_iter(layers);
+    }
+    if let Some(section) = top.section("limits", &limits::SECTION) {
+        limits::read(section, &mut settings.limits);
+    }
+    if let Some(section) = top.section("timeouts", &timeouts::SECTION) {
+        timeouts::read(section, &mut settings.timeouts);
+    }
+    settings.apps = top
+        .named("app", &app::SECTION)
+        .into_iter()
+        .map(|(name, section)| app::read(name, section, settings.preset))
+        .collect();
+    settings.upstreams = top
+        .named("upstream", &upstream::SECTION)
+        .into_iter()
+        .map(|(name, section)| upstream::read(name, section))
+        .collect();
+    settings.routes = top
+        .named("route", &route::SECTION)
+        .into_iter()
+        .filter_map(|(name, section)| route::read(name, section))
+        .collect();
+    if let Some(section) = top.section("headers", &headers::SECTION) {
+        headers::read(section, &mut settings.headers);
+    }
+    if let Some(section) = top.section("log", &log::SECTION) {
+        log::read(section, &mut settings.log);
+    }
+    top.finish();
+}
+
+/// A user's or group's name or number, as text; whether it exists is for whoever switches to it.
+fn account(top: &Reader<'_>, key: &'static str) -> Option<String> {
+    let item = top.item(key)?;
+    let account = match item.value.get_ref().as_integer() {
+        Some(number) => number.as_str().to_owned(),
+        None => top.get::<String>(key)?,
+    };
+    if account.is_empty() || account.contains([':', '/', ' ']) {
+        item.push(
+            Problem::new(format!("`{key}` is not a {key}"))
+                .expected(format!("a {key}'s name or number, such as `\"www-data\"`")),
+        );
+        return None;
+    }
+    Some(account)
+}

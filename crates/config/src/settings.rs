@@ -1,0 +1,78 @@
+//! The whole of the settings, checked. Serialisable: it travels to the gateway process.
+
+use std::collections::BTreeSet;
+
+use mainstay_values::TrustedProxies;
+use serde::{Deserialize, Serialize};
+
+use crate::sections::{
+    AppSettings, HeaderSettings, Layer, Limits, ListenSettings, LogSettings, Preset, RouteSettings,
+    Timeouts, UpstreamSettings,
+};
+
+/// Everything that was decided. Immutable once loaded; a reload makes another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The instance's name. `None`: the folder's.
+    pub name: Option<String>,
+    /// Where the rest began.
+    pub preset: Preset,
+    /// Where connections are accepted.
+    pub listen: ListenSettings,
+    /// Whose word about the client is believed.
+    pub trusted_proxies: TrustedProxies,
+    /// The user the gateway runs as.
+    pub user: Option<String>,
+    /// The group the gateway runs as.
+    pub group: Option<String>,
+    /// Layers that are left out.
+    pub without: BTreeSet<Layer>,
+    /// Bounds on what clients send.
+    pub limits: Limits,
+    /// How long each wait may last.
+    pub timeouts: Timeouts,
+    /// What is run, in file order.
+    pub apps: Vec<AppSettings>,
+    /// Servers that run elsewhere, in file order.
+    pub upstreams: Vec<UpstreamSettings>,
+    /// Which requests go where, the most specific first: the first that matches is meant.
+    pub routes: Vec<RouteSettings>,
+    /// Security headers; empty when left out.
+    pub headers: HeaderSettings,
+    /// What is written about requests.
+    pub log: LogSettings,
+}
+
+impl Settings {
+    /// What a preset says, with nothing to run yet.
+    pub fn of(preset: Preset) -> Self {
+        Self {
+            name: None,
+            preset,
+            listen: ListenSettings::default(),
+            trusted_proxies: TrustedProxies::none(),
+            user: None,
+            group: None,
+            without: BTreeSet::new(),
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            apps: Vec::new(),
+            upstreams: Vec::new(),
+            routes: Vec::new(),
+            headers: HeaderSettings::of(preset),
+            log: LogSettings::default(),
+        }
+    }
+
+    /// Whether a layer takes part.
+    pub fn has(&self, layer: Layer) -> bool {
+        !self.without.contains(&layer)
+    }
+
+    /// Names of apps and upstreams that share the common listeners, in file order.
+    pub fn shared_targets(&self) -> impl Iterator<Item = &str> {
+        let apps = self.apps.iter().filter(|app| app.listen.is_none());
+        apps.map(|app| app.name.as_str())
+            .chain(self.upstreams.iter().map(|upstream| upstream.name.as_str()))
+    }
+}

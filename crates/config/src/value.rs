@@ -1,0 +1,260 @@
+//! How each kind of value is read from a file, the environment or a flag. Knows no section.
+
+use std::num::IntErrorKind;
+use std::time::Duration;
+
+use mainstay_values::{
+    Address, BadValue, HostPattern, PathPattern, Problem, Size, TrustedProxies, format_duration,
+    parse_duration,
+};
+use toml::Spanned;
+use toml::de::DeValue;
+
+use crate::report::Report;
+use crate::word::{self, Word};
+
+/// A value in the file, with its path.
+pub(crate) struct Item<'a> {
+    pub(crate) path: String,
+    pub(crate) value: &'a Spanned<DeValue<'a>>,
+    pub(crate) report: &'a Report<'a>,
+}
+
+impl<'a> Item<'a> {
+    pub(crate) fn reject(&self, cause: BadValue) {
+        self.push(Problem::bad_value(&self.path, cause));
+    }
+
+    pub(crate) fn push(&self, problem: Problem) {
+        self.report.push_at(self.value.span(), problem);
+    }
+
+    /// The elements of a list; anything else is a list of one.
+    pub(crate) fn elements(&self) -> Vec<Item<'a>> {
+        let element = |value: &'a Spanned<DeValue<'a>>| Item {
+            path: self.path.clone(),
+            value,
+            report: self.report,
+        };
+        match self.value.get_ref().as_array() {
+            Some(list) => list.iter().map(element).collect(),
+            None => vec![element(self.value)],
+        }
+    }
+
+    pub(crate) fn is_list(&self) -> bool {
+        self.value.get_ref().is_array()
+    }
+
+    pub(crate) fn is_false(&self) -> bool {
+        self.value.get_ref().as_bool() == Some(false)
+    }
+}
+
+/// A kind of value.
+pub(crate) trait Value: Sized {
+    /// From the environment or a flag, where everything is text.
+    fn from_text(text: &str) -> Result<Self, BadValue>;
+
+    /// As [`Value::from_text`] reads it.
+    fn print(&self) -> String;
+
+    /// From the file. `None`: a problem has been reported.
+    fn read(item: &Item<'_>) -> Option<Self> {
+        let outcome = match item.value.get_ref() {
+            DeValue::String(text) => Self::from_text(text),
+            // `listen = 3000`, `trusted_proxies = 1`: a number is as good as its text.
+            DeValue::Integer(number) if number.radix() == 10 => Self::from_text(number.as_str()),
+            other => Err(wrong_type::<Self>(other)),
+        };
+        outcome.map_err(|cause| item.reject(cause)).ok()
+    }
+}
+
+/// The general complaint of a kind, for a value whose type can never do.
+fn wrong_type<T: Value>(value: &DeValue<'_>) -> BadValue {
+    let cause = T::from_text("\0")
+        .err()
+        .unwrap_or_else(|| BadValue::new("a text", "text in quotes: `\"…\"`"));
+    BadValue {
+        hint: match value {
+            DeValue::Array(_) => Some("write one value, not a list".to_owned()),
+            DeValue::Table(_) => Some("write one value, not a section".to_owned()),
+            _ => None,
+        },
+        ..cause
+    }
+}
+
+macro_rules! value_by_from_str {
+    ($($type:ty),*) => {$(
+        impl Value for $type {
+            fn from_text(text: &str) -> Result<Self, BadValue> {
+                text.parse()
+            }
+
+            fn print(&self) -> String {
+                self.to_string()
+            }
+        }
+    )*};
+}
+
+value_by_from_str!(Address, HostPattern, PathPattern, Size);
+
+impl Value for Duration {
+    fn from_text(text: &str) -> Result<Self, BadValue> {
+        parse_duration(text)
+    }
+
+    fn print(&self) -> String {
+        format_duration(*self)
+    }
+}
+
+impl Value for TrustedProxies {
+    fn from_text(text: &str) -> Result<Self, BadValue> {
+        text.parse()
+    }
+
+    fn print(&self) -> String {
+        self.to_string()
+    }
+
+    /// A list is read entry by entry, so that each wrong one is shown where it is.
+    fn read(item: &Item<'_>) -> Option<Self> {
+        if !item.is_list() {
+            let outcome = match item.value.get_ref() {
+                DeValue::String(text) => Self::from_text(text),
+                DeValue::Integer(number) if number.radix() == 10 => {
+                    Self::from_text(number.as_str())
+                }
+                DeValue::Boolean(true) => Self::listed(["true"]),
+                DeValue::Boolean(false) => Self::listed(["false"]),
+                other => Err(wrong_type::<Self>(other)),
+            };
+            return outcome.map_err(|cause| item.reject(cause)).ok();
+        }
+        let elements = item.elements();
+        let mut entries = Vec::new();
+        for element in &elements {
+            let entry = match element.value.get_ref() {
+                DeValue::String(text) => Self::listed([text.as_ref()]).map(|_| text.as_ref()),
+                DeValue::Integer(number) => Self::listed([number.as_str()]).map(|_| ""),
+                other => Err(wrong_type::<Self>(other)),
+            };
+            match entry {
+                Ok(entry) => entries.push(entry),
+                Err(cause) => element.reject(cause),
+            }
+        }
+        (entries.len() == elements.len())
+            .then(|| Self::listed(entries).ok())
+            .flatten()
+    }
+}
+
+impl Value for String {
+    fn from_text(text: &str) -> Result<Self, BadValue> {
+        if text.contains('\0') {
+            return Err(BadValue::new(
+                "a text",
+                "text in quotes without NUL: `\"…\"`",
+            ));
+        }
+        Ok(text.to_owned())
+    }
+
+    fn print(&self) -> String {
+        self.clone()
+    }
+
+    fn read(item: &Item<'_>) -> Option<Self> {
+        let outcome = match item.value.get_ref() {
+            DeValue::String(text) => Self::from_text(text),
+            other => Err(wrong_type::<Self>(other)),
+        };
+        outcome.map_err(|cause| item.reject(cause)).ok()
+    }
+}
+
+/// An on/off setting. Its own type so that no setting is a bare bool without a name.
+impl Value for bool {
+    fn from_text(text: &str) -> Result<Self, BadValue> {
+        match text {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err(BadValue::new("on or off", "`true` or `false`")),
+        }
+    }
+
+    fn print(&self) -> String {
+        self.to_string()
+    }
+
+    fn read(item: &Item<'_>) -> Option<Self> {
+        match item.value.get_ref() {
+            DeValue::Boolean(value) => Some(*value),
+            DeValue::String(text) if Self::from_text(text).is_ok() => {
+                item.reject(not_a(Self::from_text("")).hint("remove the quotes"));
+                None
+            }
+            _ => {
+                item.reject(not_a(Self::from_text("")));
+                None
+            }
+        }
+    }
+}
+
+fn not_a<T>(outcome: Result<T, BadValue>) -> BadValue {
+    outcome
+        .err()
+        .unwrap_or_else(|| BadValue::new("a value", "a value"))
+}
+
+macro_rules! value_by_count {
+    ($($type:ty),*) => {$(
+        impl Value for $type {
+            fn from_text(text: &str) -> Result<Self, BadValue> {
+                let complaint = || BadValue::new("a count", "a whole number, such as `4`");
+                if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+                    return Err(complaint());
+                }
+                text.parse::<Self>().map_err(|error| match error.kind() {
+                    IntErrorKind::PosOverflow => complaint().hint(format!("at most {}", Self::MAX)),
+                    _ => complaint(),
+                })
+            }
+
+            fn print(&self) -> String {
+                self.to_string()
+            }
+
+            fn read(item: &Item<'_>) -> Option<Self> {
+                let outcome = match item.value.get_ref() {
+                    DeValue::Integer(number) if number.radix() == 10 => {
+                        Self::from_text(number.as_str())
+                    }
+                    DeValue::String(text) if Self::from_text(text).is_ok() => {
+                        Err(not_a(Self::from_text("")).hint("remove the quotes"))
+                    }
+                    _ => Err(not_a(Self::from_text(""))),
+                };
+                outcome.map_err(|cause| item.reject(cause)).ok()
+            }
+        }
+    )*};
+}
+
+value_by_count!(u16, u32);
+
+impl<T: Word> Value for T {
+    fn from_text(text: &str) -> Result<Self, BadValue> {
+        word::read(text)
+    }
+
+    fn print(&self) -> String {
+        word::print(*self).to_owned()
+    }
+}

@@ -1,0 +1,169 @@
+//! Every file in `cases` is a settings file, a line of dashes, and what must come of it: the
+//! settings that differ from the defaults, or the complaint. `UPDATE=1` writes what came of it.
+//!
+//! Lines `#$ NAME=value` set the environment, `#$ --flag value` a flag, `#$ run WORDS` the target.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use mainstay_config::{Flags, Preset, Settings, SourceFile, Sources, Style, Target, load, render};
+use serde_json::Value;
+
+const DASHES: &str = "----------\n";
+
+#[test]
+fn every_case_comes_out_as_written() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .expect("the cases")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    paths.sort();
+    assert!(paths.len() > 20, "cases are missing");
+    let update = update_asked();
+    let mut failures = String::new();
+    for path in paths {
+        let case = std::fs::read_to_string(&path).expect("a case");
+        let (input, expected) = case.split_once(DASHES).unwrap_or((&case, ""));
+        let found = outcome(input);
+        if found == expected {
+            continue;
+        }
+        if update {
+            std::fs::write(&path, format!("{input}{DASHES}{found}")).expect("written");
+        } else {
+            let _ = writeln!(
+                failures,
+                "== {}\n-- expected\n{expected}-- found\n{found}",
+                path.display()
+            );
+        }
+    }
+    assert!(failures.is_empty(), "{failures}");
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test is told by its caller to rewrite the cases"
+)]
+fn update_asked() -> bool {
+    std::env::var_os("UPDATE").is_some()
+}
+
+fn outcome(input: &str) -> String {
+    let sources = sources(input);
+    match load(&sources) {
+        Ok(settings) => dump(&settings),
+        Err(problems) => render(&problems, &sources, Style::Plain),
+    }
+}
+
+fn sources(input: &str) -> Sources {
+    let mut flags = Flags::default();
+    let mut environment = BTreeMap::new();
+    for line in input.lines().filter_map(|line| line.strip_prefix("#$ ")) {
+        if let Some(words) = line.strip_prefix("run ") {
+            flags.target = Some(if words.contains(' ') {
+                Target::Arguments(words.split(' ').map(str::to_owned).collect())
+            } else {
+                Target::Path(words.into())
+            });
+        } else if let Some((flag, text)) = line.strip_prefix("--").and_then(|f| f.split_once(' ')) {
+            let slot = match flag {
+                "listen" => &mut flags.listen,
+                "observe" => &mut flags.observe,
+                "workers" => &mut flags.workers,
+                "preset" => &mut flags.preset,
+                "without" => &mut flags.without,
+                "name" => &mut flags.name,
+                "upstream" => &mut flags.upstream,
+                other => panic!("no flag --{other}"),
+            };
+            *slot = Some(text.to_owned());
+        } else {
+            let (name, text) = line.split_once('=').expect("NAME=value");
+            environment.insert(name.to_owned(), text.to_owned());
+        }
+    }
+    Sources {
+        file: Some(SourceFile::new("mainstay.toml", "/srv/shop", input.into())),
+        environment,
+        flags,
+        folder: "/srv/shop".into(),
+    }
+}
+
+/// One line for each value that differs from what an empty file gives.
+fn dump(settings: &Settings) -> String {
+    let empty = load(&Sources {
+        folder: "/srv/shop".into(),
+        ..Sources::default()
+    });
+    let empty = empty.expect("an empty file is sound");
+    assert_eq!(empty.preset, Preset::Safe);
+    let plain = flat(&serde_json::to_value(empty).expect("serialisable"));
+    let found = flat(&serde_json::to_value(settings).expect("serialisable"));
+    let again: Settings =
+        serde_json::from_value(serde_json::to_value(settings).expect("serialisable"))
+            .expect("what was written can be read");
+    assert_eq!(again, *settings, "settings survive the way to the gateway");
+    let mut text = String::new();
+    for (path, value) in &found {
+        if plain.get(path) != Some(value) {
+            let _ = writeln!(text, "{path} = {value}");
+        }
+    }
+    for path in plain.keys().filter(|path| !found.contains_key(*path)) {
+        let _ = writeln!(text, "{path} is gone");
+    }
+    if text.is_empty() {
+        text.push_str("the defaults\n");
+    }
+    text
+}
+
+fn flat(value: &Value) -> BTreeMap<String, String> {
+    fn walk(path: String, value: &Value, out: &mut BTreeMap<String, String>) {
+        let join = |name: &str| {
+            if path.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{path}.{name}")
+            }
+        };
+        match value {
+            // A duration: seconds and nanoseconds.
+            Value::Object(map) if map.contains_key("nanos") => {
+                let part = |name: &str| map[name].as_u64().unwrap_or_default();
+                let seconds = part("secs");
+                let milliseconds = part("nanos") / 1_000_000;
+                let text = match milliseconds {
+                    0 => format!("{seconds}s"),
+                    _ => format!("{seconds}s{milliseconds}ms"),
+                };
+                out.insert(path, text);
+            }
+            Value::Object(map) if !map.is_empty() => {
+                for (name, value) in map {
+                    walk(join(name), value, out);
+                }
+            }
+            Value::Array(list) if list.iter().any(Value::is_object) => {
+                for (index, value) in list.iter().enumerate() {
+                    let index = match value.get("name").and_then(Value::as_str) {
+                        Some(name) => format!("{index}:{name}"),
+                        None => index.to_string(),
+                    };
+                    walk(join(&index), value, out);
+                }
+            }
+            value => {
+                out.insert(path, value.to_string());
+            }
+        }
+    }
+    let mut out = BTreeMap::new();
+    walk(String::new(), value, &mut out);
+    out
+}

@@ -1,0 +1,95 @@
+//! The reference says what is: it is the committed page, and its defaults are the defaults.
+
+use std::path::Path;
+
+use mainstay_config::{Settings, SourceFile, Sources, load, reference};
+
+#[test]
+fn the_page_is_up_to_date() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
+    if update_asked() {
+        std::fs::write(&path, reference()).expect("written");
+    }
+    let page = std::fs::read_to_string(&path).expect("docs/configuration.md");
+    assert!(page == reference(), "run `cargo xtask generate`");
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test is told by its caller to rewrite the page"
+)]
+fn update_asked() -> bool {
+    std::env::var_os("UPDATE").is_some()
+}
+
+fn load_text(text: String) -> Settings {
+    let sources = Sources {
+        file: Some(SourceFile::new(
+            "mainstay.toml",
+            "/srv",
+            text.clone().into_bytes(),
+        )),
+        folder: "/srv".into(),
+        ..Sources::default()
+    };
+    load(&sources).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
+}
+
+/// Writing every default down changes nothing.
+#[test]
+fn documented_defaults_are_the_defaults() {
+    let mut heading = String::new();
+    let mut written = String::new();
+    for line in reference().lines() {
+        if let Some(title) = line.strip_prefix("## ") {
+            heading = title.replace('`', "");
+            if heading.starts_with('[') {
+                written.push_str(&format!("{}\n", heading.replace("NAME", "web")));
+            }
+        }
+        let cells: Vec<&str> = line.split(" | ").collect();
+        if let [key, _, default, _] = cells.as_slice()
+            && let Some(key) = key
+                .strip_prefix("| `")
+                .and_then(|key| key.strip_suffix('`'))
+            && let Some(default) = default
+                .strip_prefix('`')
+                .and_then(|text| text.strip_suffix('`'))
+            && !default.contains('`')
+            && !heading.contains("headers")
+        {
+            written.push_str(&format!("{key} = {default}\n"));
+        }
+    }
+    assert!(
+        written.contains("\n[limits]\nhead = \"32kb\"\n"),
+        "{written}"
+    );
+    let needed = "[app.web]\n[upstream.web]\n[route.web]\n";
+    for heading in needed.lines() {
+        assert!(written.contains(heading), "{written}");
+    }
+    let written = written
+        .replace("[upstream.web]\n", "")
+        .replace("[route.web]\n", "[route.web]\nto = \"web\"\n");
+    let plain = "[app.web]\n[route.web]\nto = \"web\"\npath = \"/\"\n".to_owned();
+    assert_eq!(load_text(written), load_text(plain));
+}
+
+#[test]
+fn every_example_loads() {
+    let page = reference();
+    let examples: Vec<&str> = page
+        .split("```toml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert!(examples.len() >= 8);
+    for example in examples {
+        let mut text = example.to_owned();
+        if example.contains("to = \"api\"") {
+            text.push_str("[app.api]\n");
+        }
+        load_text(text);
+    }
+}
