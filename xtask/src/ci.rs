@@ -45,7 +45,7 @@ fn deny() -> Result<(), Failure> {
     run_command(&mut cargo([
         "deny", "--locked", "check", "bans", "licenses", "sources",
     ]))?;
-    let mut advisories = cargo(["deny", "--locked", "check", "--disable-fetch", "advisories"]);
+    let mut advisories = cargo(["deny", "--locked", "--offline", "check", "advisories"]);
     if succeeds(&mut advisories) {
         println!("advisories: none");
     } else {
