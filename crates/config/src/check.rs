@@ -1,6 +1,7 @@
 //! Rules that cross sections, one function each, named as sentences. They change nothing.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use mainstay_values::{Address, Problem, nearest};
 
@@ -87,16 +88,19 @@ fn several_targets_need_routes_or_own_addresses(settings: &Settings, report: &Re
     {
         return;
     }
-    let lines: Vec<String> = targets
-        .iter()
-        .map(|name| format!("`[route.{name}]` with `path = \"/{name}\"` and `to = \"{name}\"`"))
-        .collect();
+    let mut hint = String::from("write, with the paths or hosts you want:");
+    for name in targets.iter().take(10) {
+        let _ = write!(
+            hint,
+            "\n[route.{name}]\npath = \"/{name}\"\nto = \"{name}\""
+        );
+    }
     let problem = Problem::new(format!(
         "nothing says which requests go to {}",
         in_backticks(&targets)
     ))
     .expected("a route for each, or `listen` of its own")
-    .hint(format!("add {}", lines.join(", ")));
+    .hint(hint);
     let last = targets.last().copied().unwrap_or_default();
     let path = [format!("app.{last}"), format!("upstream.{last}")]
         .into_iter()
@@ -107,15 +111,17 @@ fn several_targets_need_routes_or_own_addresses(settings: &Settings, report: &Re
     }
 }
 
+/// Two listeners of one instance may not overlap: with `SO_REUSEPORT` the system would not
+/// refuse, but share the connections out between them.
 fn no_address_is_used_twice(settings: &Settings, report: &Report<'_>) {
     let mut seen: Vec<&Address> = Vec::new();
     for (path, address) in listeners(settings, report) {
-        // Port 0 is another one each time.
-        if address.port() != Some(0) && seen.contains(&address) {
+        if let Some(other) = seen.iter().find(|other| other.overlaps(address)) {
             report.push_about(
                 &path,
                 Problem::new(format!("`{address}` is used twice"))
-                    .expected("an address of its own"),
+                    .expected("an address of its own")
+                    .hint(format!("`{other}` is listened on already")),
             );
         }
         seen.push(address);
@@ -181,8 +187,13 @@ fn a_field_and_a_target_fit_in_the_head(settings: &Settings, report: &Report<'_>
     }
 }
 
+/// The first ten of them, for a sentence.
 fn in_backticks(names: &[&str]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    let shown = names.iter().take(10);
+    let mut quoted: Vec<String> = shown.map(|name| format!("`{name}`")).collect();
+    if names.len() > quoted.len() {
+        quoted.push(format!("{} more", names.len() - quoted.len()));
+    }
     match quoted.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
         _ => quoted.concat(),

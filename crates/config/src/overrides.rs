@@ -13,11 +13,14 @@ use crate::settings::Settings;
 use crate::source::Sources;
 use crate::value::Value;
 
+/// Finds what a flag says.
+type Find = fn(&Flags) -> Option<&String>;
+
 /// What a setting is called in the upper layers.
 struct Names {
     environment: &'static str,
     /// The long flag, and how to find it. `None`: only the environment.
-    flag: Option<(&'static str, fn(&Flags) -> Option<&String>)>,
+    flag: Option<(&'static str, Find)>,
 }
 
 /// A setting that the upper layers may change.
@@ -120,6 +123,9 @@ const OVERRIDES: [Override; 7] = [
         set: set_workers,
     },
 ];
+
+/// How all names in the environment begin.
+const PREFIX: &str = "MAINSTAY_";
 
 /// Names that begin alike and are for other purposes; none is mistaken for a setting.
 const OTHER_NAMES: [&str; 2] = ["MAINSTAY_CONFIG", "MAINSTAY_RUNTIME_DIR"];
@@ -297,15 +303,20 @@ fn refuse_typing_mistakes(sources: &Sources, report: &Report<'_>) {
         settings.chain([PRESET.environment]).chain(OTHER_NAMES)
     };
     for (name, text) in &sources.environment {
-        if !name.starts_with("MAINSTAY_") || known().any(|known| known == name) {
+        if !name.starts_with(PREFIX) || known().any(|known| known == name) {
             continue;
         }
-        let meant = nearest(name, known()).filter(|near| near.len().abs_diff(name.len()) <= 2);
+        // Without the common beginning, which would make everything look alike.
+        let (tail, ours) = (
+            &name[PREFIX.len()..],
+            known().map(|known| &known[PREFIX.len()..]),
+        );
+        let meant = nearest(tail, ours).filter(|near| near.len().abs_diff(tail.len()) <= 2);
         if let Some(meant) = meant {
             report.push(
                 Problem::new(format!("`{name}` is not a setting"))
                     .found(format!("{name}={text}"))
-                    .hint(format!("did you mean `{meant}`?")),
+                    .hint(format!("did you mean `{PREFIX}{meant}`?")),
             );
         }
     }

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::key::{Key, Section};
 use crate::report::Report;
-use crate::value::{Item, Value};
+use crate::value::{Item, MOST_ELEMENTS, Value};
 
 /// Names longer than this do not fit where names go: socket paths, metrics, log lines.
 const LONGEST_NAME: usize = 32;
@@ -51,11 +51,13 @@ impl<'a> Reader<'a> {
         let (_, value) = self.table.iter().find(|(name, _)| name.get_ref() == key)?;
         let path = self.path_of(key);
         self.report.set_place(path.as_str(), value.span());
-        Some(Item {
+        let item = Item {
             path,
             value,
             report: self.report,
-        })
+        };
+        item.bound();
+        Some(item)
     }
 
     /// The value of a key, if it is there and sound.
@@ -94,14 +96,9 @@ impl<'a> Reader<'a> {
             return Some(value);
         }
         let (least, most) = (bounds.start().print(), bounds.end().print());
-        let side = if value < *bounds.start() {
-            "little"
-        } else {
-            "much"
-        };
         item.push(
-            Problem::new(format!("`{}` is too {side}", item.path))
-                .expected(format!("between `{least}` and `{most}`")),
+            Problem::new(format!("`{}` is out of range", item.path))
+                .expected(format!("`{least}` to `{most}`")),
         );
         None
     }
@@ -115,22 +112,20 @@ impl<'a> Reader<'a> {
     /// The section below a key.
     pub(crate) fn section(&self, key: &'static str, section: &'static Section) -> Option<Self> {
         let item = self.item(key)?;
-        match item.value.get_ref() {
-            DeValue::Table(table) => Some(Self {
-                section,
-                place: item.value.span(),
-                path: item.path,
-                table,
-                report: self.report,
-            }),
-            _ => {
-                item.reject(BadValue::new(
-                    "a section",
-                    format!("`{}` with keys below it", section.heading),
-                ));
-                None
-            }
-        }
+        let Some(table) = item.value.get_ref().as_table() else {
+            item.reject(BadValue::new(
+                "a section",
+                format!("`{}` with keys below it", section.heading),
+            ));
+            return None;
+        };
+        Some(Self {
+            section,
+            place: item.value.span(),
+            path: item.path,
+            table,
+            report: self.report,
+        })
     }
 
     /// The named sections below a key (`[app.NAME]`), in file order, each with its name.
@@ -150,15 +145,15 @@ impl<'a> Reader<'a> {
             return Vec::new();
         };
         let mut found = Vec::new();
-        for (name, value) in in_file_order(table) {
+        for (name, value) in in_file_order(table).into_iter().take(MOST_ELEMENTS) {
             let path = format!("{}.{}", item.path, name.get_ref());
             let DeValue::Table(table) = value.get_ref() else {
-                let cure = section.heading.replace("NAME", "web");
+                let (cure, bare) = (section.heading.replace("NAME", "web"), item.path.as_str());
                 self.report.push_at(
                     name.span(),
                     Problem::new(format!("`{path}` is not a section"))
                         .expected(format!("`{}`, one for each {key}", section.heading))
-                        .hint(format!("write the heading `{cure}` above it")),
+                        .hint(format!("name it: `{cure}` instead of `[{bare}]`")),
                 );
                 continue;
             };
@@ -205,10 +200,6 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn path(&self) -> &str {
         &self.path
-    }
-
-    pub(crate) fn report(&self) -> &'a Report<'a> {
-        self.report
     }
 
     /// Refuses every key that is not known. The last thing to do with a section.

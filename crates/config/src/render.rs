@@ -19,6 +19,9 @@ pub enum Style {
 /// The widest piece of a line that is shown, in characters.
 const WIDEST: usize = 120;
 
+/// The longest sentence that is shown, in characters: what the user wrote stands in it.
+const LONGEST: usize = 400;
+
 /// Every problem as a person should see it, one after the other with a blank line between.
 pub fn render(problems: &Problems, sources: &Sources, style: Style) -> String {
     let paint = Paint(style);
@@ -27,13 +30,13 @@ pub fn render(problems: &Problems, sources: &Sources, style: Style) -> String {
         if index > 0 {
             text.push('\n');
         }
-        let place = problem.place.as_ref();
+        let place = problem.place.as_deref();
         let file = sources.file.as_ref();
         let line = match (place, file) {
             (Some(place), Some(file)) if place.file == file.name => Some((place, file)),
             _ => None,
         };
-        let headline = printable(&problem.what);
+        let headline = sentence(&problem.what);
         let _ = writeln!(
             text,
             "{} {}",
@@ -58,7 +61,7 @@ fn in_file(text: &mut String, problem: &Problem, place: &Place, file: &SourceFil
         text,
         "{pad}{} {}:{}:{}",
         paint.frame("——▶"),
-        printable(&file.name),
+        sentence(&file.name),
         excerpt.line,
         excerpt.column
     );
@@ -67,30 +70,36 @@ fn in_file(text: &mut String, problem: &Problem, place: &Place, file: &SourceFil
     let carets = paint.error(&"^".repeat(excerpt.length));
     let _ = write!(text, "{pad} {bar} {}{carets}", " ".repeat(excerpt.before));
     if let Some(expected) = &problem.expected {
-        let _ = write!(text, " expected {}", printable(expected));
+        let _ = write!(text, " expected {}", sentence(expected));
     }
     text.push('\n');
-    if let Some(hint) = &problem.hint {
-        let _ = writeln!(
-            text,
-            "{pad} {bar} {} {}",
-            paint.hint("hint:"),
-            printable(hint)
-        );
-    }
+    hint(text, problem, &format!("{pad} {bar}"), paint);
 }
 
 /// Something that is not in the file: what was found, if anything, and the same words below.
 fn elsewhere(text: &mut String, problem: &Problem, paint: Paint) {
     if let Some(found) = &problem.found {
-        let _ = writeln!(text, " {} {}", paint.frame("——▶"), printable(found));
+        let _ = writeln!(text, " {} {}", paint.frame("——▶"), sentence(found));
     }
     let bar = paint.frame("│");
     if let Some(expected) = &problem.expected {
-        let _ = writeln!(text, "  {bar} expected {}", printable(expected));
+        let _ = writeln!(text, "  {bar} expected {}", sentence(expected));
     }
-    if let Some(hint) = &problem.hint {
-        let _ = writeln!(text, "  {bar} {} {}", paint.hint("hint:"), printable(hint));
+    hint(text, problem, &format!("  {bar}"), paint);
+}
+
+/// What to do next; lines to write stand below it, indented.
+fn hint(text: &mut String, problem: &Problem, margin: &str, paint: Paint) {
+    for (index, line) in problem
+        .hint
+        .iter()
+        .flat_map(|hint| hint.lines())
+        .enumerate()
+    {
+        let _ = match index {
+            0 => writeln!(text, "{margin} {} {}", paint.hint("hint:"), sentence(line)),
+            _ => writeln!(text, "{margin}     {}", sentence(line)),
+        };
     }
 }
 
@@ -147,6 +156,13 @@ fn keep_begin(text: &mut String, most: usize) {
         let kept: String = text.chars().take(most).collect();
         *text = format!("{kept}…");
     }
+}
+
+/// A sentence, or as much of it as anybody reads.
+fn sentence(text: &str) -> String {
+    let mut text = printable(text);
+    keep_begin(&mut text, LONGEST);
+    text
 }
 
 /// The user's text without what would move the cursor or change colours: one character for each.

@@ -29,6 +29,10 @@ impl<'a> Report<'a> {
     }
 
     pub(crate) fn push(&self, problem: Problem) {
+        // The same key may be read twice, but is wrong only once.
+        if self.problems.borrow().iter().any(|known| *known == problem) {
+            return;
+        }
         if self.is_full() {
             self.left_out.set(self.left_out.get() + 1);
         } else {

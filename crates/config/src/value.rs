@@ -13,6 +13,9 @@ use toml::de::DeValue;
 use crate::report::Report;
 use crate::word::{self, Word};
 
+/// The most elements of a list, and sections of a kind.
+pub(crate) const MOST_ELEMENTS: usize = 1_000;
+
 /// A value in the file, with its path.
 pub(crate) struct Item<'a> {
     pub(crate) path: String,
@@ -29,7 +32,7 @@ impl<'a> Item<'a> {
         self.report.push_at(self.value.span(), problem);
     }
 
-    /// The elements of a list; anything else is a list of one.
+    /// The elements of a list, the first thousand of them; anything else is a list of one.
     pub(crate) fn elements(&self) -> Vec<Item<'a>> {
         let element = |value: &'a Spanned<DeValue<'a>>| Item {
             path: self.path.clone(),
@@ -37,8 +40,24 @@ impl<'a> Item<'a> {
             report: self.report,
         };
         match self.value.get_ref().as_array() {
-            Some(list) => list.iter().map(element).collect(),
+            Some(list) => list.iter().take(MOST_ELEMENTS).map(element).collect(),
             None => vec![element(self.value)],
+        }
+    }
+
+    /// Refuses more elements or keys than anybody writes by hand, so that no rule that compares
+    /// each with each takes long.
+    pub(crate) fn bound(&self) {
+        let count = match self.value.get_ref() {
+            DeValue::Array(list) => list.len(),
+            DeValue::Table(table) => table.len(),
+            _ => 0,
+        };
+        if count > MOST_ELEMENTS {
+            self.push(
+                Problem::new(format!("`{}` has too many entries", self.path))
+                    .expected(format!("at most {MOST_ELEMENTS}")),
+            );
         }
     }
 

@@ -65,6 +65,12 @@ proptest! {
     }
 }
 
+/// `pattern` so many times, with a number for `#`.
+fn many(count: usize, pattern: &str) -> String {
+    let one = |number: usize| pattern.replace('#', &number.to_string());
+    (0..count).map(one).collect()
+}
+
 #[test]
 fn hostile_files_end_in_time_and_in_few_words() {
     for text in [
@@ -72,13 +78,12 @@ fn hostile_files_end_in_time_and_in_few_words() {
         format!("a = {}", "[".repeat(500_000)),
         format!("{} = 1", vec!["a"; 250_000].join(".")),
         "=\n".repeat(300_000),
-        (0..60_000).map(|i| format!("k{i} = 1\n")).collect(),
-        (0..20_000)
-            .map(|i| format!("[app.a{i}]\nx = 1\n"))
-            .collect(),
-        (0..20_000)
-            .map(|i| format!("[route.a{i}]\nto = \"nobody\"\n"))
-            .collect(),
+        many(60_000, "k# = 1\n"),
+        many(20_000, "[app.a#]\nx = 1\n"),
+        many(20_000, "[app.a#]\n[route.a#]\nto = \"nobody\"\n"),
+        format!("trusted_proxies = [{}]", many(100_000, "\"x#\",")),
+        format!("[headers]\nremove = [{}]", many(100_000, "\"x#\",")),
+        format!("listen = [{}]", many(100_000, "\":#\",")),
         "x".repeat(SourceFile::LONGEST + 1),
     ] {
         let sources = Sources {

@@ -94,7 +94,8 @@ fn sources(input: &str) -> Sources {
     }
 }
 
-/// One line for each value that differs from what an empty file gives.
+/// One line for each value that differs from what an empty file gives. Apps and the like are
+/// listed by name, each with what differs from the app that an empty file gives.
 fn dump(settings: &Settings) -> String {
     let empty = load(&Sources {
         folder: "/srv/shop".into(),
@@ -102,20 +103,33 @@ fn dump(settings: &Settings) -> String {
     });
     let empty = empty.expect("an empty file is sound");
     assert_eq!(empty.preset, Preset::Safe);
-    let plain = flat(&serde_json::to_value(empty).expect("serialisable"));
-    let found = flat(&serde_json::to_value(settings).expect("serialisable"));
-    let again: Settings =
-        serde_json::from_value(serde_json::to_value(settings).expect("serialisable"))
-            .expect("what was written can be read");
+    let json = |settings: &Settings| serde_json::to_value(settings).expect("serialisable");
+    let again: Settings = serde_json::from_value(json(settings)).expect("what was written");
     assert_eq!(again, *settings, "settings survive the way to the gateway");
+
+    let (plain, found) = (flat(&json(&empty)), flat(&json(settings)));
+    let default_of = |path: &str| match path.split_once(':') {
+        // `apps.0:api.port` is compared with the port of the default app
+        Some((kind, rest)) => {
+            let (kind, field) = (kind.split('.').next(), rest.split_once('.').map(|(_, f)| f));
+            let (kind, field) = (kind.unwrap_or_default(), field.unwrap_or_default());
+            let known = plain.iter().find(|(path, _)| {
+                path.starts_with(kind) && path.contains(':') && path.ends_with(&format!(".{field}"))
+            });
+            known.map(|(_, value)| value)
+        }
+        None => plain.get(path),
+    };
     let mut text = String::new();
     for (path, value) in &found {
-        if plain.get(path) != Some(value) {
+        if default_of(path) != Some(value) && (!path.contains(':') || value != "null") {
             let _ = writeln!(text, "{path} = {value}");
         }
     }
-    for path in plain.keys().filter(|path| !found.contains_key(*path)) {
-        let _ = writeln!(text, "{path} is gone");
+    for path in plain.keys().filter(|path| !path.contains(':')) {
+        if !found.contains_key(path) && !found.keys().any(|other| other.starts_with(path)) {
+            let _ = writeln!(text, "{path} is gone");
+        }
     }
     if text.is_empty() {
         text.push_str("the defaults\n");

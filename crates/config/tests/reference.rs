@@ -1,5 +1,6 @@
 //! The reference says what is: it is the committed page, and its defaults are the defaults.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use mainstay_config::{Settings, SourceFile, Sources, load, reference};
@@ -22,13 +23,9 @@ fn update_asked() -> bool {
     std::env::var_os("UPDATE").is_some()
 }
 
-fn load_text(text: String) -> Settings {
+fn load_text(text: &str) -> Settings {
     let sources = Sources {
-        file: Some(SourceFile::new(
-            "mainstay.toml",
-            "/srv",
-            text.clone().into_bytes(),
-        )),
+        file: Some(SourceFile::new("mainstay.toml", "/srv", text.into())),
         folder: "/srv".into(),
         ..Sources::default()
     };
@@ -44,7 +41,7 @@ fn documented_defaults_are_the_defaults() {
         if let Some(title) = line.strip_prefix("## ") {
             heading = title.replace('`', "");
             if heading.starts_with('[') {
-                written.push_str(&format!("{}\n", heading.replace("NAME", "web")));
+                let _ = writeln!(written, "{}", heading.replace("NAME", "web"));
             }
         }
         let cells: Vec<&str> = line.split(" | ").collect();
@@ -58,7 +55,7 @@ fn documented_defaults_are_the_defaults() {
             && !default.contains('`')
             && !heading.contains("headers")
         {
-            written.push_str(&format!("{key} = {default}\n"));
+            let _ = writeln!(written, "{key} = {default}");
         }
     }
     assert!(
@@ -72,8 +69,8 @@ fn documented_defaults_are_the_defaults() {
     let written = written
         .replace("[upstream.web]\n", "")
         .replace("[route.web]\n", "[route.web]\nto = \"web\"\n");
-    let plain = "[app.web]\n[route.web]\nto = \"web\"\npath = \"/\"\n".to_owned();
-    assert_eq!(load_text(written), load_text(plain));
+    let plain = "[app.web]\n[route.web]\nto = \"web\"\npath = \"/\"\n";
+    assert_eq!(load_text(&written), load_text(plain));
 }
 
 #[test]
@@ -90,6 +87,6 @@ fn every_example_loads() {
         if example.contains("to = \"api\"") {
             text.push_str("[app.api]\n");
         }
-        load_text(text);
+        load_text(&text);
     }
 }

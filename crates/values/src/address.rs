@@ -40,6 +40,31 @@ impl Address {
         }
     }
 
+    /// Whether listening on both would share out the connections between them: the same port, and
+    /// the same interface or one of them every interface. Names are compared as they are.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let same_port = self.port() == other.port() && self.port() != Some(0);
+        let everywhere = |address: &Self| match address {
+            Self::Port(_) => true,
+            Self::Socket(address) => address.ip().is_unspecified(),
+            Self::Name { .. } | Self::Unix(_) => false,
+        };
+        let local = |address: &Self| matches!(address, Self::Name { .. }) && address.is_local();
+        let loopback = |address: &Self| matches!(address, Self::Socket(_)) && address.is_local();
+        match (self, other) {
+            (Self::Unix(a), Self::Unix(b)) => a == b,
+            (Self::Unix(_), _) | (_, Self::Unix(_)) => false,
+            _ => {
+                same_port
+                    && (self == other
+                        || everywhere(self)
+                        || everywhere(other)
+                        || (local(self) && loopback(other))
+                        || (loopback(self) && local(other)))
+            }
+        }
+    }
+
     /// Whether only this machine can reach it: loopback, `localhost` or a Unix socket.
     pub fn is_local(&self) -> bool {
         match self {
@@ -63,7 +88,7 @@ impl FromStr for Address {
             return Err(if scheme.eq_ignore_ascii_case("http") {
                 not_an_address().hint(format!("write `{rest}`"))
             } else {
-                not_an_address().hint(format!("leave `{scheme}://` out"))
+                not_an_address().hint("only plain HTTP is spoken here; write its address alone")
             });
         }
         if let Ok(address) = text.parse::<SocketAddr>() {
@@ -182,7 +207,10 @@ mod tests {
             ("a b:80", None),
             ("a:b:80", None),
             ("http://127.0.0.1:9000/", Some("write `127.0.0.1:9000`")),
-            ("https://x:1", Some("leave `https://` out")),
+            (
+                "https://x:1",
+                Some("only plain HTTP is spoken here; write its address alone"),
+            ),
             (
                 "/run/x.sock",
                 Some("for a Unix socket write `unix:/run/x.sock`"),
@@ -204,5 +232,29 @@ mod tests {
             assert_eq!(complaint.hint.as_deref(), hint, "{text}");
         }
         assert!("70000".parse::<Address>().is_err());
+    }
+
+    #[test]
+    fn overlaps() {
+        for (a, b, expected) in [
+            (":80", ":80", true),
+            (":80", ":81", false),
+            (":0", ":0", false),
+            (":80", "127.0.0.1:80", true),
+            ("0.0.0.0:80", "127.0.0.1:80", true),
+            ("127.0.0.1:80", "127.0.0.2:80", false),
+            ("localhost:80", "127.0.0.1:80", true),
+            ("localhost:80", "10.0.0.1:80", false),
+            ("unix:a", "unix:a", true),
+            ("unix:a", "unix:b", false),
+            ("unix:a", ":80", false),
+        ] {
+            let [x, y]: [Address; 2] = [a, b].map(|text| text.parse().expect(text));
+            assert_eq!(
+                (x.overlaps(&y), y.overlaps(&x)),
+                (expected, expected),
+                "{a} {b}"
+            );
+        }
     }
 }

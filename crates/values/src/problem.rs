@@ -27,7 +27,7 @@ pub struct Problem {
     /// What to do next.
     pub hint: Option<String>,
     /// Where it is, when it is in a file.
-    pub place: Option<Place>,
+    pub place: Option<Box<Place>>,
 }
 
 impl Problem {
@@ -73,10 +73,10 @@ impl Problem {
     /// With its place.
     #[must_use]
     pub fn at(mut self, file: &str, span: Range<usize>) -> Self {
-        self.place = Some(Place {
+        self.place = Some(Box::new(Place {
             file: file.to_owned(),
             span,
-        });
+        }));
         self
     }
 }

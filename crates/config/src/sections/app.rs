@@ -57,7 +57,7 @@ impl AppSettings {
             },
             port: None,
             ready: Ready::Listen,
-            start_timeout: Duration::from_secs(60),
+            start_timeout: Duration::from_mins(1),
             kill_timeout: Duration::from_secs(10),
             listen: None,
         }
@@ -211,7 +211,7 @@ pub(crate) fn read(name: String, section: Reader<'_>, preset: Preset) -> AppSett
     section.set("workers", &mut app.workers);
     app.port = section.get_within("port", &(1..=u16::MAX));
     section.set("ready", &mut app.ready);
-    let bounds = Duration::from_millis(10)..=Duration::from_secs(86_400);
+    let bounds = Duration::from_millis(10)..=Duration::from_hours(24);
     section.set_within("start_timeout", &bounds, &mut app.start_timeout);
     section.set_within("kill_timeout", &bounds, &mut app.kill_timeout);
     app.listen = section.get("listen");

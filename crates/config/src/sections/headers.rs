@@ -238,36 +238,26 @@ pub(crate) fn read(section: Reader<'_>, slot: &mut HeaderSettings) {
         }
     }
     if let Some(item) = section.item("remove") {
-        let elements = item.elements();
         slot.remove
-            .extend(elements.iter().take(MOST_FIELDS).filter_map(removed));
-        bound(&item, elements.len());
+            .extend(item.elements().iter().filter_map(removed));
     }
-    let whole = section.item("add");
     if let Some(add) = section.section("add", &ADD) {
-        let entries = add.entries();
-        if let Some(item) = whole {
-            bound(&item, entries.len());
-        }
-        for (name, item) in entries.iter().take(MOST_FIELDS) {
+        for (name, item) in add.entries() {
             let name = name.get_ref().to_ascii_lowercase();
             if let Err(problem) = added_name(&name, &item.path) {
                 item.push(problem);
-            } else if let Some(value) = field_value(item) {
+            } else if let Some(value) = field_value(&item) {
                 slot.fields.insert(name, value);
             }
         }
     }
-    section.finish();
-}
-
-fn bound(item: &Item<'_>, count: usize) {
-    if count > MOST_FIELDS {
-        item.push(
-            Problem::new(format!("`{}` has too many entries", item.path))
+    if slot.fields.len() + slot.remove.len() > MOST_FIELDS {
+        section.reject(
+            Problem::new("`headers` changes too many headers")
                 .expected(format!("at most {MOST_FIELDS}")),
         );
     }
+    section.finish();
 }
 
 /// A value that can be sent as it is (RFC 9110 5.5), in visible ASCII.

@@ -32,17 +32,12 @@ impl Word for Preset {
 pub enum Layer {
     /// The health endpoints; their paths reach the app like any other.
     Health,
-    /// Our own pages for refusals: the status is sent with an empty body.
-    Pages,
     /// The security headers.
     Headers,
 }
 
 impl Word for Layer {
     const WANTED: &'static str = "a layer";
-    const WORDS: &'static [(&'static str, Self)] = &[
-        ("health", Self::Health),
-        ("pages", Self::Pages),
-        ("headers", Self::Headers),
-    ];
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("health", Self::Health), ("headers", Self::Headers)];
 }

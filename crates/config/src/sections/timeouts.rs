@@ -37,8 +37,8 @@ impl Default for Timeouts {
             keep_alive_trusted: Duration::from_secs(620),
             body_grace: Duration::from_secs(10),
             connect: Duration::from_secs(2),
-            response: Duration::from_secs(60),
-            idle: Duration::from_secs(60),
+            response: Duration::from_mins(1),
+            idle: Duration::from_mins(1),
             queue: Duration::from_secs(10),
         }
     }
@@ -105,7 +105,7 @@ response = \"2m\"            # slow reports
 };
 
 pub(crate) fn read(section: Reader<'_>, slot: &mut Timeouts) {
-    let bounds = Duration::from_millis(10)..=Duration::from_secs(86_400);
+    let bounds = Duration::from_millis(10)..=Duration::from_hours(24);
     for (key, slot) in [
         ("head", &mut slot.head),
         ("keep_alive", &mut slot.keep_alive),

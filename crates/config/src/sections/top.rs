@@ -52,7 +52,7 @@ pub(crate) const SECTION: Section = Section {
         },
         Key {
             name: "without",
-            kind: "list of `health`, `pages` and `headers`",
+            kind: "list of `health` and `headers`",
             default: "[]",
             doc: "Layers to leave out, whatever the preset says.",
         },
