@@ -98,7 +98,7 @@ const RESERVED: &[(&str, &[&str], Tests, &str)] = &[
     (
         "mimalloc",
         &["cli"],
-        Tests::Bound,
+        Tests::Free,
         "only a program chooses an allocator",
     ),
     (
