@@ -37,6 +37,9 @@ Date: Fri, 21 Nov 2025 09:00:00 GMT\r\n\
 Connection: keep-alive\r\n\
 Keep-Alive: timeout=5\r\n\r\n";
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let limits = Limits::default();
     let request = Bytes::from_static(REQUEST);

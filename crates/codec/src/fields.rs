@@ -5,7 +5,7 @@
 use std::mem::MaybeUninit;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 
 use crate::scan::is_token;
 use crate::{HeadFault, Limits};
@@ -47,16 +47,9 @@ pub(crate) fn check_lines(
     }
 }
 
-/// A name and a value as `http` holds them; the value is a slice of the head.
-pub(crate) fn own(
-    head: &Bytes,
-    name: &str,
-    value: &[u8],
-) -> Result<(HeaderName, HeaderValue), HeadFault> {
-    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| HeadFault::FieldName)?;
-    let value =
-        HeaderValue::from_maybe_shared(head.slice_ref(value)).map_err(|_| HeadFault::FieldValue)?;
-    Ok((name, value))
+/// A value as `http` holds it: a slice of the head.
+pub(crate) fn slice(head: &Bytes, value: &[u8]) -> Result<HeaderValue, HeadFault> {
+    HeaderValue::from_maybe_shared(head.slice_ref(value)).map_err(|_| HeadFault::FieldValue)
 }
 
 /// Reads a section of fields that no start line precedes, up to its blank line.

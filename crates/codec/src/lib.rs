@@ -39,6 +39,7 @@ mod framing;
 mod host;
 mod limits;
 mod malformed;
+mod names;
 mod refused;
 mod request;
 mod response;

@@ -2,13 +2,13 @@
 //! long its body is; whether it is welcome is the pipeline's to say.
 
 use bytes::Bytes;
-use http::header::HOST;
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Method, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 
 use crate::connection::{Options, Seen};
 use crate::framing::{FramingFault, FramingFields, looks_like_framing};
 use crate::host::parse_host;
+use crate::names::parse_name;
 use crate::scan::is_token;
 use crate::target::parse_target;
 use crate::{Framing, HeadFault, Limits, Persistence, Refused, Upgrade, fields};
@@ -80,9 +80,9 @@ pub fn parse_request(head: Bytes, limits: &Limits) -> Result<RequestHead, Refuse
     let mut meaning = Meaning::default();
     let mut headers = HeaderMap::with_capacity(parsed.headers.len() + ROOM_TO_ADD);
     for field in parsed.headers.iter() {
-        meaning.read(field.name, field.value)?;
-        let (name, value) = fields::own(&head, field.name, field.value)?;
-        headers.append(name, value);
+        let name = parse_name(field.name).ok_or(HeadFault::FieldName)?;
+        meaning.read(field.name, &name, field.value)?;
+        headers.append(name, fields::slice(&head, field.value)?);
     }
 
     let framing = meaning.framing.decide(version)?.unwrap_or(Framing::None);
@@ -98,7 +98,7 @@ pub fn parse_request(head: Bytes, limits: &Limits) -> Result<RequestHead, Refuse
     };
     if let Some(authority) = target.authority {
         let value = HeaderValue::from_str(authority.as_str()).map_err(|_| Refused::Host)?;
-        headers.insert(HOST, value);
+        headers.insert(header::HOST, value);
         host = Some(authority);
     }
     Ok(RequestHead {
@@ -126,31 +126,30 @@ struct Meaning<'head> {
 }
 
 impl<'head> Meaning<'head> {
-    /// Takes note of one field. Most are told apart by their length alone.
-    fn read(&mut self, name: &str, value: &'head [u8]) -> Result<(), Refused> {
-        let is = |known: &str| name.eq_ignore_ascii_case(known);
-        match name.len() {
-            4 if is("host") => match self.host {
+    /// Takes note of one field. Most are told apart by the length of their name alone.
+    fn read(&mut self, text: &str, name: &HeaderName, value: &'head [u8]) -> Result<(), Refused> {
+        match text.len() {
+            4 if *name == header::HOST => match self.host {
                 None => self.host = Some(value),
                 Some(_) => return Err(Refused::HostRepeated),
             },
-            6 if is("expect") => {
+            6 if *name == header::EXPECT => {
                 if !value.eq_ignore_ascii_case(b"100-continue") {
                     return Err(Refused::Expectation);
                 }
                 self.expect = Seen::Yes;
             }
             // two fields are a list of two: not exactly `websocket`
-            7 if is("upgrade") => {
+            7 if *name == header::UPGRADE => {
                 self.upgrade = Some(if self.upgrade.is_none() { value } else { b"" });
             }
-            10 if is("connection") => self.connection.read(value),
-            14 if is("content-length") => self.framing.read_length(value)?,
-            17 if is("transfer-encoding") => self.framing.read_encoding(value)?,
-            14 | 17 if looks_like_framing(name.as_bytes()) => {
+            10 if *name == header::CONNECTION => self.connection.read(value),
+            14 if *name == header::CONTENT_LENGTH => self.framing.read_length(value)?,
+            17 if *name == header::TRANSFER_ENCODING => self.framing.read_encoding(value)?,
+            14 | 17 if looks_like_framing(text.as_bytes()) => {
                 return Err(Refused::FramingLookAlike);
             }
-            21 if is("sec-websocket-version") => self.websocket_version = Some(value),
+            21 if *name == header::SEC_WEBSOCKET_VERSION => self.websocket_version = Some(value),
             _ => {}
         }
         Ok(())

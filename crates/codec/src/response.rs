@@ -2,10 +2,11 @@
 //! long the body is; what becomes of the response is the proxy's to say.
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, Version};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Version, header};
 
 use crate::connection::{Options, keep_alive_timeout};
 use crate::framing::{FramingFault, FramingFields};
+use crate::names::parse_name;
 use crate::{Framing, HeadFault, Limits, Malformed, Persistence, fields};
 
 /// Room in the map for what a gateway adds to a response, so that it need not grow: the
@@ -73,9 +74,9 @@ pub fn parse_response(
     let mut meaning = Meaning::default();
     let mut headers = HeaderMap::with_capacity(parsed.headers.len() + ROOM_TO_ADD);
     for field in parsed.headers.iter() {
-        meaning.read(field.name, field.value)?;
-        let (name, value) = fields::own(&head, field.name, field.value)?;
-        headers.append(name, value);
+        let name = parse_name(field.name).ok_or(HeadFault::FieldName)?;
+        meaning.read(field.name, &name, field.value)?;
+        headers.append(name, fields::slice(&head, field.value)?);
     }
     let said = meaning.framing.decide(version)?;
     let framing = if is_bodiless(status, to) {
@@ -106,14 +107,13 @@ struct Meaning {
 }
 
 impl Meaning {
-    /// Takes note of one field. Most are told apart by their length alone.
-    fn read(&mut self, name: &str, value: &[u8]) -> Result<(), Malformed> {
-        let is = |known: &str| name.eq_ignore_ascii_case(known);
-        match name.len() {
-            10 if is("connection") => self.connection.read(value),
-            10 if is("keep-alive") => self.keep_alive_timeout = keep_alive_timeout(value),
-            14 if is("content-length") => self.framing.read_length(value)?,
-            17 if is("transfer-encoding") => self.framing.read_encoding(value)?,
+    /// Takes note of one field. Most are told apart by the length of their name alone.
+    fn read(&mut self, text: &str, name: &HeaderName, value: &[u8]) -> Result<(), Malformed> {
+        match text.len() {
+            10 if *name == header::CONNECTION => self.connection.read(value),
+            10 if name == "keep-alive" => self.keep_alive_timeout = keep_alive_timeout(value),
+            14 if *name == header::CONTENT_LENGTH => self.framing.read_length(value)?,
+            17 if *name == header::TRANSFER_ENCODING => self.framing.read_encoding(value)?,
             _ => {}
         }
         Ok(())

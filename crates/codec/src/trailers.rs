@@ -4,6 +4,7 @@
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 
+use crate::names::parse_name;
 use crate::{BodyFault, HeadFault, Limits, fields};
 
 /// The search for the end of a trailer section.
@@ -62,9 +63,9 @@ impl TrailerScan {
 fn read(section: &Bytes, limits: &Limits) -> Result<HeaderMap, HeadFault> {
     let mut trailers = HeaderMap::new();
     fields::read_section(section, limits, |name, value| {
-        let (name, value) = fields::own(section, name, value)?;
+        let name = parse_name(name).ok_or(HeadFault::FieldName)?;
         if !is_forbidden(name.as_str()) {
-            trailers.append(name, value);
+            trailers.append(name, fields::slice(section, value)?);
         }
         Ok(())
     })?;

@@ -1,5 +1,6 @@
 use super::*;
 use http::StatusCode;
+use http::header::HOST;
 
 fn parse(head: &str) -> Result<RequestHead, Refused> {
     parse_request(Bytes::copy_from_slice(head.as_bytes()), &Limits::default())
