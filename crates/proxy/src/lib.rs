@@ -1,1 +1,20 @@
-//! Bytes between sockets: listeners, upstream pool, balancing, forwarding
+//! Bytes between sockets: listeners, client connections, upstream pool, balancing, forwarding.
+//!
+//! One thread, one runtime, nothing shared on the way of a request but counters. Decides nothing that
+//! `mainstay-pipeline` could decide.
+
+mod client;
+mod counters;
+mod deadline;
+mod link;
+mod listen;
+mod options;
+mod stream;
+mod thread;
+mod upstream;
+
+pub use counters::Counters;
+pub use listen::{BindError, Bound, bind};
+pub use options::{ClientOptions, Options, UpstreamOptions};
+pub use thread::{Serving, Thread};
+pub use upstream::{Address, Endpoint, Upstreams};

@@ -24,7 +24,14 @@ pub enum Frame {
 
 /// The message ended before it was whole. Whoever passes it on must leave a visibly broken message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BodyBroken;
+pub enum BodyBroken {
+    /// The other end went away, or nobody listens any more.
+    Gone,
+    /// It broke its own framing.
+    Malformed,
+    /// It came too slowly.
+    TooSlow,
+}
 
 /// Bytes that may wait between producer and consumer before the producer is held.
 const CAPACITY: usize = 128 * 1024;
@@ -44,7 +51,7 @@ enum End {
     #[default]
     NotYet,
     Whole,
-    Broken,
+    Broken(BodyBroken),
 }
 
 /// Makes both ends. `length` is the number of bytes that will come, if known.
@@ -69,7 +76,7 @@ impl FrameSender {
     pub fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BodyBroken>> {
         let mut shared = lock(&self.shared);
         if shared.consumer_gone {
-            Poll::Ready(Err(BodyBroken))
+            Poll::Ready(Err(BodyBroken::Gone))
         } else if shared.bytes < CAPACITY {
             Poll::Ready(Ok(()))
         } else {
@@ -103,6 +110,11 @@ impl FrameSender {
         self.end(End::Whole);
     }
 
+    /// Says why the message will never be whole.
+    pub fn break_off(self, reason: BodyBroken) {
+        self.end(End::Broken(reason));
+    }
+
     fn end(&self, end: End) {
         let mut shared = lock(&self.shared);
         if shared.end == End::NotYet {
@@ -114,7 +126,7 @@ impl FrameSender {
 
 impl Drop for FrameSender {
     fn drop(&mut self) {
-        self.end(End::Broken);
+        self.end(End::Broken(BodyBroken::Gone));
     }
 }
 
@@ -148,7 +160,7 @@ impl Frames {
         }
         match shared.end {
             End::Whole => Poll::Ready(None),
-            End::Broken => Poll::Ready(Some(Err(BodyBroken))),
+            End::Broken(reason) => Poll::Ready(Some(Err(reason))),
             End::NotYet => {
                 keep(&mut shared.consumer, context);
                 Poll::Pending
@@ -221,7 +233,7 @@ mod tests {
         ));
         assert!(matches!(
             poll(|cx| frames.poll_frame(cx)),
-            Poll::Ready(Some(Err(BodyBroken)))
+            Poll::Ready(Some(Err(BodyBroken::Gone)))
         ));
 
         let (sender, mut frames) = hand_off(None);
@@ -240,7 +252,7 @@ mod tests {
         assert!(poll(|cx| sender.poll_abandoned(cx)).is_ready());
         assert_eq!(
             poll(|cx| sender.poll_ready(cx)),
-            Poll::Ready(Err(BodyBroken))
+            Poll::Ready(Err(BodyBroken::Gone))
         );
     }
 }

@@ -1,0 +1,238 @@
+//! Listening sockets: made once, accepted from by every thread.
+
+use std::fs::File;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::time::Duration;
+
+use mainstay_pipeline::Peer;
+use mainstay_values::Address;
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+
+use crate::stream::Stream;
+use crate::thread::Thread;
+
+/// Connections that may wait to be accepted; the kernel bounds it further (`net.core.somaxconn`).
+const BACKLOG: i32 = 4_096;
+/// After this long without a byte the kernel asks whether a client is still there: tunnels and event
+/// streams may be silent, dead ones are found.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
+/// How long accepting pauses when descriptors have run out.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Sockets for one address, one for each thread.
+#[derive(Debug)]
+pub struct Bound {
+    /// The address as it came out; the port is never 0.
+    pub address: SocketAddr,
+    /// One socket for each thread. All must be accepted from: the kernel spreads connections over them.
+    pub sockets: Vec<TcpListener>,
+}
+
+/// Why an address could not be listened on.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Somebody else has it.
+    #[error(
+        "`{0}` is in use by another process; stop it, or choose another address with `--listen`"
+    )]
+    InUse(String),
+    /// Ports below 1024 need a right.
+    #[error(
+        "`{0}` may not be opened: ports below 1024 need root or CAP_NET_BIND_SERVICE; \
+         run `setcap cap_net_bind_service=+ep` on the program, or choose a port above 1023"
+    )]
+    NotAllowed(String),
+    /// Not an address of this machine.
+    #[error("`{0}` is not an address of this machine")]
+    NotHere(String),
+    /// Something that is not a TCP address.
+    #[error("`{0}` is not a TCP address; write `:3000` or `127.0.0.1:3000`")]
+    NotTcp(String),
+    /// Anything else.
+    #[error("`{address}` cannot be listened on: {source}")]
+    Other {
+        /// As written.
+        address: String,
+        /// The system's word.
+        source: io::Error,
+    },
+}
+
+/// Makes `threads` sockets for an address.
+///
+/// The address is first bound once without sharing, so that two programs never share a port in silence.
+///
+/// # Errors
+/// See [`BindError`].
+pub fn bind(address: &Address, threads: usize) -> Result<Bound, BindError> {
+    let written = address.to_string();
+    let candidates = candidates(address).ok_or_else(|| BindError::NotTcp(written.clone()))?;
+    let mut last = None;
+    for candidate in candidates {
+        match bind_one(candidate, threads) {
+            Ok(bound) => return Ok(bound),
+            // no IPv6 here: the same port on IPv4
+            Err(error)
+                if error.raw_os_error() == Some(97)
+                    || error.kind() == io::ErrorKind::AddrNotAvailable =>
+            {
+                last = Some(error);
+            }
+            Err(error) => {
+                last = Some(error);
+                break;
+            }
+        }
+    }
+    let error = last.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into());
+    Err(match error.kind() {
+        io::ErrorKind::AddrInUse => BindError::InUse(written),
+        io::ErrorKind::PermissionDenied => BindError::NotAllowed(written),
+        io::ErrorKind::AddrNotAvailable => BindError::NotHere(written),
+        _ => BindError::Other {
+            address: written,
+            source: error,
+        },
+    })
+}
+
+fn candidates(address: &Address) -> Option<Vec<SocketAddr>> {
+    match address {
+        Address::Port(port) => Some(vec![
+            (Ipv6Addr::UNSPECIFIED, *port).into(),
+            (Ipv4Addr::UNSPECIFIED, *port).into(),
+        ]),
+        Address::Socket(socket) => Some(vec![*socket]),
+        Address::Name { host, port } => {
+            use std::net::ToSocketAddrs as _;
+            let mut found: Vec<SocketAddr> =
+                (host.as_str(), *port).to_socket_addrs().ok()?.collect();
+            // `localhost` means 127.0.0.1 to most tools
+            found.sort_by_key(SocketAddr::is_ipv6);
+            Some(found)
+        }
+        Address::Unix(_) => None,
+    }
+}
+
+fn bind_one(address: SocketAddr, threads: usize) -> io::Result<Bound> {
+    // SO_REUSEADDR only: fails if anybody listens, whether or not they would share
+    let probe = socket(address)?;
+    probe.bind(&address.into())?;
+    probe.listen(1)?;
+    let address = probe
+        .local_addr()?
+        .as_socket()
+        .ok_or(io::ErrorKind::AddrNotAvailable)?;
+    drop(probe);
+    let sockets = (0..threads.max(1))
+        .map(|_| {
+            let socket = socket(address)?;
+            socket.set_reuse_port(true)?;
+            // inherited by accepted connections: no call for each of them
+            socket.set_tcp_nodelay(true)?;
+            socket.set_tcp_keepalive(
+                &TcpKeepalive::new()
+                    .with_time(KEEP_ALIVE)
+                    .with_interval(KEEP_ALIVE / 4),
+            )?;
+            socket.bind(&address.into())?;
+            socket.listen(BACKLOG)?;
+            Ok(socket.into())
+        })
+        .collect::<io::Result<Vec<TcpListener>>>()?;
+    Ok(Bound { address, sockets })
+}
+
+fn socket(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// Accepts until the thread drains.
+pub(crate) async fn accept(thread: Thread, listener: tokio::net::TcpListener) {
+    let port = listener.local_addr().ok().map(|address| address.port());
+    let mut reserve = Reserve::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            accepted = listener.accept() => accepted,
+            () = thread.accepting_ends() => return,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                thread.spawn(Stream::Tcp(stream), Peer::plain(address.ip(), port))
+            }
+            Err(error) if is_exhaustion(&error) => {
+                thread.counters().accept_pauses.increment();
+                reserve.shed(&listener).await;
+                pause().await;
+            }
+            // the client gave up while it waited: the next one is waiting already
+            Err(_) => {}
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "not on a request's way: accepting pauses as a whole"
+)]
+async fn pause() {
+    tokio::time::sleep(PAUSE).await;
+}
+
+/// EMFILE, ENFILE, ENOBUFS, ENOMEM.
+fn is_exhaustion(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(24 | 23 | 105 | 12))
+}
+
+/// A descriptor kept for the moment when there is none: with it one waiting client can be accepted and
+/// let go, instead of waiting for nothing.
+struct Reserve(Option<File>);
+
+impl Reserve {
+    fn new() -> Self {
+        Self(File::open("/dev/null").ok())
+    }
+
+    async fn shed(&mut self, listener: &tokio::net::TcpListener) {
+        self.0 = None;
+        let shed = std::future::poll_fn(|context| match listener.poll_accept(context) {
+            std::task::Poll::Ready(accepted) => std::task::Poll::Ready(accepted.is_ok()),
+            std::task::Poll::Pending => std::task::Poll::Ready(false),
+        });
+        shed.await;
+        self.0 = File::open("/dev/null").ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_in_use_is_said_to_be() {
+        let first = bind(&"127.0.0.1:0".parse().expect("an address"), 2).expect("a free port");
+        assert_eq!(first.sockets.len(), 2);
+        assert_ne!(first.address.port(), 0);
+        let again = bind(&first.address.to_string().parse().expect("an address"), 1);
+        assert!(matches!(again, Err(BindError::InUse(_))), "{again:?}");
+    }
+
+    #[test]
+    fn a_foreign_address_is_refused_with_a_reason() {
+        let result = bind(&"192.0.2.1:0".parse().expect("an address"), 1);
+        assert!(matches!(result, Err(BindError::NotHere(_))), "{result:?}");
+    }
+}

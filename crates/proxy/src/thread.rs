@@ -1,0 +1,267 @@
+//! One thread of the data plane: its settings, its clocks, its connections.
+
+use std::cell::{Cell, RefCell, RefMut};
+use std::fmt;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use mainstay_codec::Limits;
+use mainstay_observe::TimestampCache;
+use mainstay_pipeline::Pipeline;
+use tokio::sync::Notify;
+
+use crate::client;
+use crate::deadline::{Deadline, Deadlines, TICK};
+use crate::listen;
+use crate::{Counters, Options, Upstreams};
+
+/// Bytes read from a socket at once.
+const READ: usize = 64 * 1024;
+/// Buffers for writing that are kept for the next response.
+const BUFFERS: usize = 64;
+/// A buffer that grew beyond this is not kept.
+const BUFFER: usize = 64 * 1024;
+
+/// What requests are served with. Swapped whole; exchanges that have begun keep theirs.
+#[derive(Debug)]
+pub struct Serving {
+    /// The pipeline with the origins behind it.
+    pub pipeline: Pipeline<Upstreams>,
+    /// Bounds and clocks.
+    pub options: Options,
+    limits: Limits,
+}
+
+impl Serving {
+    /// Joins both.
+    pub fn new(pipeline: Pipeline<Upstreams>, options: Options) -> Self {
+        let limits = options.client.limits();
+        Self {
+            pipeline,
+            options,
+            limits,
+        }
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+}
+
+/// One thread. Cheap to clone; must stay on its thread.
+#[derive(Clone)]
+pub struct Thread(Rc<Inner>);
+
+struct Inner {
+    serving: RefCell<Rc<Serving>>,
+    scratch: Rc<Scratch>,
+    deadlines: Deadlines,
+    counters: Arc<Counters>,
+    draining: Cell<bool>,
+    open: Cell<usize>,
+    closed: Notify,
+    clock: RefCell<TimestampCache>,
+    stop_accepting: Notify,
+}
+
+impl fmt::Debug for Thread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Thread")
+            .field("open", &self.0.open.get())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Thread {
+    /// A thread that serves with what `serving` makes of it. Must be called inside a `LocalRuntime`.
+    pub fn start(counters: Arc<Counters>, serving: impl FnOnce(&Workshop) -> Serving) -> Self {
+        let workshop = Workshop {
+            scratch: Rc::new(Scratch::new()),
+            deadlines: Deadlines::new(),
+            counters: Arc::clone(&counters),
+        };
+        let thread = Self(Rc::new(Inner {
+            serving: RefCell::new(Rc::new(serving(&workshop))),
+            scratch: workshop.scratch,
+            deadlines: workshop.deadlines,
+            counters,
+            draining: Cell::new(false),
+            open: Cell::new(0),
+            closed: Notify::new(),
+            clock: RefCell::default(),
+            stop_accepting: Notify::new(),
+        }));
+        tokio::task::spawn_local(tick(thread.0.deadlines.clone()));
+        thread
+    }
+
+    /// The tools that new origins on this thread are made with.
+    pub fn workshop(&self) -> Workshop {
+        Workshop {
+            scratch: Rc::clone(&self.0.scratch),
+            deadlines: self.0.deadlines.clone(),
+            counters: Arc::clone(&self.0.counters),
+        }
+    }
+
+    /// New settings for every request that begins from now on.
+    pub fn serve_with(&self, serving: Serving) {
+        *self.0.serving.borrow_mut() = Rc::new(serving);
+    }
+
+    /// Accepts connections from a socket until the thread drains. The socket itself stays open: others
+    /// may hold it.
+    ///
+    /// # Errors
+    /// When the socket cannot be watched.
+    pub fn accept(&self, listener: TcpListener) -> std::io::Result<()> {
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        tokio::task::spawn_local(listen::accept(self.clone(), listener));
+        Ok(())
+    }
+
+    /// Accepts no more; answers what comes on open connections and closes them; returns when all are
+    /// closed or `grace` has passed.
+    pub async fn drain(&self, grace: Duration) {
+        self.0.draining.set(true);
+        self.0.stop_accepting.notify_waiters();
+        self.0.deadlines.wake_all();
+        let empty = async {
+            while self.0.open.get() > 0 {
+                self.0.closed.notified().await;
+            }
+        };
+        let _ = tokio::time::timeout(grace, empty).await;
+    }
+
+    /// Client connections open now.
+    pub fn open_connections(&self) -> usize {
+        self.0.open.get()
+    }
+
+    pub(crate) fn serving(&self) -> Rc<Serving> {
+        Rc::clone(&self.0.serving.borrow())
+    }
+
+    pub(crate) fn scratch(&self) -> Rc<Scratch> {
+        Rc::clone(&self.0.scratch)
+    }
+
+    pub(crate) fn deadline(&self) -> Deadline {
+        self.0.deadlines.entry()
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.0.counters
+    }
+
+    /// Hands `write` the value of `Date`.
+    pub(crate) fn write_date(&self, now: SystemTime, write: impl FnOnce(&str)) {
+        write(self.0.clock.borrow_mut().http_date(now));
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.0.draining.get()
+    }
+
+    pub(crate) async fn accepting_ends(&self) {
+        if !self.is_draining() {
+            self.0.stop_accepting.notified().await;
+        }
+    }
+
+    /// Serves a connection on a task of its own.
+    pub(crate) fn spawn(&self, stream: crate::stream::Stream, peer: mainstay_pipeline::Peer) {
+        let place = Place::take(self);
+        let thread = self.clone();
+        tokio::task::spawn_local(async move {
+            client::serve(&thread, stream, Arc::new(peer)).await;
+            drop(place);
+        });
+    }
+}
+
+/// What parts of a thread share: buffers, clocks, counters.
+#[derive(Clone, Debug)]
+pub struct Workshop {
+    pub(crate) scratch: Rc<Scratch>,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) counters: Arc<Counters>,
+}
+
+async fn tick(deadlines: Deadlines) {
+    let mut interval = tokio::time::interval(TICK);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        deadlines.tick();
+    }
+}
+
+/// Counts a connection for as long as it is open.
+struct Place(Thread);
+
+impl Place {
+    fn take(thread: &Thread) -> Self {
+        thread.0.open.set(thread.0.open.get() + 1);
+        thread.counters().accepted.increment();
+        thread.counters().connections.add(1);
+        Self(thread.clone())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let inner = &self.0.0;
+        inner.open.set(inner.open.get() - 1);
+        inner.counters.connections.add(-1);
+        if inner.draining.get() && inner.open.get() == 0 {
+            inner.closed.notify_one();
+        }
+    }
+}
+
+/// Buffers lent while bytes are present.
+pub(crate) struct Scratch {
+    read: RefCell<Vec<u8>>,
+    buffers: RefCell<Vec<Vec<u8>>>,
+}
+
+impl fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scratch").finish_non_exhaustive()
+    }
+}
+
+impl Scratch {
+    fn new() -> Self {
+        Self {
+            read: RefCell::new(vec![0; READ]),
+            buffers: RefCell::new(Vec::new()),
+        }
+    }
+
+    /// The buffer to read into; never held across an await.
+    pub(crate) fn borrow(&self) -> RefMut<'_, Vec<u8>> {
+        self.read.borrow_mut()
+    }
+
+    /// An empty buffer to write into.
+    pub(crate) fn take_buffer(&self) -> Vec<u8> {
+        self.buffers
+            .borrow_mut()
+            .pop()
+            .unwrap_or_else(|| Vec::with_capacity(4 * 1024))
+    }
+
+    pub(crate) fn give_back(&self, mut buffer: Vec<u8>) {
+        let mut buffers = self.buffers.borrow_mut();
+        if buffers.len() < BUFFERS && buffer.capacity() <= BUFFER {
+            buffer.clear();
+            buffers.push(buffer);
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! An attempt, in order: pick, connect, send, judge, and once more if that is safe.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mainstay_codec::Limits;
+use mainstay_pipeline::{Exchange, Origin, Refusal, Request, Response, Standing};
+
+use super::attempt::{self, Failure, Reach};
+use super::budget::Budget;
+use super::endpoint::Endpoint;
+use super::group::Group;
+use super::outgoing::Outgoing;
+use crate::options::UpstreamOptions;
+use crate::thread::Workshop;
+
+/// How often idle connections are looked through.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// All targets of one thread. Cheap to clone; clones share members and connections.
+#[derive(Clone, Debug)]
+pub struct Upstreams {
+    tools: Rc<Tools>,
+    groups: Rc<RefCell<Vec<Rc<Group>>>>,
+    standing: Arc<Standing>,
+    budget: Rc<Budget>,
+}
+
+/// What every attempt needs.
+#[derive(Debug)]
+pub(super) struct Tools {
+    pub(super) workshop: Workshop,
+    pub(super) options: UpstreamOptions,
+    pub(super) limits: Limits,
+}
+
+impl Upstreams {
+    /// As many targets as `standing` has, without members. Must be called inside a `LocalRuntime`.
+    pub fn new(workshop: &Workshop, options: UpstreamOptions, standing: Arc<Standing>) -> Self {
+        let groups: Vec<Rc<Group>> = standing.targets().iter().map(|_| Rc::default()).collect();
+        let upstreams = Self {
+            tools: Rc::new(Tools {
+                workshop: workshop.clone(),
+                options,
+                limits: attempt::limits(),
+            }),
+            groups: Rc::new(RefCell::new(groups)),
+            standing,
+            budget: Rc::new(Budget::new()),
+        };
+        tokio::task::spawn_local(sweep(Rc::downgrade(&upstreams.groups)));
+        upstreams
+    }
+
+    /// Replaces the members of a target; members that stay keep their connections.
+    pub fn set_members(&self, target: usize, endpoints: &[Arc<Endpoint>]) {
+        if let Some(group) = self.groups.borrow().get(target) {
+            group.set(endpoints);
+        }
+    }
+
+    fn group(&self, target: usize) -> Option<Rc<Group>> {
+        self.groups.borrow().get(target).cloned()
+    }
+
+    /// Whether a failed attempt may be followed by another, by the resend rule: anything of which not a
+    /// byte was written; what may be repeated if not a byte of an answer came. Bounded by a budget.
+    fn may_resend(&self, failure: &Failure, outgoing: &Outgoing) -> bool {
+        let is_safe = match failure.reach {
+            Reach::Nothing => outgoing.may_replay(),
+            Reach::Asked => outgoing.may_repeat(),
+            Reach::Final => false,
+        };
+        is_safe && self.budget.spend()
+    }
+}
+
+impl Origin for Upstreams {
+    async fn respond(
+        &self,
+        exchange: &mut Exchange,
+        request: Request,
+    ) -> Result<Response, Refusal> {
+        let group = self.group(exchange.target).ok_or(Refusal::NoWorker)?;
+        let mut outgoing = Outgoing::new(request);
+        let mut failed = None;
+        self.budget.earn();
+        loop {
+            let Some(member) = group.pick(failed) else {
+                // the last worker has just gone
+                self.standing.ready(exchange.target).await?;
+                if group.pick(None).is_none() {
+                    return Err(Refusal::NoWorker);
+                }
+                continue;
+            };
+            exchange.origin = Some(Arc::clone(&member.endpoint.name));
+            let asked = Instant::now();
+            match attempt::attempt(&self.tools, &member, &mut outgoing, exchange).await {
+                Ok((response, rest)) => {
+                    exchange.origin_duration = Some(asked.elapsed());
+                    if let Some(rest) = rest {
+                        attempt::go_on(&self.tools, outgoing, rest);
+                    }
+                    return Ok(response);
+                }
+                Err(failure)
+                    if exchange.resends < MOST_RESENDS && self.may_resend(&failure, &outgoing) =>
+                {
+                    exchange.resends += 1;
+                    self.tools.workshop.counters.resends.increment();
+                    failed = Some(member.endpoint.id);
+                }
+                Err(failure) => return Err(failure.refusal),
+            }
+        }
+    }
+}
+
+/// Attempts beyond the first.
+const MOST_RESENDS: u8 = 1;
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "one clock for all idle connections of the thread"
+)]
+async fn sweep(groups: std::rc::Weak<RefCell<Vec<Rc<Group>>>>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        let Some(groups) = groups.upgrade() else {
+            return;
+        };
+        groups.borrow().iter().for_each(|group| group.sweep());
+    }
+}
