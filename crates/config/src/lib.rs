@@ -29,8 +29,8 @@ pub use origin::{Origin, Origins};
 pub use reference::reference;
 pub use render::{Style, render};
 pub use sections::{
-    AppSettings, HeaderMode, HeaderSettings, Layer, Limits, ListenSettings, LogSettings, Preset,
-    Ready, RouteSettings, Timeouts, UpstreamSettings, Workers,
+    AppSettings, Layer, Limits, ListenSettings, LogSettings, Preset, Ready, RouteSettings,
+    Timeouts, UpstreamSettings, Workers,
 };
 pub use settings::Settings;
 pub use source::{SourceFile, Sources};

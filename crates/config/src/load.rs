@@ -8,7 +8,7 @@ use toml::de::DeTable;
 use crate::origin::Origins;
 use crate::reader::Reader;
 use crate::report::Report;
-use crate::sections::{self, HeaderSettings, Layer, Preset, RouteSettings};
+use crate::sections::{self, Layer, Preset, RouteSettings};
 use crate::settings::Settings;
 use crate::source::Sources;
 use crate::{check, document, overrides};
@@ -88,7 +88,7 @@ fn resolve_paths(settings: &mut Settings, base: &Path) {
 /// A layer that is left out has nothing to do, so that nobody needs to ask whether it is.
 fn empty_left_out_layers(settings: &mut Settings) {
     if !settings.has(Layer::Headers) {
-        settings.headers = HeaderSettings::default();
+        settings.headers = sections::headers::of(Preset::Off);
     }
 }
 

@@ -13,12 +13,12 @@ pub fn reference() -> String {
         } else {
             format!("`{}`", section.heading)
         };
-        let _ = write!(text, "\n## {heading}\n\n{}\n\n", section.doc);
+        let _ = write!(text, "\n## {heading}\n\n{}\n", section.doc);
         if !section.example.is_empty() {
-            let _ = write!(text, "```toml\n{}\n```\n\n", section.example.trim());
+            let _ = write!(text, "\n```toml\n{}\n```\n", section.example.trim());
         }
         if !section.keys.is_empty() {
-            text.push_str("| key | what may be written | default | |\n|---|---|---|---|\n");
+            text.push_str("\n| key | what may be written | default | |\n|---|---|---|---|\n");
         }
         for key in section.keys {
             let default = if key.default.starts_with('(') || key.default.is_empty() {

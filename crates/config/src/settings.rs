@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use mainstay_pipeline::HeaderOptions;
 use mainstay_values::TrustedProxies;
 use serde::{Deserialize, Serialize};
 
 use crate::sections::{
-    AppSettings, HeaderSettings, Layer, Limits, ListenSettings, LogSettings, Preset, RouteSettings,
-    Timeouts, UpstreamSettings,
+    AppSettings, Layer, Limits, ListenSettings, LogSettings, Preset, RouteSettings, Timeouts,
+    UpstreamSettings, headers,
 };
 
 /// Everything that was decided. Immutable once loaded; a reload makes another.
@@ -37,8 +38,8 @@ pub struct Settings {
     pub upstreams: Vec<UpstreamSettings>,
     /// Which requests go where, the most specific first: the first that matches is meant.
     pub routes: Vec<RouteSettings>,
-    /// Security headers; empty when left out.
-    pub headers: HeaderSettings,
+    /// Security headers; none when left out.
+    pub headers: HeaderOptions,
     /// What is written about requests.
     pub log: LogSettings,
 }
@@ -59,9 +60,15 @@ impl Settings {
             apps: Vec::new(),
             upstreams: Vec::new(),
             routes: Vec::new(),
-            headers: HeaderSettings::of(preset),
+            headers: headers::of(preset),
             log: LogSettings::default(),
         }
+    }
+
+    /// Names of all apps, then of all upstreams: what the pipeline counts its targets by.
+    pub fn targets(&self) -> impl Iterator<Item = &str> {
+        let apps = self.apps.iter().map(|app| app.name.as_str());
+        apps.chain(self.upstreams.iter().map(|upstream| upstream.name.as_str()))
     }
 
     /// Whether a layer takes part.

@@ -1,9 +1,8 @@
-//! Security headers of every response: what the presets set, and what the file changes. Sets none.
+//! `[headers]`: what the file changes in the security headers of every response. What the presets
+//! set is in the pipeline's stage, beside the code that sets it.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use mainstay_values::{BadValue, Problem, nearest};
-use serde::{Deserialize, Serialize};
+use mainstay_pipeline::{HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting};
+use mainstay_values::{BadValue, Problem};
 
 use super::preset::Preset;
 use crate::key::{Key, Section};
@@ -14,53 +13,19 @@ use crate::word::Word;
 /// The longest value; with all of them a response head still fits where others read it.
 const LONGEST_VALUE: usize = 4_096;
 
-/// More added or removed fields than this are a mistake.
-const MOST_FIELDS: usize = 64;
+/// More changes than this are a mistake.
+const MOST_CHANGES: usize = 64;
 
-/// Security headers of every response.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HeaderSettings {
-    /// What happens when the app sent one of them itself.
-    pub mode: HeaderMode,
-    /// Name (lower case) and value of each header that is set.
-    pub fields: BTreeMap<String, String>,
-    /// Names (lower case) of headers that are taken out of the app's responses.
-    pub remove: BTreeSet<String>,
-}
-
-impl HeaderSettings {
-    /// What a preset sets. `strict` is helmet 8's set byte for byte; `safe` leaves out what can
-    /// break a page that works (CSP, the cross-origin policies, framing, HSTS).
-    pub fn of(preset: Preset) -> Self {
-        let mut settings = Self::default();
-        for header in HEADERS {
-            let value = match preset {
-                Preset::Off => None,
-                Preset::Safe => header.safe,
-                Preset::Strict => header.strict,
-            };
-            if let Some(value) = value {
-                settings
-                    .fields
-                    .insert(header.name.to_owned(), value.to_owned());
-            }
-        }
-        if preset != Preset::Off {
-            settings.remove.insert("x-powered-by".to_owned());
-        }
-        settings
+/// What a preset says about headers.
+pub(crate) fn of(preset: Preset) -> HeaderOptions {
+    HeaderOptions {
+        preset: match preset {
+            Preset::Off => HeaderPreset::Off,
+            Preset::Safe => HeaderPreset::Safe,
+            Preset::Strict => HeaderPreset::Strict,
+        },
+        ..HeaderOptions::default()
     }
-}
-
-/// What happens when the app sent one of our headers itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum HeaderMode {
-    /// The app's own stays.
-    #[default]
-    SetIfAbsent,
-    /// Ours takes its place.
-    Override,
 }
 
 impl Word for HeaderMode {
@@ -71,56 +36,21 @@ impl Word for HeaderMode {
     ];
 }
 
-/// A security header and what the presets set it to.
-struct Header {
-    name: &'static str,
-    safe: Option<&'static str>,
-    strict: Option<&'static str>,
-}
-
-const fn header(
-    name: &'static str,
-    safe: Option<&'static str>,
-    strict: Option<&'static str>,
-) -> Header {
-    Header { name, safe, strict }
-}
-
-/// The thirteen headers, with the values of helmet 8.
-const HEADERS: [Header; 13] = [
-    header(
-        "content-security-policy",
-        None,
-        Some(
-            "default-src 'self';base-uri 'self';font-src 'self' https: data:;form-action 'self';\
-             frame-ancestors 'self';img-src 'self' data:;object-src 'none';script-src 'self';\
-             script-src-attr 'none';style-src 'self' https: 'unsafe-inline';upgrade-insecure-requests",
-        ),
-    ),
-    header("cross-origin-embedder-policy", None, None),
-    header("cross-origin-opener-policy", None, Some("same-origin")),
-    header("cross-origin-resource-policy", None, Some("same-origin")),
-    header("origin-agent-cluster", Some("?1"), Some("?1")),
-    header(
-        "referrer-policy",
-        Some("strict-origin-when-cross-origin"),
-        Some("no-referrer"),
-    ),
-    header(
-        "strict-transport-security",
-        None,
-        Some("max-age=31536000; includeSubDomains"),
-    ),
-    header("x-content-type-options", Some("nosniff"), Some("nosniff")),
-    header("x-dns-prefetch-control", Some("off"), Some("off")),
-    header("x-download-options", Some("noopen"), Some("noopen")),
-    header("x-frame-options", None, Some("SAMEORIGIN")),
-    header(
-        "x-permitted-cross-domain-policies",
-        Some("none"),
-        Some("none"),
-    ),
-    header("x-xss-protection", Some("0"), Some("0")),
+/// The headers with a key of their own: helmet's thirteen.
+const KNOWN: [&str; 13] = [
+    "content-security-policy",
+    "cross-origin-embedder-policy",
+    "cross-origin-opener-policy",
+    "cross-origin-resource-policy",
+    "origin-agent-cluster",
+    "referrer-policy",
+    "strict-transport-security",
+    "x-content-type-options",
+    "x-dns-prefetch-control",
+    "x-download-options",
+    "x-frame-options",
+    "x-permitted-cross-domain-policies",
+    "x-xss-protection",
 ];
 
 /// Fields that belong to the message's framing or the connection (RFC 9110 7.6.1): setting or
@@ -138,19 +68,19 @@ const FRAMING: [&str; 10] = [
     "via",
 ];
 
-const fn key(name: &'static str, default: &'static str) -> Key {
+const fn key(name: &'static str, default: &'static str, doc: &'static str) -> Key {
     Key {
         name,
         kind: "text, or `false` for none",
         default,
-        doc: "Its value.",
+        doc,
     }
 }
 
 pub(crate) const SECTION: Section = Section {
     heading: "[headers]",
-    doc: "Security headers of every response, those of refusals and errors too. The presets set them as \
-          helmet does; `strict-transport-security` is only sent over HTTPS.",
+    doc: "Security headers of every response, those of refusals and errors too. Preset `strict` sets \
+          helmet's, `safe` those of them that break no correct app, `off` none.",
     keys: &[
         Key {
             name: "mode",
@@ -158,29 +88,75 @@ pub(crate) const SECTION: Section = Section {
             default: "\"set-if-absent\"",
             doc: "What happens when the app sent one of them itself: the app's stays, or ours takes its place.",
         },
-        key("content-security-policy", "(strict: helmet's)"),
-        key("cross-origin-embedder-policy", "(none)"),
-        key("cross-origin-opener-policy", "(strict: `same-origin`)"),
-        key("cross-origin-resource-policy", "(strict: `same-origin`)"),
-        key("origin-agent-cluster", "(`?1`)"),
+        key(
+            "content-security-policy",
+            "(strict: helmet's)",
+            "What a page may load, and from where; `upgrade-insecure-requests` is left out over plain HTTP.",
+        ),
+        key(
+            "cross-origin-embedder-policy",
+            "(none)",
+            "Whether a page may embed what did not agree to it.",
+        ),
+        key(
+            "cross-origin-opener-policy",
+            "(strict: `same-origin`)",
+            "Whether a page shares its process with those that opened it.",
+        ),
+        key(
+            "cross-origin-resource-policy",
+            "(strict: `same-origin`)",
+            "Who may embed this response.",
+        ),
+        key(
+            "origin-agent-cluster",
+            "(`?1`)",
+            "Asks the browser to keep origins apart.",
+        ),
         key(
             "referrer-policy",
             "(`strict-origin-when-cross-origin`; strict: `no-referrer`)",
+            "How much of the address other sites are told.",
         ),
         key(
             "strict-transport-security",
             "(strict: `max-age=31536000; includeSubDomains`)",
+            "Keeps browsers on HTTPS; only sent over it, and never for `localhost`.",
         ),
-        key("x-content-type-options", "(`nosniff`)"),
-        key("x-dns-prefetch-control", "(`off`)"),
-        key("x-download-options", "(`noopen`)"),
-        key("x-frame-options", "(strict: `SAMEORIGIN`)"),
-        key("x-permitted-cross-domain-policies", "(`none`)"),
-        key("x-xss-protection", "(`0`)"),
+        key(
+            "x-content-type-options",
+            "(`nosniff`)",
+            "Forbids guessing the type of a response.",
+        ),
+        key(
+            "x-dns-prefetch-control",
+            "(`off`)",
+            "Whether names in links are looked up ahead.",
+        ),
+        key(
+            "x-download-options",
+            "(`noopen`)",
+            "Forbids old browsers to open downloads in the site's context.",
+        ),
+        key(
+            "x-frame-options",
+            "(strict: `SAMEORIGIN`)",
+            "Who may show the page in a frame, for browsers without `frame-ancestors`.",
+        ),
+        key(
+            "x-permitted-cross-domain-policies",
+            "(`none`)",
+            "Whether PDF and Flash files may read across domains.",
+        ),
+        key(
+            "x-xss-protection",
+            "(`0`)",
+            "Switches off a filter of old browsers that did harm.",
+        ),
         Key {
             name: "remove",
             kind: "list of header names",
-            default: "(`x-powered-by`)",
+            default: "(`x-powered-by`; strict: `server` too)",
             doc: "Headers taken out of the app's responses, beside those of the preset.",
         },
         Key {
@@ -225,16 +201,17 @@ permissions-policy = \"camera=(), microphone=()\"
 ",
 };
 
-pub(crate) fn read(section: Reader<'_>, slot: &mut HeaderSettings) {
+pub(crate) fn read(section: Reader<'_>, slot: &mut HeaderOptions) {
     section.set("mode", &mut slot.mode);
-    for header in HEADERS {
-        let Some(item) = section.item(header.name) else {
+    for name in KNOWN {
+        let Some(item) = section.item(name) else {
             continue;
         };
         if item.is_false() {
-            slot.fields.remove(header.name);
+            slot.set.insert(name.to_owned(), HeaderSetting::Off);
         } else if let Some(value) = field_value(&item) {
-            slot.fields.insert(header.name.to_owned(), value);
+            slot.set
+                .insert(name.to_owned(), HeaderSetting::Value(value));
         }
     }
     if let Some(item) = section.item("remove") {
@@ -247,14 +224,14 @@ pub(crate) fn read(section: Reader<'_>, slot: &mut HeaderSettings) {
             if let Err(problem) = added_name(&name, &item.path) {
                 item.push(problem);
             } else if let Some(value) = field_value(&item) {
-                slot.fields.insert(name, value);
+                slot.set.insert(name, HeaderSetting::Value(value));
             }
         }
     }
-    if slot.fields.len() + slot.remove.len() > MOST_FIELDS {
+    if slot.set.len() + slot.remove.len() > MOST_CHANGES {
         section.reject(
             Problem::new("`headers` changes too many headers")
-                .expected(format!("at most {MOST_FIELDS}")),
+                .expected(format!("at most {MOST_CHANGES}")),
         );
     }
     section.finish();
@@ -306,14 +283,11 @@ fn removed(item: &Item<'_>) -> Option<String> {
 
 fn added_name(name: &str, path: &str) -> Result<(), Problem> {
     check_name(name).map_err(|cause| Problem::bad_value(path, cause))?;
-    let near = nearest(name, HEADERS.iter().map(|header| header.name));
-    match near {
-        Some(known) if known == name => {
-            Err(Problem::new(format!("`{path}` has a setting of its own"))
-                .hint(format!("write `{known} = …` below `[headers]`")))
-        }
-        _ => Ok(()),
+    if KNOWN.contains(&name) {
+        return Err(Problem::new(format!("`{path}` has a setting of its own"))
+            .hint(format!("write `{name} = …` below `[headers]`")));
     }
+    Ok(())
 }
 
 /// A token (RFC 9110 5.6.2) that does not belong to framing.
@@ -344,26 +318,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_header_is_a_key() {
-        for header in HEADERS {
-            assert!(
-                SECTION.keys.iter().any(|key| key.name == header.name),
-                "{}",
-                header.name
-            );
-        }
-    }
-
-    #[test]
-    fn presets_are_as_documented() {
-        assert_eq!(HeaderSettings::of(Preset::Off), HeaderSettings::default());
-        let safe = HeaderSettings::of(Preset::Safe);
-        assert_eq!(safe.fields.len(), 7);
-        let strict = HeaderSettings::of(Preset::Strict);
-        assert_eq!(strict.fields.len(), 12, "helmet sends twelve");
-        assert!(
-            strict.fields["content-security-policy"].contains("data:;form-action 'self';frame")
-        );
-        assert!(safe.remove.contains("x-powered-by") && strict.remove.contains("x-powered-by"));
+    fn every_header_is_a_key_and_every_preset_header_is_known() {
+        let keys: Vec<&str> = SECTION.keys.iter().map(|key| key.name).collect();
+        assert!(KNOWN.iter().all(|name| keys.contains(name)));
+        let strict = of(Preset::Strict).resolved();
+        assert!(strict.keys().all(|name| KNOWN.contains(&name.as_str())));
     }
 }

@@ -17,9 +17,7 @@ pub struct Limits {
     pub fields: u32,
     /// The request target (path and query); more is answered with 414.
     pub target: Size,
-    /// All trailer fields of one message.
-    pub trailers: Size,
-    /// Bytes per second that a body must bring on average once `timeouts.body_grace` has passed,
+    /// Bytes per second that a request's body must bring on average over `timeouts.body_period`,
     /// else 408. 0: no such bound.
     pub body_rate: Size,
     /// Requests that wait while no worker is ready; further ones are answered with 503.
@@ -33,7 +31,6 @@ impl Default for Limits {
             field: Size::kb(8),
             fields: 100,
             target: Size::kb(8),
-            trailers: Size::kb(16),
             body_rate: Size::bytes(500),
             queue: 1_000,
         }
@@ -69,12 +66,6 @@ pub(crate) const SECTION: Section = Section {
             doc: "The request target, path and query; more is answered with 414.",
         },
         Key {
-            name: "trailers",
-            kind: "size, up to 1mb",
-            default: "\"16kb\"",
-            doc: "All trailer fields of one message.",
-        },
-        Key {
             name: "body_rate",
             kind: "size, up to 1mb",
             default: "\"500b\"",
@@ -100,7 +91,6 @@ pub(crate) fn read(section: Reader<'_>, slot: &mut Limits) {
     section.set_within("field", &(Size::bytes(256)..=most), &mut slot.field);
     section.set_within("fields", &(10..=256), &mut slot.fields);
     section.set_within("target", &(Size::bytes(256)..=most), &mut slot.target);
-    section.set_within("trailers", &(Size::bytes(0)..=most), &mut slot.trailers);
     section.set_within("body_rate", &(Size::bytes(0)..=most), &mut slot.body_rate);
     section.set_within("queue", &(0..=100_000), &mut slot.queue);
     section.finish();

@@ -1,7 +1,7 @@
 //! The sections of the file, one each: its settings, its keys with a sentence each, how it is read.
 
 mod app;
-mod headers;
+pub(crate) mod headers;
 mod limits;
 mod listen;
 mod log;
@@ -12,7 +12,6 @@ mod top;
 mod upstream;
 
 pub use app::{AppSettings, Ready, Workers};
-pub use headers::{HeaderMode, HeaderSettings};
 pub use limits::Limits;
 pub use listen::ListenSettings;
 pub use log::LogSettings;

@@ -33,7 +33,7 @@ impl RouteSettings {
 pub(crate) const SECTION: Section = Section {
     heading: "[route.NAME]",
     doc: "Which requests go where. The most specific route wins, whatever the order in the file: an exact host before \
-          `*.host` before none, then the longest path. What no route is for is answered with 404.",
+          `*.host` before none, then the longest path. A host that no route is for is answered with 421, a path with 404.",
     keys: &[
         Key {
             name: "host",

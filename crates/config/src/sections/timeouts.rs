@@ -16,13 +16,15 @@ pub struct Timeouts {
     pub keep_alive: Duration,
     /// The same for connections from trusted proxies.
     pub keep_alive_trusted: Duration,
-    /// How long a body may be slow before `limits.body_rate` is asked of it.
-    pub body_grace: Duration,
-    /// Until a connection to a worker or server stands, else 502.
+    /// The stretch of time over which `limits.body_rate` is measured.
+    pub body_period: Duration,
+    /// Until a connection to a worker or server stands, else 504.
     pub connect: Duration,
     /// From the end of the request to the end of the response's head, else 504.
     pub response: Duration,
-    /// Between two pieces of a body, either way.
+    /// How long a client may take nothing of its response before it is let go.
+    pub send: Duration,
+    /// Between two pieces of a response's body; longer breaks it off.
     pub idle: Duration,
     /// How long a request waits while no worker is ready, else 503.
     pub queue: Duration,
@@ -35,10 +37,12 @@ impl Default for Timeouts {
             keep_alive: Duration::from_secs(75),
             // Longer than the 600 s after which the big load balancers close from their side.
             keep_alive_trusted: Duration::from_secs(620),
-            body_grace: Duration::from_secs(10),
+            body_period: Duration::from_secs(10),
             connect: Duration::from_secs(2),
             response: Duration::from_mins(1),
-            idle: Duration::from_mins(1),
+            send: Duration::from_mins(1),
+            // Event streams may be silent for a while.
+            idle: Duration::from_mins(5),
             queue: Duration::from_secs(10),
         }
     }
@@ -67,16 +71,16 @@ pub(crate) const SECTION: Section = Section {
             doc: "The same for connections from `trusted_proxies`: longer than big load balancers keep theirs.",
         },
         Key {
-            name: "body_grace",
+            name: "body_period",
             kind: "duration",
             default: "\"10s\"",
-            doc: "How long a request's body may be slow before `body_rate` of `[limits]` is asked of it.",
+            doc: "The stretch of time over which `body_rate` of `[limits]` is measured.",
         },
         Key {
             name: "connect",
             kind: "duration",
             default: "\"2s\"",
-            doc: "Until a connection to a worker or server stands, else 502.",
+            doc: "Until a connection to a worker or server stands, else 504.",
         },
         Key {
             name: "response",
@@ -85,10 +89,16 @@ pub(crate) const SECTION: Section = Section {
             doc: "From the end of the request to the end of the response's head, else 504.",
         },
         Key {
-            name: "idle",
+            name: "send",
             kind: "duration",
             default: "\"1m\"",
-            doc: "Between two pieces of a body, either way.",
+            doc: "How long a client may take nothing of its response before it is let go.",
+        },
+        Key {
+            name: "idle",
+            kind: "duration",
+            default: "\"5m\"",
+            doc: "Between two pieces of a response's body; longer breaks it off.",
         },
         Key {
             name: "queue",
@@ -110,9 +120,10 @@ pub(crate) fn read(section: Reader<'_>, slot: &mut Timeouts) {
         ("head", &mut slot.head),
         ("keep_alive", &mut slot.keep_alive),
         ("keep_alive_trusted", &mut slot.keep_alive_trusted),
-        ("body_grace", &mut slot.body_grace),
+        ("body_period", &mut slot.body_period),
         ("connect", &mut slot.connect),
         ("response", &mut slot.response),
+        ("send", &mut slot.send),
         ("idle", &mut slot.idle),
         ("queue", &mut slot.queue),
     ] {
