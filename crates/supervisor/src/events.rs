@@ -101,6 +101,11 @@ pub enum Note {
         /// What it would have been.
         server: ServerKind,
     },
+    /// The app listens on a port of its own choice instead of the one it was given; with one worker that works.
+    OwnPort {
+        /// The port.
+        port: u16,
+    },
     /// Lines of output were dropped because nobody took them in time.
     DroppedOutput {
         /// How many.
@@ -154,6 +159,8 @@ pub enum Cause {
     Ended(Exit),
     /// It was still not ready after this time.
     TimedOut(Duration),
+    /// It listens on these ports instead of the one it was given, which several workers cannot share.
+    Elsewhere(Vec<u16>),
 }
 
 impl fmt::Display for Cause {
@@ -163,6 +170,15 @@ impl fmt::Display for Cause {
             Self::Ended(exit) => write!(formatter, "ended before it listened, {exit}"),
             Self::TimedOut(limit) => {
                 write!(formatter, "did not listen within {} s", limit.as_secs())
+            }
+            Self::Elsewhere(ports) => {
+                let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+                write!(
+                    formatter,
+                    "listens on port {} instead of the one in the environment variable PORT, which only one worker can do: \
+                     let it read PORT, or use one worker",
+                    ports.join(", ")
+                )
             }
         }
     }

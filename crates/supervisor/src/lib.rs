@@ -2,19 +2,31 @@
 //! about traffic, prints nothing and reads no environment of its own.
 //!
 //! The face is [`Supervisor`]: it starts the workers of every app and tells what happens as [`Event`]s. Below it,
-//! `lifecycle` decides (a pure function), a worker's driver acts, and [`process`] talks to the kernel.
+//! [`lifecycle`] decides (a pure function), a worker's driver acts, and [`process`] talks to the kernel.
 
+pub mod count;
 pub mod events;
 pub mod guard;
+mod hint;
 pub mod identity;
 pub mod launch;
+pub mod lifecycle;
 pub mod node;
 pub mod options;
 pub mod os;
 pub mod output;
+mod plan;
+mod ports;
 pub mod process;
+mod ready;
+mod running;
 pub mod signal;
+mod socket;
+mod strangers;
 mod supervisor;
+mod tree;
+mod worker;
 
 pub use events::{Event, WorkerId};
+pub use options::AppOptions;
 pub use supervisor::{Children, StartError, Supervisor, Surroundings};

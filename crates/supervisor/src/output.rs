@@ -10,7 +10,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::events::{Event, WorkerId};
+use crate::events::{Event, Note, WorkerId};
 
 /// The longest line passed on whole; longer ones arrive in pieces of this size.
 pub const LONGEST_LINE: usize = 64 * 1024;
@@ -73,11 +73,6 @@ impl Output {
         self.locked().clear();
     }
 
-    /// How many lines were dropped since the last call.
-    pub(crate) fn take_dropped(&self) -> u64 {
-        self.dropped.swap(0, Ordering::Relaxed)
-    }
-
     fn locked(&self) -> std::sync::MutexGuard<'_, VecDeque<String>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -127,6 +122,13 @@ impl Drain {
             self.output.bytes.fetch_sub(cost, Ordering::Relaxed);
             self.output.dropped.fetch_add(1, Ordering::Relaxed);
             return;
+        }
+        let lines = self.output.dropped.swap(0, Ordering::Relaxed);
+        if lines > 0 {
+            let _ = self.events.send(Event::Note {
+                worker: self.worker.clone(),
+                note: Note::DroppedOutput { lines },
+            });
         }
         let line = Line {
             worker: self.worker.clone(),
@@ -231,12 +233,12 @@ mod tests {
             let line = [vec![b'y'; 9_999], vec![b'\n']].concat();
             let mut file = std::fs::File::from(write);
             for _ in 0..2_000 {
-                std::io::Write::write_all(&mut file, &line).unwrap();
+                io::Write::write_all(&mut file, &line).unwrap();
             }
         });
         drain.run(read).await.unwrap();
         writer.join().unwrap();
-        let dropped = output.take_dropped();
+        let dropped = output.dropped.load(Ordering::Relaxed);
         assert!(dropped > 0);
         assert_eq!(output.last_lines().len(), LAST_LINES);
         let mut kept = 0_u64;

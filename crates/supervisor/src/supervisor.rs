@@ -8,11 +8,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use thiserror::Error;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 
 use crate::events::Event;
-use crate::identity::IdentityError;
-use crate::launch::LaunchError;
+use crate::guard::Guarded;
+use crate::identity::{Identity, IdentityError};
+use crate::launch::{Launch, LaunchError, Runtime};
+use crate::lifecycle::Policy;
 use crate::options::AppOptions;
+use crate::plan::Plan;
+use crate::socket::{Files, Owners};
+use crate::worker::{Shared, Wish, Worker};
+use crate::{count, strangers};
 
 /// What the supervisor finds around it: the program hands it everything, it reads nothing of its own.
 #[derive(Debug)]
@@ -117,10 +124,19 @@ impl Children {
     }
 }
 
-/// All apps and their workers.
+/// All apps and their workers. Dropping it kills every worker.
 #[derive(Debug)]
 pub struct Supervisor {
+    groups: Vec<Group>,
     children: Children,
+}
+
+/// The workers of one app.
+#[derive(Debug)]
+struct Group {
+    app: Arc<str>,
+    workers: u32,
+    wish: watch::Sender<Wish>,
 }
 
 impl Supervisor {
@@ -134,10 +150,27 @@ impl Supervisor {
         surroundings: Surroundings,
         events: UnboundedSender<Event>,
     ) -> Result<Self, StartError> {
-        let _ = (apps, surroundings, events);
-        Ok(Self {
-            children: Children::default(),
-        })
+        let mut prepared = Vec::new();
+        for (number, options) in apps.into_iter().enumerate() {
+            let plan = surroundings.plan(options)?;
+            let files = surroundings.files(number, &plan)?;
+            prepared.push((plan, files));
+        }
+        // Orphans of our workers become our children instead of init's, so that we can end them. Where the kernel
+        // refuses, they are init's, as always.
+        let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+        let children = Children::default();
+        tokio::spawn(strangers::reap(children.clone()));
+        let shared = Shared {
+            events,
+            children: children.clone(),
+            guarded: Guarded::new(surroundings.guard),
+        };
+        let groups = prepared
+            .into_iter()
+            .map(|(plan, files)| Group::start(&Arc::new(plan), files, &shared))
+            .collect();
+        Ok(Self { groups, children })
     }
 
     /// The registry of children we wait for.
@@ -147,18 +180,140 @@ impl Supervisor {
 
     /// The apps, with the number of workers each.
     pub fn apps(&self) -> Vec<(Arc<str>, u32)> {
-        Vec::new()
+        let apps = self.groups.iter();
+        apps.map(|group| (Arc::clone(&group.app), group.workers))
+            .collect()
     }
 
     /// Asks every worker of `app` to end: signal, `kill_timeout`, then the kernel ends the whole tree. Returns at once;
     /// `Event::Stopped` tells when each has ended. Unknown names and a second call do nothing.
     pub fn stop(&self, app: &str) {
-        let _ = app;
+        for group in self.groups.iter().filter(|group| &*group.app == app) {
+            group.wish(Wish::Stop);
+        }
     }
 
     /// Asks every worker of every app to end, and waits until all have.
-    pub async fn stop_all(&self) {}
+    pub async fn stop_all(&self) {
+        self.end_all(Wish::Stop).await;
+    }
 
     /// Ends every worker at once, without a word to it, and waits until all have ended: the answer to a second Ctrl-C.
-    pub async fn kill_all(&self) {}
+    pub async fn kill_all(&self) {
+        self.end_all(Wish::Kill).await;
+    }
+
+    async fn end_all(&self, wish: Wish) {
+        for group in &self.groups {
+            group.wish(wish);
+        }
+        for group in &self.groups {
+            group.wish.closed().await;
+        }
+    }
 }
+
+impl Group {
+    fn start(plan: &Arc<Plan>, files: Vec<Files>, shared: &Shared) -> Self {
+        let (wish, wishes) = watch::channel(Wish::Run);
+        for (index, files) in (0..).zip(files) {
+            let worker = Worker::new(
+                Arc::clone(plan),
+                index,
+                files,
+                shared.clone(),
+                wishes.clone(),
+            );
+            tokio::spawn(worker.live());
+        }
+        Self {
+            app: Arc::clone(&plan.app),
+            workers: plan.workers,
+            wish,
+        }
+    }
+
+    /// Wishes only grow: who was told to end now is not asked to end later.
+    fn wish(&self, wish: Wish) {
+        self.wish.send_if_modified(|current| {
+            let grows = wish > *current;
+            *current = wish.max(*current);
+            grows
+        });
+    }
+}
+
+impl Surroundings {
+    fn plan(&self, options: AppOptions) -> Result<Plan, StartError> {
+        let app = options.name.clone();
+        let cwd = options.cwd.as_ref();
+        let cwd = cwd.map_or_else(|| self.cwd.clone(), |cwd| self.cwd.join(cwd));
+        let mut environment = self.environment.clone();
+        let own = options.env.iter();
+        environment.extend(own.map(|(name, value)| (name.into(), value.into())));
+        let launch = Launch::resolve(&options.target, &environment, &cwd)
+            .map_err(|source| StartError::Launch { app: app.clone(), source })?;
+        let user = options.user.as_deref();
+        let identity = user
+            .map(|user| Identity::resolve(user, options.group.as_deref()))
+            .transpose()
+            .map_err(|source| StartError::Identity { app: app.clone(), source })?;
+        let policy = Policy {
+            start_timeout: options.start_timeout,
+            kill_timeout: options.kill_timeout,
+            ..Policy::default()
+        };
+        let plan = Plan {
+            workers: count::workers(options.workers),
+            app: app.as_str().into(),
+            launch,
+            identity,
+            environment,
+            preload: self.preload.clone(),
+            policy,
+            options,
+        };
+        plan.several_workers_need_ports_of_their_own()?;
+        Ok(plan)
+    }
+
+    fn files(&self, number: usize, plan: &Plan) -> Result<Vec<Files>, StartError> {
+        let owners = Owners {
+            worker: plan.identity,
+            gateway_group: self.gateway_group,
+        };
+        let name = folder_name(number, &plan.app);
+        (0..plan.workers)
+            .map(|index| Files::create(&self.sockets, &format!("{name}.{index}"), owners))
+            .collect()
+    }
+}
+
+impl Plan {
+    fn several_workers_need_ports_of_their_own(&self) -> Result<(), StartError> {
+        match (self.runtime(), self.options.port) {
+            (Runtime::Port | Runtime::Deno, Some(port)) if self.workers > 1 => {
+                Err(StartError::PortForMany {
+                    app: self.app.to_string(),
+                    port,
+                    workers: self.workers,
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A short name that cannot leave the folder or fill a socket path.
+fn folder_name(number: usize, app: &str) -> String {
+    let usual = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if (1..=16).contains(&app.len()) && app.bytes().all(usual) {
+        app.to_owned()
+    } else {
+        format!("app{number}")
+    }
+}
+
+#[cfg(test)]
+#[path = "supervisor_tests.rs"]
+mod tests;

@@ -1,6 +1,10 @@
 //! The preload script that gives unmodified Node apps their worker socket, and the environment it needs. The script
 //! decides nothing about traffic.
 
+pub(crate) mod environment;
+pub(crate) mod message;
+pub(crate) mod speech;
+
 use std::io;
 use std::path::{Path, PathBuf};
 

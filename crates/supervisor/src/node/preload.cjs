@@ -174,7 +174,8 @@
       else delete process.env.NODE_OPTIONS;
     }
     for (const name of Object.keys(process.env)) {
-      if (name.startsWith('MAINSTAY_')) delete process.env[name];
+      // The mark of the tree stays: by it the processes below are found at the end.
+      if (name.startsWith('MAINSTAY_') && name !== 'MAINSTAY_TREE') delete process.env[name];
     }
   }
 

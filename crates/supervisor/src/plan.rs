@@ -1,0 +1,234 @@
+//! From an app's options to the exact process of one start: words, environment, descriptors. Starts nothing.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::identity::Identity;
+use crate::launch::{Launch, Runtime, plain_words};
+use crate::lifecycle::Policy;
+use crate::node::environment::{
+    NODE_OPTIONS, OWN_OPTIONS, merge, merge_into_words, own_options, shift_inspector,
+};
+use crate::options::AppOptions;
+use crate::ports;
+use crate::process::Spawn;
+use crate::ready::Expected;
+use crate::socket::Files;
+use crate::tree::MARK;
+
+/// Everything about an app that does not change from start to start.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) app: Arc<str>,
+    pub(crate) options: AppOptions,
+    pub(crate) launch: Launch,
+    pub(crate) workers: u32,
+    pub(crate) identity: Option<Identity>,
+    /// The program's, with the app's own over it.
+    pub(crate) environment: BTreeMap<OsString, OsString>,
+    pub(crate) preload: PathBuf,
+    pub(crate) policy: Policy,
+}
+
+/// One start, ready to go.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) spawn: Spawn,
+    pub(crate) expected: Expected,
+    pub(crate) mark: String,
+    /// What a Node worker speaks through.
+    pub(crate) speech: Option<Speech>,
+}
+
+/// Our ends of a Node worker's two ways to speak.
+#[derive(Debug)]
+pub(crate) struct Speech {
+    /// The preload's FIFO.
+    pub(crate) control: OwnedFd,
+    /// The other end of `NODE_CHANNEL_FD`.
+    pub(crate) channel: StdUnixStream,
+}
+
+/// Different for every start, also over an upgrade of the program, which keeps its process id.
+fn nonce() -> u128 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.unwrap_or_default().as_micros()
+}
+
+type Variables = BTreeMap<OsString, OsString>;
+
+impl Plan {
+    /// How workers of this app are told where to listen.
+    pub(crate) fn runtime(&self) -> Runtime {
+        if self.options.listen_fds {
+            Runtime::ListenFds
+        } else {
+            self.launch.runtime
+        }
+    }
+
+    /// Prepares start number `start` of worker `index`.
+    pub(crate) fn prepare(&self, index: u32, start: u32, files: &Files) -> io::Result<Prepared> {
+        let mut words = self.launch.words.clone();
+        let mut env = self.common_environment();
+        let mark = format!("{}.{}.{index}.{start}", nonce(), self.app);
+        set(&mut env, MARK, &mark);
+        let mut descriptors = Vec::new();
+        let mut speech = None;
+        let expected = match self.runtime() {
+            Runtime::Node => {
+                let (control_path, control) = files.control(start)?;
+                let (ours, theirs) = StdUnixStream::pair()?;
+                ours.set_nonblocking(true)?;
+                descriptors.push((theirs.into(), FIRST));
+                speech = Some(Speech {
+                    control,
+                    channel: ours,
+                });
+                let socket = files.socket(start);
+                env.insert("MAINSTAY_CONTROL_PATH".into(), control_path.into());
+                env.insert("MAINSTAY_LISTEN_PATH".into(), socket.clone().into());
+                self.node_environment(index, &mut env, &mut words);
+                Expected::Said(socket)
+            }
+            Runtime::ListenFds => {
+                let listener = files.bind(start)?;
+                descriptors.push((listener.try_clone()?.into(), FIRST));
+                set(&mut env, "LISTEN_FDS", "1");
+                set(&mut env, "LISTEN_FDNAMES", "http");
+                words = with_listen_pid(words);
+                Expected::Accepted(listener, files.socket(start))
+            }
+            Runtime::Deno => {
+                let port = self.port(&mut env)?;
+                set(&mut env, "DENO_SERVE_ADDRESS", &format!("tcp:127.0.0.1:{port}"));
+                Expected::Port(port)
+            }
+            Runtime::Port => Expected::Port(self.port(&mut env)?),
+        };
+        let mut words = words.into_iter().map(OsString::from);
+        let mut spawn = Spawn::new(words.next().unwrap_or_default());
+        spawn.arguments = words.collect();
+        spawn.env = env.into_iter().collect();
+        spawn.cwd = Some(self.launch.cwd.clone());
+        spawn.identity = self.identity;
+        spawn.descriptors = descriptors;
+        Ok(Prepared {
+            spawn,
+            expected,
+            mark,
+            speech,
+        })
+    }
+
+    /// Whose sockets and instance we are is nobody's business below; theirs is theirs.
+    fn common_environment(&self) -> Variables {
+        const OURS: [&str; 6] = [
+            "LISTEN_FDS",
+            "LISTEN_PID",
+            "LISTEN_FDNAMES",
+            "NOTIFY_SOCKET",
+            "NODE_CHANNEL_FD",
+            "NODE_UNIQUE_ID",
+        ];
+        let mut env = self.environment.clone();
+        env.retain(|name, _| {
+            let name = name.to_string_lossy();
+            !name.starts_with("MAINSTAY_") && !OURS.contains(&&*name)
+        });
+        for (name, value) in &self.launch.variables {
+            if !self.options.env.contains_key(name) {
+                set(&mut env, name, value);
+            }
+        }
+        if !self.launch.path_prefix.is_empty() {
+            let old = env.get(OsStr::new("PATH")).cloned().unwrap_or_default();
+            let folders = self.launch.path_prefix.iter().cloned();
+            // A folder with a colon in its name cannot be on a PATH at all; then the old one stays.
+            if let Ok(path) = std::env::join_paths(folders.chain(std::env::split_paths(&old))) {
+                env.insert("PATH".into(), path);
+            }
+        }
+        env
+    }
+
+    fn node_environment(&self, index: u32, env: &mut Variables, words: &mut [String]) {
+        let own = own_options(&self.preload);
+        let theirs = env
+            .get(OsStr::new(NODE_OPTIONS))
+            .and_then(|value| value.to_str())
+            .unwrap_or_default();
+        let theirs = shift_inspector(theirs, index);
+        for word in words.iter_mut() {
+            *word = shift_inspector(word, index);
+        }
+        merge_into_words(words, &own);
+        set(env, NODE_OPTIONS, &merge(&own, &theirs));
+        set(env, OWN_OPTIONS, &own);
+        set(env, "MAINSTAY_WORKER", &index.to_string());
+        set(env, "MAINSTAY_WORKERS", &self.workers.to_string());
+        set(env, "NODE_CHANNEL_FD", &FIRST.to_string());
+        // PM2's number of a worker; apps use it for "only on the first one".
+        set(env, "NODE_APP_INSTANCE", &index.to_string());
+        if let Some(port) = self.options.port {
+            set(env, "MAINSTAY_PORT", &port.to_string());
+            set(env, "PORT", &port.to_string());
+        }
+    }
+
+    /// The port of this start, told in every variable that is read for it.
+    fn port(&self, env: &mut Variables) -> io::Result<u16> {
+        let port = match self.options.port {
+            Some(port) => match ports::taken(port) {
+                Some(reason) => return Err(io::Error::other(reason)),
+                None => port,
+            },
+            None => ports::free()?,
+        };
+        // uvicorn and flask do not read PORT, but a variable of their own.
+        for name in ["PORT", "UVICORN_PORT", "FLASK_RUN_PORT"] {
+            set(env, name, &port.to_string());
+        }
+        Ok(port)
+    }
+}
+
+/// The first descriptor after the standard streams: systemd's protocol demands it, Node's does not care.
+const FIRST: i32 = 3;
+
+fn set(env: &mut Variables, name: &str, value: &str) {
+    env.insert(name.into(), value.into());
+}
+
+/// `LISTEN_PID` must be the id of the process that reads it, which is known only after the fork: a shell that becomes
+/// the program knows.
+fn with_listen_pid(words: Vec<String>) -> Vec<String> {
+    let words = match words.as_slice() {
+        // A shell between us and the program would have an id of its own.
+        [shell, flag, text] if shell == "sh" && flag == "-c" => plain_words(text).unwrap_or(words),
+        _ => words,
+    };
+    let shim = ["sh", "-c", "export LISTEN_PID=$$; exec \"$@\"", "sh"];
+    shim.into_iter().map(str::to_owned).chain(words).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listen_pid_is_set_by_whoever_becomes_the_program() {
+        let words = |text: &[&str]| text.iter().map(|word| (*word).to_owned()).collect();
+        let direct = with_listen_pid(words(&["gunicorn", "app:app"]));
+        assert_eq!(direct[4..], ["gunicorn", "app:app"]);
+        let simple = with_listen_pid(words(&["sh", "-c", "gunicorn app:app"]));
+        assert_eq!(simple[4..], ["gunicorn", "app:app"]);
+        let shell = with_listen_pid(words(&["sh", "-c", "a && gunicorn app:app"]));
+        assert_eq!(shell[4..], ["sh", "-c", "a && gunicorn app:app"]);
+    }
+}

@@ -1,0 +1,97 @@
+//! When a worker is ready: what is waited for, and how it is noticed. Sends no request.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until};
+
+use crate::events::Endpoint;
+use crate::ports;
+use crate::tree::Tree;
+
+/// How a worker becomes reachable.
+#[derive(Debug)]
+pub(crate) enum Expected {
+    /// It says so itself (Node with the preload script), on this socket.
+    Said(PathBuf),
+    /// It listens on this loopback port.
+    Port(u16),
+    /// It accepts from this socket of ours, reachable by this path.
+    Accepted(UnixListener, PathBuf),
+}
+
+/// What was found by looking.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// It answers here.
+    Here(Endpoint),
+    /// It listens on these ports instead of the one it was given.
+    Elsewhere(Vec<u16>),
+}
+
+/// A slow look is no use to anybody; a fast one costs CPU the app needs for starting.
+const FIRST_LOOK: Duration = Duration::from_millis(10);
+const LAST_LOOK: Duration = Duration::from_millis(100);
+
+/// How long a worker may be without its port before we look where else it listens.
+const LOOK_ELSEWHERE_AFTER: Duration = Duration::from_secs(2);
+
+/// Looks until the worker is reachable. Never ends for a worker that says so itself.
+pub(crate) async fn look(expected: Expected, tree: Tree) -> Found {
+    match expected {
+        Expected::Said(_) => std::future::pending().await,
+        Expected::Port(port) => look_at_port(port, &tree).await,
+        Expected::Accepted(listener, path) => {
+            look_at_queue(&listener, &path).await;
+            // Our copy is closed here: from now on a dead worker refuses connections at once.
+            drop(listener);
+            Found::Here(Endpoint::Unix(path))
+        }
+    }
+}
+
+async fn look_at_port(port: u16, tree: &Tree) -> Found {
+    let started = Instant::now();
+    let mut pause = FIRST_LOOK;
+    let mut looked_elsewhere = started + LOOK_ELSEWHERE_AFTER;
+    loop {
+        for address in [
+            IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ] {
+            let address = SocketAddr::new(address, port);
+            if TcpStream::connect(address).await.is_ok() {
+                return Found::Here(Endpoint::Tcp(address));
+            }
+        }
+        if Instant::now() >= looked_elsewhere {
+            let ports = ports::of_processes(&tree.members());
+            if !ports.is_empty() && !ports.contains(&port) {
+                return Found::Elsewhere(ports);
+            }
+            looked_elsewhere = Instant::now() + LOOK_ELSEWHERE_AFTER;
+        }
+        sleep_until(Instant::now() + pause).await;
+        pause = (pause * 2).min(LAST_LOOK);
+    }
+}
+
+/// A connection of ours waits in the socket's queue until the worker accepts it; then the queue is empty again. Seen from
+/// outside, without a byte sent.
+async fn look_at_queue(listener: &UnixListener, path: &std::path::Path) {
+    let mut pause = FIRST_LOOK;
+    let probe = UnixStream::connect(path);
+    while probe.is_ok() && has_waiting(listener) {
+        sleep_until(Instant::now() + pause).await;
+        pause = (pause * 2).min(LAST_LOOK);
+    }
+}
+
+fn has_waiting(listener: &UnixListener) -> bool {
+    let mut sets = [PollFd::new(listener, PollFlags::IN)];
+    poll(&mut sets, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+}

@@ -1,0 +1,213 @@
+//! One running process of a worker: its ears, its output, and its end with everything that came of it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::Signal as RawSignal;
+use tokio::io::unix::AsyncFd;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::events::{Event, WorkerId};
+use crate::node::speech::Ear;
+use crate::os::readable;
+use crate::output::{Drain, Output, Stream};
+use crate::plan::Prepared;
+use crate::process::{Exit, Process};
+use crate::ready::{Expected, Found, look};
+use crate::tree::{Tree, descends, handle};
+use tokio::sync::mpsc::UnboundedSender;
+
+/// How long what is left of a tree may take between `SIGTERM` and `SIGKILL`, once its head is gone.
+const REST_GRACE: Duration = Duration::from_secs(1);
+
+/// How long output may still come once every process is gone; only a pipe in strange hands takes longer.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+type Look = std::pin::Pin<Box<dyn Future<Output = Found> + Send>>;
+
+/// A process that was started for a worker.
+pub(crate) struct Running {
+    pub(crate) process: Process,
+    pub(crate) started: Instant,
+    /// Which start of the worker this is.
+    pub(crate) start: u32,
+    pub(crate) ear: Option<Ear>,
+    pub(crate) look: Look,
+    tree: Tree,
+    drains: Vec<JoinHandle<io::Result<()>>>,
+    /// The process that listens, when it is not the first one.
+    listener: Option<AsyncFd<std::os::fd::OwnedFd>>,
+    /// A shell passes no signal on.
+    headed_by_shell: bool,
+}
+
+/// What happens to a running process by itself.
+pub(crate) enum Happened {
+    Said(crate::node::speech::Said),
+    Found(Found),
+    Ended,
+}
+
+impl Running {
+    /// Starts what was prepared, with its output going to `events`.
+    pub(crate) fn start(
+        prepared: Prepared,
+        start: u32,
+        worker: &WorkerId,
+        output: &Arc<Output>,
+        events: &UnboundedSender<Event>,
+    ) -> io::Result<Self> {
+        let mut spawn = prepared.spawn;
+        let ear = prepared.speech.map(Ear::open).transpose()?;
+        let headed_by_shell =
+            spawn.program == "sh" && !matches!(prepared.expected, Expected::Accepted(..));
+        let mut drains = Vec::new();
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+            match stream {
+                Stream::Stdout => spawn.stdout = Some(write),
+                Stream::Stderr => spawn.stderr = Some(write),
+            }
+            let drain = Drain {
+                worker: worker.clone(),
+                stream,
+                output: Arc::clone(output),
+                events: events.clone(),
+            };
+            drains.push(tokio::spawn(drain.run(read)));
+        }
+        let process = match spawn.start() {
+            Ok(process) => process,
+            Err(error) => {
+                drains.iter().for_each(JoinHandle::abort);
+                return Err(error);
+            }
+        };
+        let tree = Tree {
+            group: process.id(),
+            mark: prepared.mark,
+        };
+        Ok(Self {
+            look: Box::pin(look(prepared.expected, tree.clone())),
+            process,
+            started: Instant::now(),
+            start,
+            ear,
+            tree,
+            drains,
+            listener: None,
+            headed_by_shell,
+        })
+    }
+
+    /// The next thing that happens. Cancel-safe.
+    pub(crate) async fn happening(&mut self, looking: Looking) -> Happened {
+        loop {
+            tokio::select! {
+                biased;
+                said = hear(&mut self.ear) => match said {
+                    Some(said) => return Happened::Said(said),
+                    None => self.ear = None,
+                },
+                _ = self.process.ended() => return Happened::Ended,
+                () = listener_ended(self.listener.as_ref()) => {
+                    self.listener = None;
+                    // What listened is gone; whatever started it has no reason to stay.
+                    self.process.signal_group(RawSignal::TERM);
+                }
+                found = &mut self.look, if looking == Looking::Yes => return Happened::Found(found),
+            }
+        }
+    }
+
+    /// Believes that process `pid` listens, if it came of this start; the first process otherwise.
+    pub(crate) fn listener(&self, pid: u32) -> u32 {
+        if pid != self.process.id() && descends(pid, self.tree.group) {
+            pid
+        } else {
+            self.process.id()
+        }
+    }
+
+    /// Asks it to end: the process that listens first, the others when that one is gone.
+    pub(crate) fn ask_to_end(&mut self, signal: RawSignal, listener: Option<u32>) {
+        let apart = listener.filter(|pid| *pid != self.process.id() && self.tree.owns(*pid));
+        match apart.and_then(handle) {
+            Some(handle) => {
+                let _ = rustix::process::pidfd_send_signal(&handle, signal);
+                self.listener = readable(handle).ok();
+            }
+            None if self.headed_by_shell => self.process.signal_group(signal),
+            None => self.process.signal(signal),
+        }
+    }
+
+    /// Ends all of it, at once.
+    pub(crate) fn kill(&self) {
+        self.process.signal_group(RawSignal::KILL);
+        self.tree.signal(RawSignal::KILL);
+    }
+
+    /// The end: takes the rest of the tree down, reads the last words, reaps. The first process is a zombie until the
+    /// last line, so that its number stays the group's.
+    pub(crate) async fn finish(mut self) -> Exit {
+        end_rest(&self.tree).await;
+        for mut drain in std::mem::take(&mut self.drains) {
+            if timeout(LAST_WORDS, &mut drain).await.is_err() {
+                drain.abort();
+            }
+        }
+        self.process.wait().await.unwrap_or(Exit::Unknown)
+    }
+
+    /// The first process, which is also the group.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+}
+
+async fn end_rest(tree: &Tree) {
+    if tree.members().is_empty() {
+        return;
+    }
+    tree.signal(RawSignal::TERM);
+    let deadline = Instant::now() + REST_GRACE;
+    let mut signal = None;
+    loop {
+        if tree.members().is_empty() || Instant::now() >= deadline + REST_GRACE {
+            return;
+        }
+        if Instant::now() >= deadline {
+            signal = Some(RawSignal::KILL);
+        }
+        if let Some(signal) = signal {
+            tree.signal(signal);
+        }
+        sleep_until(Instant::now() + Duration::from_millis(20)).await;
+    }
+}
+
+/// Whether readiness is still looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Looking {
+    Yes,
+    No,
+}
+
+async fn hear(ear: &mut Option<Ear>) -> Option<crate::node::speech::Said> {
+    match ear {
+        Some(ear) => ear.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn listener_ended(listener: Option<&AsyncFd<std::os::fd::OwnedFd>>) {
+    match listener {
+        Some(listener) => {
+            let _ = listener.readable().await;
+        }
+        None => std::future::pending().await,
+    }
+}

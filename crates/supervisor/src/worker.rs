@@ -1,0 +1,427 @@
+//! Drives one worker through its life: `lifecycle` decides, this acts. One task per worker.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use crate::events::{Cause, Endpoint, Event, Failure, Note, ReadyWorker, ServerKind, WorkerId};
+use crate::guard::Guarded;
+use crate::hint::hint;
+use crate::lifecycle::{self, Action, State, step};
+use crate::node::message::Message;
+use crate::node::speech::Said;
+use crate::options::Ready;
+use crate::output::Output;
+use crate::plan::Plan;
+use crate::process::Exit;
+use crate::ready::Found;
+use crate::running::{Happened, Looking, Running};
+use crate::socket::Files;
+use crate::supervisor::Children;
+
+/// What the rest of the program wants of a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wish {
+    Run,
+    Stop,
+    Kill,
+}
+
+/// What all workers share with the rest of the program.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    pub(crate) events: UnboundedSender<Event>,
+    pub(crate) children: Children,
+    pub(crate) guarded: Guarded,
+}
+
+/// One worker, from its first start to its last end.
+pub(crate) struct Worker {
+    id: WorkerId,
+    plan: Arc<Plan>,
+    files: Files,
+    shared: Shared,
+    wishes: watch::Receiver<Wish>,
+    output: Arc<Output>,
+    starts: u32,
+    running: Option<Running>,
+    timer: Option<Instant>,
+    /// What is known of the present start.
+    heard: Heard,
+    exit: Option<Exit>,
+    uptime: Duration,
+    /// Why there was no process, or why it was killed.
+    cause: Option<Cause>,
+    ever_ready: bool,
+    failure_told: bool,
+}
+
+/// What a start has told so far.
+#[derive(Debug, Default)]
+struct Heard {
+    ready_word: bool,
+    listening: Option<Listening>,
+    announced: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Listening {
+    pid: u32,
+    endpoint: Endpoint,
+    port: Option<u16>,
+    address: Option<String>,
+    server: Option<ServerKind>,
+    trust: Option<bool>,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        plan: Arc<Plan>,
+        index: u32,
+        files: Files,
+        shared: Shared,
+        wishes: watch::Receiver<Wish>,
+    ) -> Self {
+        let app = Arc::clone(&plan.app);
+        Self {
+            id: WorkerId { app, index },
+            plan,
+            files,
+            shared,
+            wishes,
+            output: Arc::default(),
+            starts: 0,
+            running: None,
+            timer: None,
+            heard: Heard::default(),
+            exit: None,
+            uptime: Duration::ZERO,
+            cause: None,
+            ever_ready: false,
+            failure_told: false,
+        }
+    }
+
+    /// Lives until it is stopped.
+    pub(crate) async fn live(mut self) {
+        let mut state = State::New;
+        let mut pending = VecDeque::from([lifecycle::Event::Start]);
+        while state != State::Stopped {
+            let event = match pending.pop_front() {
+                Some(event) => event,
+                None => self.next_event().await,
+            };
+            let (next, actions) = step(state, event, &self.plan.policy);
+            state = next;
+            for action in actions {
+                pending.extend(self.act(action));
+            }
+        }
+    }
+
+    /// Does what was decided; what comes of it at once is the next event.
+    fn act(&mut self, action: Action) -> Option<lifecycle::Event> {
+        match action {
+            Action::Spawn => return self.spawn(),
+            Action::SetTimer(time) => self.timer = Some(Instant::now() + time),
+            Action::ClearTimer => self.timer = None,
+            Action::Announce => self.announce(),
+            Action::ReportEnd(pause) => self.report_end(pause),
+            Action::ReportTimeout => self.report_timeout(),
+            Action::Signal => {
+                let listener = self.heard.listening.as_ref().map(|heard| heard.pid);
+                if let Some(running) = &mut self.running {
+                    running.ask_to_end(self.plan.options.kill_signal.raw(), listener);
+                }
+            }
+            Action::Kill => {
+                if let Some(running) = &self.running {
+                    running.kill();
+                }
+            }
+            Action::Finish => self.tell(Event::Stopped {
+                worker: self.id.clone(),
+                exit: self.exit,
+            }),
+        }
+        None
+    }
+
+    fn spawn(&mut self) -> Option<lifecycle::Event> {
+        self.starts = self.starts.wrapping_add(1);
+        self.heard = Heard::default();
+        self.exit = None;
+        self.cause = None;
+        self.output.begin();
+        let prepared = self.plan.prepare(self.id.index, self.starts, &self.files);
+        let program = prepared
+            .as_ref()
+            .map(|prepared| prepared.spawn.program.to_string_lossy().into_owned());
+        let program = program.unwrap_or_default();
+        let started = prepared.and_then(|prepared| {
+            let (output, events) = (&self.output, &self.shared.events);
+            Running::start(prepared, self.starts, &self.id, output, events)
+        });
+        match started {
+            Ok(running) => {
+                let pid = running.id();
+                self.shared.children.register(pid);
+                self.shared.guarded.add(pid);
+                self.running = Some(running);
+                self.tell(Event::Started {
+                    worker: self.id.clone(),
+                    pid,
+                });
+                None
+            }
+            Err(error) => {
+                self.files.remove(self.starts);
+                self.cause = Some(Cause::NotStarted(not_started(&program, &error)));
+                Some(lifecycle::Event::NotStarted)
+            }
+        }
+    }
+
+    /// Waits for whatever comes first: a wish, the timer, something said, found or ended.
+    async fn next_event(&mut self) -> lifecycle::Event {
+        loop {
+            let happened = {
+                let looking = if self.heard.listening.is_none() {
+                    Looking::Yes
+                } else {
+                    Looking::No
+                };
+                tokio::select! {
+                    biased;
+                    wish = wished(&mut self.wishes) => return wish,
+                    () = run_out(self.timer) => {
+                        self.timer = None;
+                        return lifecycle::Event::TimedOut;
+                    }
+                    happened = happening(&mut self.running, looking) => happened,
+                }
+            };
+            let event = match happened {
+                Happened::Said(Said::Ready) => {
+                    self.heard.ready_word = true;
+                    self.came_up()
+                }
+                Happened::Said(Said::Message(message)) => self.hear(message),
+                Happened::Found(found) => self.find(found),
+                Happened::Ended => Some(self.end().await),
+            };
+            if let Some(event) = event {
+                return event;
+            }
+        }
+    }
+
+    fn hear(&mut self, message: Message) -> Option<lifecycle::Event> {
+        match message {
+            Message::Listening {
+                pid,
+                port,
+                address,
+                server,
+                trust,
+            } => {
+                let running = self.running.as_ref()?;
+                self.heard.listening = Some(Listening {
+                    pid: running.listener(pid),
+                    endpoint: Endpoint::Unix(self.files.socket(running.start)),
+                    port: Some(port),
+                    address: Some(address),
+                    server: Some(server),
+                    trust,
+                });
+                self.came_up()
+            }
+            Message::ExtraPort { port, given_up } => self.note(Note::ExtraPort { port, given_up }),
+            Message::RandomPort => self.note(Note::RandomPort),
+            Message::Refused { port, server } => self.note(Note::RefusedServer { port, server }),
+            Message::Cluster => self.note(Note::OwnCluster),
+            Message::Stats(stats) => {
+                self.tell(Event::Stats {
+                    worker: self.id.clone(),
+                    stats,
+                });
+                None
+            }
+        }
+    }
+
+    fn find(&mut self, found: Found) -> Option<lifecycle::Event> {
+        let pid = self.running.as_ref()?.id();
+        let endpoint = match found {
+            Found::Here(endpoint) => endpoint,
+            Found::Elsewhere(ports) => return self.find_elsewhere(ports),
+        };
+        self.heard.listening = Some(Listening {
+            pid,
+            endpoint,
+            port: self.plan.options.port,
+            address: None,
+            server: None,
+            trust: None,
+        });
+        self.came_up()
+    }
+
+    /// A hard-coded port is where a single worker may stay; several cannot share it.
+    fn find_elsewhere(&mut self, ports: Vec<u16>) -> Option<lifecycle::Event> {
+        let pid = self.running.as_ref()?.id();
+        if let ([port], 1) = (ports.as_slice(), self.plan.workers) {
+            self.heard.listening = Some(Listening {
+                pid,
+                endpoint: Endpoint::Tcp((std::net::Ipv4Addr::LOCALHOST, *port).into()),
+                port: Some(*port),
+                address: None,
+                server: None,
+                trust: None,
+            });
+            let _ = self.note(Note::OwnPort { port: *port });
+            return self.came_up();
+        }
+        self.cause = Some(Cause::Elsewhere(ports));
+        Some(lifecycle::Event::TimedOut)
+    }
+
+    fn came_up(&self) -> Option<lifecycle::Event> {
+        let word = self.heard.ready_word || self.plan.options.ready != Ready::Message;
+        let up = self.heard.listening.is_some() && word && !self.heard.announced;
+        up.then_some(lifecycle::Event::CameUp)
+    }
+
+    fn announce(&mut self) {
+        let (Some(running), Some(heard)) = (&self.running, self.heard.listening.clone()) else {
+            return;
+        };
+        self.heard.announced = true;
+        self.ever_ready = true;
+        self.tell(Event::Ready(Box::new(ReadyWorker {
+            worker: self.id.clone(),
+            pid: heard.pid,
+            endpoint: heard.endpoint,
+            port_asked: heard.port,
+            address_asked: heard.address,
+            server: heard.server,
+            trusts_loopback: heard.trust,
+            took: running.started.elapsed(),
+        })));
+    }
+
+    async fn end(&mut self) -> lifecycle::Event {
+        if let Some(running) = self.running.take() {
+            let (pid, start) = (running.id(), running.start);
+            self.uptime = running.started.elapsed();
+            let exit = running.finish().await;
+            self.shared.children.forget(pid);
+            self.shared.guarded.remove(pid);
+            self.files.remove(start);
+            self.exit = Some(exit);
+        }
+        lifecycle::Event::Ended
+    }
+
+    fn report_end(&mut self, restart_in: Duration) {
+        let exit = self.exit.unwrap_or(Exit::Unknown);
+        let cause = self.cause.take().unwrap_or(Cause::Ended(exit));
+        if !self.ever_ready {
+            self.fail(cause.clone());
+        }
+        if matches!(cause, Cause::NotStarted(_)) {
+            return; // nothing has ended
+        }
+        let last_lines = self.output.last_lines();
+        self.tell(Event::Exited {
+            worker: self.id.clone(),
+            exit,
+            uptime: self.uptime,
+            was_ready: self.heard.announced,
+            hint: hint(&last_lines, Some(exit)),
+            last_lines,
+            restart_in,
+        });
+    }
+
+    fn report_timeout(&mut self) {
+        let limit = self.plan.options.start_timeout;
+        self.cause.get_or_insert(Cause::TimedOut(limit));
+    }
+
+    /// Told once per worker: who waits for the first start wants to know, who sees a crash loop is told by `Exited`.
+    fn fail(&mut self, cause: Cause) {
+        if std::mem::replace(&mut self.failure_told, true) {
+            return;
+        }
+        let last_lines = self.output.last_lines();
+        let exit = match &cause {
+            Cause::Ended(exit) => Some(*exit),
+            _ => None,
+        };
+        self.tell(Event::Failed(Box::new(Failure {
+            worker: self.id.clone(),
+            hint: hint(&last_lines, exit),
+            cause,
+            last_lines,
+        })));
+    }
+
+    fn note(&self, note: Note) -> Option<lifecycle::Event> {
+        self.tell(Event::Note {
+            worker: self.id.clone(),
+            note,
+        });
+        None
+    }
+
+    /// Nobody listens any more only when the program ends.
+    fn tell(&self, event: Event) {
+        let _ = self.shared.events.send(event);
+    }
+}
+
+fn not_started(program: &str, error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound if !program.is_empty() => format!(
+            "cannot start `{program}`: there is no such program; is it installed, and on the PATH?"
+        ),
+        std::io::ErrorKind::PermissionDenied if !program.is_empty() => format!(
+            "cannot start `{program}`: {error}; is it executable, and may this user run it?"
+        ),
+        std::io::ErrorKind::Other => error.to_string(),
+        _ => format!("cannot start `{program}`: {error}"),
+    }
+}
+
+async fn happening(running: &mut Option<Running>, looking: Looking) -> Happened {
+    match running {
+        Some(running) => running.happening(looking).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn run_out(timer: Option<Instant>) {
+    match timer {
+        Some(timer) => sleep_until(timer).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The next wish; when nobody can wish any more, the end.
+async fn wished(wishes: &mut watch::Receiver<Wish>) -> lifecycle::Event {
+    loop {
+        if wishes.changed().await.is_err() {
+            return lifecycle::Event::Kill;
+        }
+        match *wishes.borrow_and_update() {
+            Wish::Run => {}
+            Wish::Stop => return lifecycle::Event::Stop,
+            Wish::Kill => return lifecycle::Event::Kill,
+        }
+    }
+}
