@@ -23,7 +23,7 @@ pub(crate) fn all(settings: &Settings, report: &Report<'_>) {
 fn names_are_unique(settings: &Settings, report: &Report<'_>) {
     for upstream in &settings.upstreams {
         let name = &upstream.name;
-        if settings.apps.iter().any(|app| app.name == *name) {
+        if settings.apps.iter().any(|app| app.name() == name) {
             report.push_about(
                 &format!("upstream.{name}"),
                 Problem::new(format!("`{name}` is an app and an upstream"))
@@ -166,7 +166,7 @@ fn listeners<'a>(settings: &'a Settings, report: &Report<'_>) -> Vec<(String, &'
         .map(|address| ("listen.observe".to_owned(), address));
     let apps = settings.apps.iter().filter_map(|app| {
         let address = app.listen.as_ref()?;
-        Some((format!("app.{}.listen", app.name), address))
+        Some((format!("app.{}.listen", app.name()), address))
     });
     http.chain(observe).chain(apps).collect()
 }

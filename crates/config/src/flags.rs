@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use mainstay_supervisor::launch::Target;
 
 /// The flags that change settings. Each holds the text as typed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,16 +26,4 @@ pub struct Flags {
     pub upstream: Option<String>,
     /// What to run, when it was named.
     pub target: Option<Target>,
-}
-
-/// What an app is started from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Target {
-    /// One string, as typed at a prompt.
-    Command(String),
-    /// Program and arguments, never seen by a shell.
-    Arguments(Vec<String>),
-    /// A file, or a folder with a `package.json`.
-    Path(PathBuf),
 }

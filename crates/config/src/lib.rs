@@ -22,15 +22,15 @@ mod source;
 mod value;
 mod word;
 
-pub use flags::{Flags, Target};
+pub use flags::Flags;
 pub use key::{Key, Section};
 pub use load::{Loaded, explain, load};
 pub use origin::{Origin, Origins};
 pub use reference::reference;
 pub use render::{Style, render};
 pub use sections::{
-    AppSettings, Layer, Limits, ListenSettings, LogSettings, Preset, Ready, RouteSettings,
-    Timeouts, UpstreamSettings, Workers,
+    AppSettings, Layer, Limits, ListenSettings, LogSettings, Preset, RouteSettings, Timeouts,
+    UpstreamSettings,
 };
 pub use settings::Settings;
 pub use source::{SourceFile, Sources};

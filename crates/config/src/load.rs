@@ -78,7 +78,7 @@ fn resolve_paths(settings: &mut Settings, base: &Path) {
         }
     }
     for app in &mut settings.apps {
-        resolve(&mut app.cwd);
+        app.options.cwd.iter_mut().for_each(resolve);
         if let Some(Address::Unix(path)) = &mut app.listen {
             resolve(path);
         }

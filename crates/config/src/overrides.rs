@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use mainstay_supervisor::launch::Target;
+use mainstay_supervisor::options::Workers;
 use mainstay_values::{Address, Problem, nearest};
 
-use crate::flags::{Flags, Target};
+use crate::flags::Flags;
 use crate::origin::Origin;
 use crate::reader::{is_name, not_a_name};
 use crate::report::Report;
-use crate::sections::{AppSettings, Layer, Preset, UpstreamSettings, Workers};
+use crate::sections::{AppSettings, Layer, Preset, UpstreamSettings};
 use crate::settings::Settings;
 use crate::source::Sources;
 use crate::value::Value;
@@ -168,8 +170,8 @@ pub(crate) fn add_app(settings: &mut Settings, sources: &Sources, report: &Repor
             settings.apps.push(app);
         }
         [app] => {
-            app.target = target.clone();
-            app.cwd.clone_from(&sources.folder);
+            app.options.target = target.clone();
+            app.options.cwd = Some(sources.folder.clone());
         }
         several => {
             let count = several.len();
@@ -180,9 +182,9 @@ pub(crate) fn add_app(settings: &mut Settings, sources: &Sources, report: &Repor
         }
     }
     if let [app] = settings.apps.as_slice() {
-        report.set_origin(format!("app.{}", app.name), flag_origin("run", &typed));
+        report.set_origin(format!("app.{}", app.name()), flag_origin("run", &typed));
         report.set_origin(
-            format!("app.{}.command", app.name),
+            format!("app.{}.command", app.name()),
             flag_origin("run", &typed),
         );
     }
@@ -251,8 +253,8 @@ fn set_workers(settings: &mut Settings, text: &str, written: Written) -> Result<
     let workers: Workers = written.value(text)?;
     match settings.apps.as_mut_slice() {
         [app] => {
-            app.workers = workers;
-            Ok(format!("app.{}.workers", app.name))
+            app.options.workers = workers;
+            Ok(format!("app.{}.workers", app.name()))
         }
         [] => Err(
             Problem::new(format!("`{}` has no app to apply to", written.0))
@@ -261,7 +263,7 @@ fn set_workers(settings: &mut Settings, text: &str, written: Written) -> Result<
         several => {
             let names: Vec<String> = several
                 .iter()
-                .map(|app| format!("[app.{}]", app.name))
+                .map(|app| format!("[app.{}]", app.name()))
                 .collect();
             Err(
                 Problem::new(format!("`{}` does not say for which app", written.0))

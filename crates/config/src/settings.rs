@@ -67,8 +67,19 @@ impl Settings {
 
     /// Names of all apps, then of all upstreams: what the pipeline counts its targets by.
     pub fn targets(&self) -> impl Iterator<Item = &str> {
-        let apps = self.apps.iter().map(|app| app.name.as_str());
+        let apps = self.apps.iter().map(AppSettings::name);
         apps.chain(self.upstreams.iter().map(|upstream| upstream.name.as_str()))
+    }
+
+    /// What the gateway may hold: everything but the environments of the apps, where their secrets
+    /// are.
+    #[must_use]
+    pub fn for_gateway(&self) -> Self {
+        let mut settings = self.clone();
+        for app in &mut settings.apps {
+            app.options.env.clear();
+        }
+        settings
     }
 
     /// Whether a layer takes part.
@@ -79,7 +90,7 @@ impl Settings {
     /// Names of apps and upstreams that share the common listeners, in file order.
     pub fn shared_targets(&self) -> impl Iterator<Item = &str> {
         let apps = self.apps.iter().filter(|app| app.listen.is_none());
-        apps.map(|app| app.name.as_str())
+        apps.map(AppSettings::name)
             .chain(self.upstreams.iter().map(|upstream| upstream.name.as_str()))
     }
 }

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use mainstay_config::{Flags, Preset, Settings, SourceFile, Sources, Style, Target, load, render};
+use mainstay_config::{Flags, Preset, Settings, SourceFile, Sources, Style, load, render};
+use mainstay_supervisor::launch::Target;
 use serde_json::Value;
 
 const DASHES: &str = "----------\n";
@@ -137,6 +138,11 @@ fn dump(settings: &Settings) -> String {
     text
 }
 
+fn name_of(element: &Value) -> Option<&str> {
+    let options = element.get("options").unwrap_or(element);
+    options.get("name")?.as_str()
+}
+
 fn flat(value: &Value) -> BTreeMap<String, String> {
     fn walk(path: String, value: &Value, out: &mut BTreeMap<String, String>) {
         let join = |name: &str| {
@@ -165,7 +171,7 @@ fn flat(value: &Value) -> BTreeMap<String, String> {
             }
             Value::Array(list) if list.iter().any(Value::is_object) => {
                 for (index, value) in list.iter().enumerate() {
-                    let index = match value.get("name").and_then(Value::as_str) {
+                    let index = match name_of(value) {
                         Some(name) => format!("{index}:{name}"),
                         None => index.to_string(),
                     };

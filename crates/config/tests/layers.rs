@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use mainstay_config::{Flags, Origin, SourceFile, Sources, Target, explain};
+use mainstay_config::{Flags, Origin, SourceFile, Sources, explain};
+use mainstay_supervisor::launch::Target;
 
 fn sources() -> Sources {
     Sources {
@@ -68,16 +69,17 @@ fn paths_are_relative_to_where_they_were_written() {
     let mut sources = sources();
     let cwd = |sources: &Sources| {
         explain(sources).expect("sound").settings.apps[0]
+            .options
             .cwd
             .clone()
     };
-    assert_eq!(cwd(&sources), Path::new("/etc/shop/site"));
+    assert_eq!(cwd(&sources).as_deref(), Some(Path::new("/etc/shop/site")));
     sources.flags = Flags {
         target: Some(Target::Path("server.js".into())),
         observe: Some("unix:observe.sock".to_owned()),
         ..Flags::default()
     };
-    assert_eq!(cwd(&sources), Path::new("/home/ada"));
+    assert_eq!(cwd(&sources).as_deref(), Some(Path::new("/home/ada")));
     let loaded = explain(&sources).expect("sound");
     let observe = loaded
         .settings
@@ -109,7 +111,20 @@ fn the_app_of_a_folder_is_called_after_it() {
             ..Sources::default()
         };
         let settings = explain(&sources).expect("sound").settings;
-        assert_eq!(settings.apps[0].name, name);
+        assert_eq!(settings.apps[0].name(), name);
         assert_eq!(settings.routes[0].to, name);
     }
+}
+
+#[test]
+fn the_gateway_gets_no_environment_of_an_app() {
+    let text = b"[app.web]\nenv = { TOKEN = \"hunter2\" }\n";
+    let sources = Sources {
+        file: Some(SourceFile::new("mainstay.toml", "/srv", text.to_vec())),
+        ..Sources::default()
+    };
+    let settings = explain(&sources).expect("sound").settings;
+    assert_eq!(settings.apps[0].options.env["TOKEN"], "hunter2");
+    let sent = serde_json::to_string(&settings.for_gateway()).expect("plain data");
+    assert!(!sent.contains("hunter2"), "{sent}");
 }

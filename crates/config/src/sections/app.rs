@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mainstay_supervisor::AppOptions;
+use mainstay_supervisor::launch::Target;
+use mainstay_supervisor::options::{Ready, Workers};
 use mainstay_values::{Address, BadValue, Problem};
 use serde::{Deserialize, Serialize};
 use toml::de::DeValue;
 
 use super::preset::Preset;
-use crate::flags::Target;
 use crate::key::{Key, Section};
 use crate::reader::Reader;
 use crate::value::{Item, Value};
@@ -21,59 +23,35 @@ const MOST_WORKERS: u32 = 1_024;
 /// One app to run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppSettings {
-    /// Its name, unique among apps and upstreams.
-    pub name: String,
-    /// What is started.
-    pub target: Target,
-    /// The folder it runs in.
-    pub cwd: PathBuf,
-    /// Added to the environment it inherits.
-    pub env: BTreeMap<String, String>,
-    /// How many processes.
-    pub workers: Workers,
-    /// The port the app itself asks for. `None`: `PORT`, else the first it listens on.
-    pub port: Option<u16>,
-    /// When a worker counts as ready.
-    pub ready: Ready,
-    /// How long a worker may take to become ready.
-    pub start_timeout: Duration,
-    /// How long a worker may take to stop before it is killed.
-    pub kill_timeout: Duration,
-    /// An address where only this app answers.
+    /// What the supervisor needs to know; the name is unique among apps and upstreams.
+    pub options: AppOptions,
+    /// An address where only this app answers. `None`: it shares the common ones, by routes.
     pub listen: Option<Address>,
 }
 
 impl AppSettings {
-    /// An app with everything as the preset says.
+    /// An app with everything else as the preset says.
     pub fn new(name: String, target: Target, cwd: PathBuf, preset: Preset) -> Self {
+        let workers = match preset {
+            Preset::Strict => Workers::Auto,
+            Preset::Off | Preset::Safe => Workers::Fixed(1),
+        };
         Self {
-            name,
-            target,
-            cwd,
-            env: BTreeMap::new(),
-            workers: match preset {
-                Preset::Strict => Workers::Auto,
-                Preset::Off | Preset::Safe => Workers::Fixed(1),
+            options: AppOptions {
+                name,
+                target,
+                cwd: Some(cwd),
+                workers,
+                ..AppOptions::default()
             },
-            port: None,
-            ready: Ready::Listen,
-            start_timeout: Duration::from_mins(1),
-            kill_timeout: Duration::from_secs(10),
             listen: None,
         }
     }
-}
 
-/// How many processes serve an app.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Workers {
-    /// So many, 1 to 1024.
-    Fixed(u32),
-    /// What this machine's cores, quotas and memory allow.
-    Auto,
-    /// One for each core.
-    Max,
+    /// The app's name.
+    pub fn name(&self) -> &str {
+        &self.options.name
+    }
 }
 
 impl Value for Workers {
@@ -102,18 +80,14 @@ impl Value for Workers {
     }
 }
 
-/// When a worker counts as ready.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Ready {
-    /// When it listens.
-    #[default]
+/// The words that a file may say; the signs that need an argument are read where they work.
+#[derive(Clone, Copy, PartialEq)]
+enum ReadyWord {
     Listen,
-    /// When it says so: `process.send('ready')`.
     Message,
 }
 
-impl Word for Ready {
+impl Word for ReadyWord {
     const WANTED: &'static str = "a sign of readiness";
     const WORDS: &'static [(&'static str, Self)] =
         &[("listen", Self::Listen), ("message", Self::Message)];
@@ -205,16 +179,22 @@ pub(crate) fn read(name: String, section: Reader<'_>, preset: Preset) -> AppSett
         .unwrap_or_else(|| Target::Path(PathBuf::from(".")));
     let cwd = section.get::<String>("cwd").unwrap_or_default();
     let mut app = AppSettings::new(name, target, PathBuf::from(cwd), preset);
-    if let Some(item) = section.item("env") {
-        app.env = environment(&item);
-    }
-    section.set("workers", &mut app.workers);
-    app.port = section.get_within("port", &(1..=u16::MAX));
-    section.set("ready", &mut app.ready);
-    let bounds = Duration::from_millis(10)..=Duration::from_hours(24);
-    section.set_within("start_timeout", &bounds, &mut app.start_timeout);
-    section.set_within("kill_timeout", &bounds, &mut app.kill_timeout);
     app.listen = section.get("listen");
+    let options = &mut app.options;
+    if let Some(item) = section.item("env") {
+        options.env = environment(&item);
+    }
+    section.set("workers", &mut options.workers);
+    options.port = section.get_within("port", &(1..=u16::MAX));
+    if let Some(word) = section.get("ready") {
+        options.ready = match word {
+            ReadyWord::Listen => Ready::Listen,
+            ReadyWord::Message => Ready::Message,
+        };
+    }
+    let bounds = Duration::from_millis(10)..=Duration::from_hours(24);
+    section.set_within("start_timeout", &bounds, &mut options.start_timeout);
+    section.set_within("kill_timeout", &bounds, &mut options.kill_timeout);
     section.finish();
     app
 }

@@ -11,7 +11,7 @@ mod timeouts;
 mod top;
 mod upstream;
 
-pub use app::{AppSettings, Ready, Workers};
+pub use app::AppSettings;
 pub use limits::Limits;
 pub use listen::ListenSettings;
 pub use log::LogSettings;
