@@ -10,7 +10,6 @@ pub(crate) fn run(args: &[&str]) -> Result<(), Failure> {
     tools::need(&[&PYTHON, &NGINX, &HAPROXY, &WRK, &OPENSSL])?;
     run_command(&mut cargo([
         "build",
-        "--locked",
         "--release",
         "--package",
         "mainstay-cli",

@@ -15,7 +15,7 @@ const GENERATED: &[&str] = &["docs/configuration.md", "docs/life-of-a-request.md
 const WRITERS: [&str; 2] = ["mainstay-config", "mainstay-pipeline"];
 
 pub(crate) fn run() -> Result<(), Failure> {
-    let mut test = cargo(["test", "--locked", "--quiet"]);
+    let mut test = cargo(["test", "--quiet"]);
     for writer in WRITERS {
         test.args(["--package", writer]);
     }

@@ -12,7 +12,6 @@ pub(crate) fn run(name: &str) -> Result<(), Failure> {
     let mut nextest = cargo([
         "nextest",
         "run",
-        "--locked",
         "--release",
         "--package",
         "mainstay-cli",

@@ -14,18 +14,11 @@ pub(crate) fn run() -> Result<(), Failure> {
     command::run(&mut cargo([
         "nextest",
         "run",
-        "--locked",
         "--workspace",
         "--no-fail-fast",
     ]))?;
     // nextest leaves the examples in the documentation to cargo.
-    command::run(&mut cargo([
-        "test",
-        "--locked",
-        "--workspace",
-        "--doc",
-        "--quiet",
-    ]))
+    command::run(&mut cargo(["test", "--workspace", "--doc", "--quiet"]))
 }
 
 /// Everything tests need, programs of ours included: integration tests start them as strangers would.
@@ -35,7 +28,6 @@ pub(crate) fn prepare() -> Result<(), Failure> {
     tools::app_packages()?;
     command::run(&mut cargo([
         "build",
-        "--locked",
         "--package",
         "mainstay-cli",
         "--package",

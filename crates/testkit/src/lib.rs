@@ -22,6 +22,7 @@
     reason = "expectations chain, and the last one of a chain is used by having been stated"
 )]
 
+mod built;
 mod ended;
 mod eventually;
 mod folder;

@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::{Ended, Folder, Output, Running, eventually, packages};
+use crate::{Ended, Folder, Output, Running, built, eventually, packages};
 
 /// Describes one start of the program.
 #[derive(Debug)]
@@ -56,6 +56,14 @@ impl Mainstay {
         Self::new(&["run"], words)
     }
 
+    /// `mainstay run FLAGS -- mainstay-testapp ARGUMENTS`: the app that misbehaves on request.
+    #[track_caller]
+    pub fn run_testapp<const N: usize>(arguments: [&str; N]) -> Self {
+        let testapp = built::testapp().to_string_lossy().into_owned();
+        let words = ["--", &testapp].into_iter().chain(arguments);
+        Self::new(&["run"], words.map(str::to_owned).collect())
+    }
+
     /// `mainstay run FLAGS --upstream ADDRESS`.
     #[track_caller]
     pub fn in_front_of(upstream: &str) -> Self {
@@ -71,7 +79,7 @@ impl Mainstay {
     #[track_caller]
     fn new(verb: &[&str], target: Vec<String>) -> Self {
         Self {
-            binary: built_binary(),
+            binary: built::mainstay(),
             verb: verb.iter().map(|&word| word.to_owned()).collect(),
             flags: Vec::new(),
             target,
@@ -232,29 +240,4 @@ impl Mainstay {
         )
         .unwrap_or(inherited)
     }
-}
-
-/// `MAINSTAY_BIN`, else the program beside the running test (`target/PROFILE/deps/TEST` or `target/PROFILE/TEST`).
-#[track_caller]
-fn built_binary() -> PathBuf {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "an installed or instrumented program can be tested too"
-    )]
-    if let Some(path) = std::env::var_os("MAINSTAY_BIN") {
-        return path.into();
-    }
-    let test = std::env::current_exe().expect("a running test has a file");
-    let found = test
-        .ancestors()
-        .skip(1)
-        .take(2)
-        .map(|folder| folder.join("mainstay"))
-        .find(|path| path.is_file());
-    found.unwrap_or_else(|| {
-        panic!(
-            "no `mainstay` beside {}; run `cargo build -p mainstay-cli`, or set MAINSTAY_BIN",
-            test.display()
-        )
-    })
 }

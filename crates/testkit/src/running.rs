@@ -180,6 +180,17 @@ impl Running {
         status
     }
 
+    /// SIGKILL to the control plane alone, then waits for the end of everything that was below it.
+    #[track_caller]
+    pub fn kill_and_expect_nobody_left(&mut self) {
+        let tree = Process::tree(self.child.id().cast_signed());
+        processes::signal(self.child.id().cast_signed(), Signal::KILL);
+        eventually("the end after SIGKILL", || self.ended());
+        eventually("the end of everything below a killed program", || {
+            tree.iter().all(|process| !process.lives()).then_some(())
+        });
+    }
+
     /// How it ended, if it has.
     #[must_use]
     pub fn ended(&mut self) -> Option<ExitStatus> {
