@@ -8,9 +8,15 @@ use libfuzzer_sys::fuzz_target;
 use mainstay_codec::{BodyDecoder, BodyEncoder, BodyFault, Decoded, Framing, Limits};
 
 fuzz_target!(|input: &[u8]| {
-    let whole = read(&[input]);
+    // narrow, so that short inputs reach them
+    let narrow = Limits {
+        trailers: 256,
+        chunk_extensions: 64,
+        ..Limits::default()
+    };
+    let whole = read(&[input], &narrow);
     let bytes: Vec<&[u8]> = input.chunks(1).collect();
-    assert_eq!(read(&bytes), whole);
+    assert_eq!(read(&bytes, &narrow), whole);
 
     let Ok(Some((body, trailers))) = whole else {
         return;
@@ -23,17 +29,16 @@ fuzz_target!(|input: &[u8]| {
     encoder
         .end(Some(&trailers), &mut out)
         .expect("chunked has no length");
-    assert_eq!(read(&[&out]), Ok(Some((body, trailers))));
+    // a space behind each colon may have made the trailers longer
+    assert_eq!(
+        read(&[&out], &Limits::default()),
+        Ok(Some((body, trailers)))
+    );
 });
 
 /// The body and its trailers; `None` when the parts end before the body does.
-fn read(parts: &[&[u8]]) -> Result<Option<(Vec<u8>, HeaderMap)>, BodyFault> {
-    let limits = Limits {
-        trailers: 256,
-        chunk_extensions: 64,
-        ..Limits::default()
-    };
-    let mut decoder = BodyDecoder::new(Framing::Chunked, &limits);
+fn read(parts: &[&[u8]], limits: &Limits) -> Result<Option<(Vec<u8>, HeaderMap)>, BodyFault> {
+    let mut decoder = BodyDecoder::new(Framing::Chunked, limits);
     let (mut body, mut trailers) = (Vec::new(), HeaderMap::new());
     let mut input = BytesMut::new();
     let mut parts = parts.iter();

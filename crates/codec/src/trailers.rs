@@ -40,11 +40,12 @@ impl TrailerScan {
     fn find_end(&mut self, input: &[u8], limits: &Limits) -> Result<Option<usize>, HeadFault> {
         while let Some(lf) = memchr::memchr(b'\n', &input[self.seen..]) {
             let lf = self.seen + lf;
-            if lf == self.line || input[lf - 1] != b'\r' {
-                return Err(HeadFault::BareLf);
-            }
+            // the size first, as it is when the bytes come one by one
             if lf >= limits.trailers {
                 return Err(HeadFault::HeadTooLarge);
+            }
+            if lf == self.line || input[lf - 1] != b'\r' {
+                return Err(HeadFault::BareLf);
             }
             if lf == self.line + 1 {
                 return Ok(Some(lf + 1));
