@@ -24,6 +24,8 @@ use crate::{identity::Identity, signal};
 pub struct Spawn {
     /// The program: a path, or a name looked up in the `PATH` of `env`.
     pub program: OsString,
+    /// What stands in the place of the program's name in `ps`; the program when absent.
+    pub title: Option<OsString>,
     /// Its arguments, without the program itself.
     pub arguments: Vec<OsString>,
     /// Its whole environment: nothing else is passed on.
@@ -32,7 +34,7 @@ pub struct Spawn {
     pub cwd: Option<PathBuf>,
     /// As whom it runs; as we when absent.
     pub identity: Option<Identity>,
-    /// Descriptors it gets under these numbers (3 to 63).
+    /// Descriptors it gets under these numbers (3 to 511).
     pub descriptors: Vec<(OwnedFd, RawFd)>,
     /// Its standard output; ours when absent.
     pub stdout: Option<OwnedFd>,
@@ -56,6 +58,7 @@ impl Spawn {
     pub fn new(program: impl Into<OsString>) -> Self {
         Self {
             program: program.into(),
+            title: None,
             arguments: Vec::new(),
             env: Vec::new(),
             cwd: None,
@@ -82,7 +85,7 @@ impl Spawn {
             if !(3..FIRST_FREE).contains(&number) {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidInput,
-                    format!("descriptor number {number} is not within 3 to 63"),
+                    format!("descriptor number {number} is not within 3 to 511"),
                 ));
             }
             // Sources live above every target, so that no copy overwrites a source that is still needed.
@@ -96,6 +99,9 @@ impl Spawn {
             .envs(self.env)
             .stdin(Stdio::null())
             .process_group(0);
+        if let Some(title) = &self.title {
+            command.arg0(title);
+        }
         if let Some(cwd) = &self.cwd {
             command.current_dir(cwd);
         }
@@ -126,7 +132,7 @@ impl Spawn {
 }
 
 /// Descriptors that are passed on get numbers below this one, everything else lives above.
-const FIRST_FREE: RawFd = 64;
+const FIRST_FREE: RawFd = 512;
 
 /// Fills the free numbers up to `highest`, so that nothing std opens for itself between fork and exec (the pipe that
 /// tells why exec failed) gets a number that a passed descriptor is about to take.
