@@ -1,1 +1,43 @@
-fn main() {}
+//! The program `mainstay`: commands, wiring, exit codes. The only crate that prints, exits and reads the
+//! real environment.
+
+mod arguments;
+mod commands;
+mod control;
+mod demo;
+mod failure;
+mod gateway;
+mod plain_http;
+mod protocol;
+mod say;
+mod sample;
+
+use std::process::ExitCode;
+
+use failure::Failure;
+
+// freed memory goes back to the thread that allocates next, which is the same one
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match words.first().map(String::as_str) {
+        // processes of a running instance, started by itself only
+        Some("control") => control::main(),
+        Some("gateway") => gateway::main(),
+        Some("guard") => control::guard(),
+        Some("sample") => sample::main(),
+        _ => arguments::parse().and_then(commands::execute),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(failure) => {
+            say::failure(&failure.message);
+            failure.exit_code()
+        }
+    }
+}
+
+/// Named so that the table of exit codes stays in one file.
+type Outcome = Result<ExitCode, Failure>;

@@ -1,0 +1,154 @@
+//! The command line as it is typed. Checks nothing that `config` checks.
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use mainstay_config::Flags;
+use mainstay_supervisor::launch::Target;
+
+use crate::failure::Failure;
+
+#[derive(Parser)]
+#[command(
+    name = "mainstay",
+    version,
+    about = "Takes any HTTP app to production: runs it, fronts it, protects it, watches it.",
+    disable_help_subcommand = true
+)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What can be asked for.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run an app behind the gateway, in the foreground
+    Run(Run),
+    /// Run the bundled sample app behind the gateway
+    Demo(Common),
+    /// Tell how a running instance stands
+    Status(Instance),
+}
+
+/// `mainstay run`.
+#[derive(Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// A file, a folder, or a command with its arguments; what mainstay.toml says if nothing is given
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FILE|FOLDER|COMMAND")]
+    words: Vec<String>,
+}
+
+/// Flags of every verb that starts something.
+#[derive(Args)]
+pub(crate) struct Common {
+    /// Read this file instead of ./mainstay.toml
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Listen here, such as `:3000` or `127.0.0.1:8080`
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Serve health and metrics here, read-only
+    #[arg(long, value_name = "ADDR")]
+    observe: Option<String>,
+    /// Workers: a number, `auto` or `max`
+    #[arg(short = 'n', long, value_name = "N|max|auto")]
+    workers: Option<String>,
+    /// `off`, `safe` (default) or `strict`
+    #[arg(long, value_name = "PRESET")]
+    preset: Option<String>,
+    /// Leave layers out, such as `headers`
+    #[arg(long, value_name = "LAYER,…")]
+    without: Option<String>,
+    /// The instance's name
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Front servers that run already, such as `127.0.0.1:9000` or `unix:/run/app.sock`
+    #[arg(long, value_name = "ADDR")]
+    upstream: Option<String>,
+}
+
+/// Which running instance is meant.
+#[derive(Args)]
+pub(crate) struct Instance {
+    /// The instance's name; not needed when only one runs
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// For programs
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Run {
+    /// All that was said, for the settings.
+    pub(crate) fn flags(&self) -> Flags {
+        let cwd = std::env::current_dir().unwrap_or_default();
+        let words: &[String] = match self.words.split_first() {
+            Some((dashes, rest)) if dashes == "--" => rest,
+            _ => &self.words,
+        };
+        Flags { target: (!words.is_empty()).then(|| Target::from_words(words, &cwd)), ..self.common.flags() }
+    }
+}
+
+impl Common {
+    /// As the settings take them.
+    pub(crate) fn flags(&self) -> Flags {
+        Flags {
+            config: self.config.clone(),
+            listen: self.listen.clone(),
+            observe: self.observe.clone(),
+            workers: self.workers.clone(),
+            preset: self.preset.clone(),
+            without: self.without.clone(),
+            name: self.name.clone(),
+            upstream: self.upstream.clone(),
+            target: None,
+        }
+    }
+}
+
+/// Reads the command line. Help and version are printed here, since they end the program well.
+pub(crate) fn parse() -> Result<Command, Failure> {
+    parse_from(std::env::args_os())
+}
+
+/// As [`parse`], from other words.
+pub(crate) fn parse_from(words: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Command, Failure> {
+    match CommandLine::try_parse_from(words) {
+        Ok(CommandLine { command: Some(command) }) => Ok(command),
+        Ok(CommandLine { command: None }) if is_cargo_run() => Ok(Command::Demo(Common::none())),
+        Ok(CommandLine { command: None }) => {
+            Err(Failure::usage(format!("nothing to do\n\n{}", CommandLine::command().render_help())))
+        }
+        Err(error) if error.use_stderr() => {
+            Err(Failure::usage(error.to_string().trim_start_matches("error: ").trim_end().to_owned()))
+        }
+        Err(help) => {
+            let _ = help.print();
+            std::process::exit(0)
+        }
+    }
+}
+
+/// `cargo run` in a checkout, without a word: somebody wants to see what this is.
+fn is_cargo_run() -> bool {
+    std::env::var("CARGO_PKG_NAME").is_ok_and(|package| package == env!("CARGO_PKG_NAME"))
+}
+
+impl Common {
+    fn none() -> Self {
+        Self {
+            config: None,
+            listen: None,
+            observe: None,
+            workers: None,
+            preset: None,
+            without: None,
+            name: None,
+            upstream: None,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Which addresses lead where, and the sockets for them. Decides nothing about requests.
+
+use std::net::TcpListener;
+
+use mainstay_config::{AppSettings, Settings};
+use mainstay_pipeline::{RouteOptions, TargetKind};
+use mainstay_proxy::{Bound, bind};
+use mainstay_values::Address;
+
+use crate::failure::Failure;
+use crate::protocol::{Front, TargetOptions};
+
+/// Addresses with their sockets, and the routes behind them.
+#[derive(Debug)]
+pub(super) struct OpenFront {
+    pub(super) bound: Vec<Bound>,
+    pub(super) routes: Vec<RouteOptions>,
+}
+
+/// Sockets of a running instance. Made once, never closed while it runs.
+#[derive(Debug)]
+pub(super) struct Sockets {
+    pub(super) fronts: Vec<OpenFront>,
+    pub(super) observe: Option<Bound>,
+}
+
+/// Names and kinds of all targets, in the order by which everybody counts them.
+pub(super) fn targets(settings: &Settings, workers: impl Fn(&str) -> usize) -> Vec<TargetOptions> {
+    let apps = settings.apps.iter().map(|app| TargetOptions {
+        name: app.name().to_owned(),
+        kind: TargetKind::App,
+        wanted: workers(app.name()),
+    });
+    let upstreams = settings.upstreams.iter().map(|upstream| TargetOptions {
+        name: upstream.name.clone(),
+        kind: TargetKind::Upstream,
+        wanted: upstream.servers.len(),
+    });
+    apps.chain(upstreams).collect()
+}
+
+/// The app whose own wish decides the address, if nobody else did.
+pub(super) fn decides_the_address(settings: &Settings) -> Option<&AppSettings> {
+    let has_address = !settings.listen.http.is_empty() || settings.shared_targets().next().is_none();
+    if has_address { None } else { settings.apps.iter().find(|app| app.listen.is_none()) }
+}
+
+/// Opens every address. `asked` is the one the app asked for.
+pub(super) fn open(settings: &Settings, asked: Option<&Address>, threads: usize) -> Result<Sockets, Failure> {
+    let index = |name: &str| settings.targets().position(|target| target == name);
+    let mut fronts = Vec::new();
+    if settings.shared_targets().next().is_some() {
+        let addresses: Vec<Address> = match asked {
+            Some(asked) if settings.listen.http.is_empty() => vec![asked.clone()],
+            _ => settings.listen.http.clone(),
+        };
+        let routes = settings.routes.iter().filter_map(|route| {
+            Some(RouteOptions {
+                name: route.name.clone(),
+                host: route.host.clone(),
+                path: route.path.clone(),
+                target: index(&route.to)?,
+            })
+        });
+        fronts.push(OpenFront { bound: bind_all(&addresses, threads)?, routes: routes.collect() });
+    }
+    for app in &settings.apps {
+        if let (Some(address), Some(target)) = (&app.listen, index(app.name())) {
+            let route = RouteOptions { name: app.name().to_owned(), ..RouteOptions::everything(target) };
+            fronts.push(OpenFront { bound: bind_all(std::slice::from_ref(address), threads)?, routes: vec![route] });
+        }
+    }
+    let observe = settings.listen.observe.as_ref().map(|address| bind(address, 1)).transpose()?;
+    Ok(Sockets { fronts, observe })
+}
+
+fn bind_all(addresses: &[Address], threads: usize) -> Result<Vec<Bound>, Failure> {
+    addresses.iter().map(|address| bind(address, threads).map_err(Failure::from)).collect()
+}
+
+impl Sockets {
+    /// As the gateway is told.
+    pub(super) fn fronts(&self) -> Vec<Front> {
+        self.fronts
+            .iter()
+            .map(|front| Front { addresses: front.bound.len(), routes: front.routes.clone() })
+            .collect()
+    }
+
+    /// All sockets in the order in which a gateway expects them.
+    pub(super) fn all(&self) -> impl Iterator<Item = &TcpListener> {
+        let fronts = self.fronts.iter().flat_map(|front| &front.bound);
+        fronts.chain(&self.observe).flat_map(|bound| &bound.sockets)
+    }
+}

@@ -1,0 +1,72 @@
+//! How the program becomes the control plane: it executes itself, so that `ps` shows what it is and
+//! nothing of what was typed.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, Write as _};
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use mainstay_config::Settings;
+use mainstay_supervisor::os::inherited_fd;
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::io::{FdFlags, fcntl_setfd};
+use serde::{Deserialize, Serialize};
+
+use crate::Outcome;
+use crate::failure::Failure;
+
+/// Names the descriptor across the exec.
+const VARIABLE: &str = "MAINSTAY_INVOCATION_FD";
+
+/// What the control plane is to do.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Invocation {
+    pub(crate) settings: Settings,
+    /// The instance's name.
+    pub(crate) name: String,
+    pub(crate) greeting: Greeting,
+}
+
+/// What is printed at start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Greeting {
+    /// What was decided.
+    Usual,
+    /// And what to try.
+    Demo,
+}
+
+/// Executes this program again as `mainstay control NAME`: the same process, another title.
+pub(crate) fn become_control(invocation: &Invocation) -> Outcome {
+    let internal = |error: std::io::Error| Failure::internal("handing over to the control plane", error);
+    let memory = memfd_create("mainstay-invocation", MemfdFlags::CLOEXEC).map_err(|error| internal(error.into()))?;
+    let mut file = File::from(memory);
+    let json = serde_json::to_vec(invocation).map_err(|error| internal(error.into()))?;
+    file.write_all(&json).and_then(|()| file.rewind()).map_err(internal)?;
+    fcntl_setfd(&file, FdFlags::empty()).map_err(|error| internal(error.into()))?;
+    let program = std::env::current_exe().map_err(internal)?;
+    let error = Command::new(program)
+        .arg0("mainstay")
+        .args(["control", &invocation.name])
+        .env(VARIABLE, file.as_raw_fd().to_string())
+        .exec();
+    Err(internal(error))
+}
+
+/// What [`become_control`] left.
+pub(super) fn receive() -> Result<Invocation, Failure> {
+    let number = std::env::var(VARIABLE).ok().and_then(|number| number.parse().ok()).ok_or_else(|| {
+        Failure::usage("`mainstay control` is started by `mainstay run` only; try `mainstay run --help`")
+    })?;
+    let internal = |error: std::io::Error| Failure::internal("taking over as control plane", error);
+    let descriptor: OwnedFd = inherited_fd(number).map_err(internal)?;
+    let mut json = Vec::new();
+    File::from(descriptor).read_to_end(&mut json).map_err(internal)?;
+    serde_json::from_slice(&json).map_err(|error| internal(error.into()))
+}
+
+/// The environment for everything below, without what is between us.
+pub(super) fn environment() -> std::collections::BTreeMap<std::ffi::OsString, std::ffi::OsString> {
+    std::env::vars_os().filter(|(name, _)| name != VARIABLE).collect()
+}

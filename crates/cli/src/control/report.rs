@@ -1,0 +1,170 @@
+//! What is printed at start and when something happens: sentences only, no decisions.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+use mainstay_config::{Layer, Preset, Settings};
+use mainstay_pipeline::HeaderPreset;
+use mainstay_supervisor::count::processors;
+use mainstay_supervisor::events::{Failure as AppFailure, Note, ReadyWorker, ServerKind};
+use mainstay_supervisor::WorkerId;
+
+use super::fronts::Sockets;
+use super::invocation::Greeting;
+use crate::say;
+
+/// What was decided, in a few calm lines.
+pub(super) fn start(settings: &Settings, name: &str, sockets: &Sockets, workers: &[(String, u32)]) {
+    let preset = match settings.preset {
+        Preset::Off => "off",
+        Preset::Safe => "safe",
+        Preset::Strict => "strict",
+    };
+    say::line(&format!(
+        "{} {} · {} · preset {preset}",
+        say::strong("mainstay"),
+        env!("CARGO_PKG_VERSION"),
+        say::strong(name)
+    ));
+    for front in &sockets.fronts {
+        let targets: Vec<&str> = front
+            .routes
+            .iter()
+            .filter_map(|route| settings.targets().nth(route.target))
+            .collect();
+        for bound in &front.bound {
+            say::line(&format!("  {} → {}", say::strong(&url(bound.address)), targets.join(", ")));
+        }
+    }
+    for (app, count) in workers {
+        say::line(&format!("  {app}: {}", workers_of(*count)));
+    }
+    for upstream in &settings.upstreams {
+        let servers: Vec<String> = upstream.servers.iter().map(ToString::to_string).collect();
+        say::line(&format!("  {}: {}", upstream.name, servers.join(", ")));
+    }
+    say::line(&format!("  layers: {}", layers(settings)));
+    if let Some(bound) = &sockets.observe {
+        say::line(&format!("  metrics: {}/metrics", url(bound.address)));
+    }
+}
+
+fn workers_of(count: u32) -> String {
+    let cores = processors();
+    let noun = if count == 1 { "worker" } else { "workers" };
+    let advice = if count == 1 { "; `-n auto` if the app keeps nothing in memory" } else { "" };
+    let of = if cores == 1 { "1 core".to_owned() } else { format!("{cores} cores") };
+    format!("{count} {noun} of {of}{advice}")
+}
+
+fn layers(settings: &Settings) -> String {
+    let headers = match (settings.has(Layer::Headers), settings.headers.preset) {
+        (false, _) => "left out",
+        (true, HeaderPreset::Off) => "off",
+        (true, HeaderPreset::Safe) => "safe",
+        (true, HeaderPreset::Strict) => "strict",
+    };
+    let word = |on: bool| if on { "on" } else { "off" };
+    let mut text = String::new();
+    let _ = write!(
+        text,
+        "headers {headers} · health {} · framing, head limits and slow-client clocks on · trusted proxies {} · access log {}",
+        word(settings.has(Layer::Health)),
+        if settings.trusted_proxies.is_none() { "none".to_owned() } else { settings.trusted_proxies.to_string() },
+        word(settings.log.access),
+    );
+    text
+}
+
+/// What to try, for who has just begun.
+pub(super) fn greeting(greeting: Greeting, sockets: &Sockets) {
+    let Some(bound) = sockets.fronts.first().and_then(|front| front.bound.first()) else { return };
+    if greeting == Greeting::Demo {
+        let url = url(bound.address);
+        say::line("\n  Four things to try:");
+        for (what, command) in [
+            ("the app, in a browser", url.clone()),
+            ("make a link", format!("curl -d url=https://example.com {url}/links")),
+            ("headers that Mainstay adds", format!("curl -I {url}/")),
+            ("its health", format!("curl {url}/.mainstay/full")),
+        ] {
+            say::line(&format!("    {:28}{command}", what));
+        }
+        say::line("");
+    }
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("http://{address}")
+}
+
+/// `NODE_ENV` was not set.
+pub(super) fn node_env() {
+    say::line(&format!("  {}", say::dim("NODE_ENV=production (it was not set)")));
+}
+
+/// Something about a worker.
+pub(super) fn note(worker: &WorkerId, note: &Note) {
+    match note {
+        Note::OwnCluster => say::note(&format!(
+            "{worker} would fork its own cluster; it runs as one worker instead, `-n` says how many there are"
+        )),
+        Note::ExtraPort { port, given_up: false } => {
+            say::note(&format!("{worker} also listens on port {port}, which is left alone"));
+        }
+        Note::ExtraPort { port, given_up: true } => say::warning(&format!(
+            "{worker} goes without port {port}, which worker 0 has: only one process can listen there; \
+             let the app open it in worker 0 only (MAINSTAY_WORKER is its number), or use one worker"
+        )),
+        Note::RandomPort => say::warning(&format!(
+            "{worker} listens on a random port, where nobody finds it; let it listen on PORT or a fixed number"
+        )),
+        Note::RefusedServer { port, server } => say::warning(&format!(
+            "{worker} asked for port {port} with an {} server, which was refused: TLS ends in front of the workers; \
+             let the app serve plain http (`http.createServer`)",
+            match server {
+                ServerKind::Https => "https",
+                ServerKind::Http2 => "http2",
+                ServerKind::Http => "http",
+                ServerKind::Net => "other",
+            }
+        )),
+        Note::OwnPort { port } => {
+            say::note(&format!("{worker} listens on port {port} of its own choice, not on PORT; with one worker that works"));
+        }
+        Note::DroppedOutput { lines } => {
+            say::warning(&format!("{worker}: {lines} lines of output were dropped, since nobody read them in time"));
+        }
+        Note::Killed => say::warning(&format!("{worker} did not end in time and was killed")),
+    }
+}
+
+/// What an app that cannot see its clients must be told.
+pub(super) fn trust_hint(worker: &ReadyWorker) {
+    if worker.trusts_loopback == Some(false) {
+        say::warning(&format!(
+            "app `{}` does not trust its proxy, so `req.ip` is 127.0.0.1 for everybody; add: app.set('trust proxy', 'loopback')",
+            worker.worker.app
+        ));
+    }
+}
+
+/// Why an app did not come up, with its last words.
+pub(super) fn failed(failure: &AppFailure) -> String {
+    let mut text = format!("app `{}` did not come up: worker {} {}", failure.worker.app, failure.worker.index, failure.cause);
+    if !failure.last_lines.is_empty() {
+        text.push_str("\n  its last lines:");
+        for line in &failure.last_lines {
+            let _ = write!(text, "\n  │ {}", printable(line));
+        }
+    }
+    if let Some(hint) = &failure.hint {
+        let _ = write!(text, "\n  hint: {hint}");
+    }
+    text
+}
+
+/// An app's words without what terminals would act on.
+fn printable(line: &str) -> String {
+    line.chars().map(|character| if character.is_control() && character != '\t' { '\u{fffd}' } else { character }).collect()
+}

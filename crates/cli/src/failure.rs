@@ -1,0 +1,68 @@
+//! Every way in which the program can end, as exit codes. The one table of them.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use mainstay_proxy::BindError;
+use mainstay_supervisor::StartError;
+
+/// Why the program ends without having done its work.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// Said to the operator, without `error:`.
+    pub(crate) message: String,
+    code: u8,
+}
+
+/// The app ended or never came up.
+const APP: u8 = 1;
+/// The command line or the settings are wrong.
+const USAGE: u8 = 2;
+/// The machine does not allow it: an address in use, a missing right, a full disk.
+const MACHINE: u8 = 3;
+/// Mainstay itself is at fault.
+const INTERNAL: u8 = 70;
+
+impl Failure {
+    /// The app did not come up.
+    pub(crate) fn app(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: APP }
+    }
+
+    /// Something that was typed cannot be meant. The message is complete, with `error:` in it.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: USAGE }
+    }
+
+    /// The machine refused.
+    pub(crate) fn machine(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: MACHINE }
+    }
+
+    /// Something that should not be.
+    pub(crate) fn internal(what: &str, error: impl Display) -> Self {
+        Self { message: format!("{what}: {error}; this is a fault of mainstay, please report it"), code: INTERNAL }
+    }
+
+    /// As the program's exit code.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<BindError> for Failure {
+    fn from(error: BindError) -> Self {
+        Self::machine(error.to_string())
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Launch { .. } | StartError::Identity { .. } | StartError::PortForMany { .. } => {
+                Self { message: error.to_string(), code: USAGE }
+            }
+            StartError::PathTooLong { .. } | StartError::Io { .. } => Self::machine(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The gateway process: carries traffic on sockets that it inherited, with settings that it is told.
+//!
+//! Holds nothing of the apps' environment and starts nothing. Ends when the control plane is gone.
+
+mod metrics;
+mod process;
+mod thread;
+
+pub(crate) use process::{CONTROL_FD, FIRST_SOCKET_FD, FOLDER_FD, main};

@@ -1,0 +1,117 @@
+//! A small HTTP/1.1 server for what is ours to answer: the admin socket, metrics, the sample app.
+//!
+//! Bounded in head, body and time; one request after the other on a connection. No proxying, no pipeline:
+//! it never stands towards the internet without the gateway in front, but for read-only metrics.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, StatusCode};
+use mainstay_codec::{
+    BodyDecoder, Decoded, HeadScan, Limits, Persistence, RequestHead, end_head, parse_request, write_field,
+    write_fields, write_status_line,
+};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+/// Longer bodies are refused.
+const MOST: usize = 64 * 1024;
+/// A client has this long for each step.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A request, all of it.
+pub(crate) type Call = http::Request<Bytes>;
+/// An answer, all of it.
+pub(crate) type Reply = http::Response<Bytes>;
+
+/// An answer of text.
+pub(crate) fn text(status: StatusCode, media_type: &'static str, body: impl Into<Bytes>) -> Reply {
+    let mut reply = Reply::new(body.into());
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    reply
+}
+
+/// Serves one connection until it ends.
+pub(crate) async fn serve<S, F>(mut stream: S, answer: impl Fn(Call) -> F)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    F: Future<Output = Reply>,
+{
+    let mut input = BytesMut::new();
+    while let Ok(Ok(Some(head))) = tokio::time::timeout(PATIENCE, read_head(&mut stream, &mut input)).await {
+        let keeps = head.connection == Persistence::KeepAlive;
+        let is_head = head.method == Method::HEAD;
+        let body = match tokio::time::timeout(PATIENCE, read_body(&mut stream, &mut input, &head)).await {
+            Ok(Ok(body)) => body,
+            _ => return,
+        };
+        let mut call = Call::new(body.into());
+        *call.method_mut() = head.method;
+        *call.uri_mut() = head.uri;
+        *call.headers_mut() = head.headers;
+        let reply = answer(call).await;
+        let bytes = written(&reply, is_head, keeps);
+        match tokio::time::timeout(PATIENCE, stream.write_all(&bytes)).await {
+            Ok(Ok(())) if keeps => {}
+            _ => break,
+        }
+    }
+    let _ = stream.shutdown().await;
+}
+
+async fn read_head(stream: &mut (impl AsyncRead + Unpin), input: &mut BytesMut) -> io::Result<Option<RequestHead>> {
+    let limits = Limits::default();
+    let mut scan = HeadScan::default();
+    loop {
+        if let Some(span) = scan.find_end(input, &limits).map_err(io::Error::other)? {
+            let head = input.split_to(span.end).freeze().slice(span.start..);
+            return parse_request(head, &limits).map(Some).map_err(io::Error::other);
+        }
+        if stream.read_buf(input).await? == 0 {
+            return Ok(None);
+        }
+    }
+}
+
+async fn read_body(
+    stream: &mut (impl AsyncRead + Unpin),
+    input: &mut BytesMut,
+    head: &RequestHead,
+) -> io::Result<Vec<u8>> {
+    let mut decoder = BodyDecoder::new(head.framing, &Limits::default());
+    let mut body = Vec::new();
+    loop {
+        match decoder.decode(input).map_err(io::Error::other)? {
+            Decoded::Data(piece) => {
+                body.extend_from_slice(&piece);
+                if body.len() > MOST {
+                    return Err(io::ErrorKind::FileTooLarge.into());
+                }
+            }
+            Decoded::Trailers(_) => {}
+            Decoded::End => return Ok(body),
+            Decoded::NeedMore => {
+                if stream.read_buf(input).await? == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+            }
+        }
+    }
+}
+
+fn written(reply: &Reply, is_head: bool, keeps: bool) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256 + reply.body().len());
+    write_status_line(&mut out, reply.status());
+    write_fields(&mut out, reply.headers());
+    write_field(&mut out, "content-length", reply.body().len().to_string().as_bytes());
+    if !keeps {
+        write_field(&mut out, "connection", b"close");
+    }
+    end_head(&mut out);
+    if !is_head {
+        out.extend_from_slice(reply.body());
+    }
+    out
+}

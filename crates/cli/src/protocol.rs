@@ -1,0 +1,180 @@
+//! What control plane and gateway say to each other: one socket pair, one message after the other.
+//!
+//! A message is its length (4 bytes, little-endian), its kind (1 byte) and its content: JSON, or access
+//! lines as they are. The first message names the version; both ends come from the same program file, so
+//! another version means that the file was replaced while it ran.
+
+use std::io;
+
+use mainstay_pipeline::{HeaderOptions, HealthOptions, RouteOptions, TargetKind, WaitOptions};
+use mainstay_proxy::{Address, Options};
+use mainstay_values::TrustedProxies;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+/// Both ends must speak the same.
+pub(crate) const VERSION: u32 = 1;
+/// No message is longer.
+const LONGEST: usize = 16 * 1024 * 1024;
+
+const JSON: u8 = 0;
+const LINES: u8 = 1;
+
+/// From the control plane.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Down {
+    /// The first message.
+    Begin(Box<Beginning>),
+    /// Who answers for a target from now on.
+    Members { target: usize, members: Vec<Member> },
+    /// Send the metrics with this ticket.
+    Metrics { ticket: u64 },
+    /// Accept no more, finish what is there within this time, and end. The form of this message never
+    /// changes: an old gateway must understand a new control plane's wish.
+    Drain { grace_ms: u64 },
+}
+
+/// All that a gateway needs to serve. The sockets come by inheritance, in the order of the fronts.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Beginning {
+    pub(crate) version: u32,
+    pub(crate) threads: usize,
+    pub(crate) fronts: Vec<Front>,
+    /// Whether a socket for health and metrics follows those of the fronts.
+    pub(crate) observe: Observe,
+    pub(crate) targets: Vec<TargetOptions>,
+    pub(crate) wait: WaitOptions,
+    pub(crate) trusted_proxies: TrustedProxies,
+    pub(crate) headers: HeaderOptions,
+    pub(crate) health: HealthOptions,
+    pub(crate) instance: String,
+    pub(crate) proxy: Options,
+    pub(crate) access_log: AccessLogging,
+}
+
+/// Whether metrics are served on a socket of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Observe {
+    Off,
+    Served,
+}
+
+/// Whether access lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum AccessLogging {
+    Off,
+    Json,
+}
+
+/// Addresses that lead to the same routes.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Front {
+    /// Listening sockets: for each address as many as there are threads.
+    pub(crate) addresses: usize,
+    pub(crate) routes: Vec<RouteOptions>,
+}
+
+/// A target as the gateway must know it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct TargetOptions {
+    pub(crate) name: String,
+    pub(crate) kind: TargetKind,
+    pub(crate) wanted: usize,
+}
+
+/// A worker or server.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Member {
+    pub(crate) id: u64,
+    pub(crate) name: String,
+    pub(crate) address: Address,
+}
+
+/// From the gateway.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Up {
+    /// It accepts.
+    Ready,
+    /// Sentences for the operator.
+    Notices(Vec<String>),
+    /// What was asked for with this ticket.
+    Metrics { ticket: u64, text: String },
+    /// All connections are closed; it ends.
+    Drained,
+}
+
+/// A message as it comes.
+#[derive(Debug)]
+pub(crate) enum Frame<T> {
+    Message(T),
+    Lines(Vec<u8>),
+}
+
+/// Writes a message.
+pub(crate) async fn send<T: Serialize>(to: &mut (impl AsyncWrite + Unpin), message: &T) -> io::Result<()> {
+    let json = serde_json::to_vec(message)?;
+    write(to, JSON, &json).await
+}
+
+/// Writes access lines.
+pub(crate) async fn send_lines(to: &mut (impl AsyncWrite + Unpin), lines: &[u8]) -> io::Result<()> {
+    write(to, LINES, lines).await
+}
+
+async fn write(to: &mut (impl AsyncWrite + Unpin), kind: u8, content: &[u8]) -> io::Result<()> {
+    let length = u32::try_from(content.len()).map_err(io::Error::other)?;
+    let mut head = [0; 5];
+    head[..4].copy_from_slice(&length.to_le_bytes());
+    head[4] = kind;
+    to.write_all(&head).await?;
+    to.write_all(content).await
+}
+
+/// Reads the next message; `None` at a clean end.
+pub(crate) async fn receive<T: for<'a> Deserialize<'a>>(
+    from: &mut (impl AsyncRead + Unpin),
+) -> io::Result<Option<Frame<T>>> {
+    let mut head = [0; 5];
+    match from.read_exact(&mut head).await {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
+    if length > LONGEST {
+        return Err(io::Error::other(format!("a message of {length} bytes, more than {LONGEST}")));
+    }
+    let mut content = vec![0; length];
+    from.read_exact(&mut content).await?;
+    Ok(Some(match head[4] {
+        LINES => Frame::Lines(content),
+        _ => Frame::Message(serde_json::from_slice(&content)?),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn messages_and_lines_keep_their_order() {
+        let (mut one, mut other) = tokio::io::duplex(64);
+        tokio::spawn(async move {
+            send(&mut one, &Up::Ready).await.expect("sent");
+            send_lines(&mut one, b"{}\n").await.expect("sent");
+            send(&mut one, &Up::Drained).await.expect("sent");
+        });
+        let mut seen = Vec::new();
+        while let Some(frame) = receive::<Up>(&mut other).await.expect("a frame") {
+            seen.push(format!("{frame:?}"));
+        }
+        assert_eq!(seen, ["Message(Ready)", "Lines([123, 125, 10])", "Message(Drained)"]);
+    }
+
+    #[tokio::test]
+    async fn an_absurd_length_is_refused() {
+        let (mut one, mut other) = tokio::io::duplex(64);
+        one.write_all(&[0xff, 0xff, 0xff, 0xff, 0]).await.expect("sent");
+        assert!(receive::<Up>(&mut other).await.is_err());
+    }
+}
