@@ -49,7 +49,10 @@ pub(crate) fn check_lines(
 
 /// A value as `http` holds it: a slice of the head.
 pub(crate) fn slice(head: &Bytes, value: &[u8]) -> Result<HeaderValue, HeadFault> {
-    HeaderValue::from_maybe_shared(head.slice_ref(value)).map_err(|_| HeadFault::FieldValue)
+    match HeaderValue::from_maybe_shared(head.slice_ref(value)) {
+        Ok(value) => Ok(value),
+        Err(_) => Err(HeadFault::FieldValue),
+    }
 }
 
 /// Reads a section of fields that no start line precedes, up to its blank line.

@@ -2,21 +2,40 @@
 //! standards; for each of the others it would make a copy, and browsers send half a dozen of
 //! those with every request. A name missing here costs time, nothing else.
 
-use http::{HeaderName, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// A name as `http` holds it.
-pub(crate) fn parse_name(name: &str) -> Option<HeaderName> {
-    everyday(name).or_else(|| HeaderName::from_bytes(name.as_bytes()).ok())
+use crate::HeadFault;
+
+/// Reads a name, hands it to `read`, and appends name and value to the map.
+///
+/// An everyday name goes into the map by reference: to hand such a value from function to
+/// function costs more than to find it.
+pub(crate) fn append<E: From<HeadFault>>(
+    headers: &mut HeaderMap,
+    name: &str,
+    value: HeaderValue,
+    read: impl FnOnce(&HeaderName) -> Result<(), E>,
+) -> Result<(), E> {
+    if let Some(name) = everyday(name) {
+        read(name)?;
+        headers.append(name, value);
+    } else {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| HeadFault::FieldName)?;
+        read(&name)?;
+        headers.append(name, value);
+    }
+    Ok(())
 }
 
 /// Told apart by length first, so that few names are compared, and compared exactly, in the two
 /// spellings that clients and servers use: that is a few loads each, where folding the case is
 /// a loop.
-fn everyday(name: &str) -> Option<HeaderName> {
+fn everyday(name: &str) -> Option<&'static HeaderName> {
     macro_rules! first_of {
         ($($lower:literal, $title:literal => $constant:expr,)*) => {{
             $(if name == $lower || name == $title {
-                return Some(const { $constant });
+                static NAME: HeaderName = $constant;
+                return Some(&NAME);
             })*
             None
         }};
@@ -126,12 +145,23 @@ mod tests {
             Sec-Ch-Ua-Platform upgrade-insecure-requests Upgrade-Insecure-Requests";
         for name in names.split(' ') {
             let expected = HeaderName::from_bytes(name.as_bytes()).unwrap();
-            assert_eq!(everyday(name), Some(expected), "{name}");
+            assert_eq!(everyday(name), Some(&expected), "{name}");
         }
         assert_eq!(everyday("x-fetch-site"), None);
         assert_eq!(everyday("HOST"), None);
-        assert_eq!(parse_name("HOST"), Some(header::HOST));
-        assert_eq!(parse_name("X-Own"), Some(HeaderName::from_static("x-own")));
-        assert_eq!(parse_name("x own"), None);
+    }
+
+    #[test]
+    fn names_in_the_map_are_the_same_in_any_spelling() {
+        let mut headers = HeaderMap::new();
+        for name in ["HOST", "host", "X-Own", "x-own"] {
+            let value = HeaderValue::from_static("a");
+            append(&mut headers, name, value, |_| Ok::<_, HeadFault>(())).unwrap();
+        }
+        assert_eq!(headers.get_all("host").iter().count(), 2);
+        assert_eq!(headers.get_all("x-own").iter().count(), 2);
+        let value = HeaderValue::from_static("a");
+        let result = append(&mut headers, "x own", value, |_| Ok(()));
+        assert_eq!(result, Err(HeadFault::FieldName));
     }
 }

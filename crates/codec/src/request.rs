@@ -8,10 +8,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 use crate::connection::{Options, Seen};
 use crate::framing::{FramingFault, FramingFields, looks_like_framing};
 use crate::host::parse_host;
-use crate::names::parse_name;
 use crate::scan::is_token;
-use crate::target::parse_target;
-use crate::{Framing, HeadFault, Limits, Persistence, Refused, Upgrade, fields};
+use crate::target::{Target, parse_target};
+use crate::{Framing, HeadFault, Limits, Persistence, Refused, Upgrade, fields, names};
 
 /// Room in the map for what a gateway adds to a request, so that it need not grow.
 const ROOM_TO_ADD: usize = 8;
@@ -57,32 +56,18 @@ pub fn parse_request(head: Bytes, limits: &Limits) -> Result<RequestHead, Refuse
     if status != Ok(httparse::Status::Complete(head.len())) {
         return Err(diagnose(&head, status.err(), limits));
     }
-    let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version)
-    else {
-        return Err(HeadFault::StartLine.into());
-    };
-    // the parser skips line ends in front, which the scan has counted and left out
-    if matches!(head.first(), Some(b'\r' | b'\n')) || head.len() > limits.head {
-        return Err(diagnose(&head, None, limits));
-    }
-    if target.len() > limits.target {
-        return Err(Refused::TargetTooLong);
-    }
+    let (method, version, target) = check_start(&head, &parsed, limits)?;
     fields::check_lines(&head, parsed.headers, limits)?;
-    let version = if minor == 1 {
-        Version::HTTP_11
-    } else {
-        Version::HTTP_10
-    };
-    let method = parse_method(method)?;
-    let target = parse_target(head.slice_ref(target.as_bytes()), &method)?;
 
     let mut meaning = Meaning::default();
     let mut headers = HeaderMap::with_capacity(parsed.headers.len() + ROOM_TO_ADD);
     for field in parsed.headers.iter() {
-        let name = parse_name(field.name).ok_or(HeadFault::FieldName)?;
-        meaning.read(field.name, &name, field.value)?;
-        headers.append(name, fields::slice(&head, field.value)?);
+        let Ok(value) = HeaderValue::from_maybe_shared(head.slice_ref(field.value)) else {
+            return Err(HeadFault::FieldValue.into());
+        };
+        names::append(&mut headers, field.name, value, |name| {
+            meaning.read(field.name, name, field.value)
+        })?;
     }
 
     let framing = meaning.framing.decide(version)?.unwrap_or(Framing::None);
@@ -112,6 +97,32 @@ pub fn parse_request(head: Bytes, limits: &Limits) -> Result<RequestHead, Refuse
         expect_continue: meaning.expect == Seen::Yes && version == Version::HTTP_11 && has_body,
         upgrade,
     })
+}
+
+/// Checks what the parser lets pass in front of the fields, and reads the first line.
+fn check_start(
+    head: &Bytes,
+    parsed: &httparse::Request<'_, '_>,
+    limits: &Limits,
+) -> Result<(Method, Version, Target), Refused> {
+    let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version)
+    else {
+        return Err(HeadFault::StartLine.into());
+    };
+    // the parser skips line ends in front, which the scan has counted and left out
+    if matches!(head.first(), Some(b'\r' | b'\n')) || head.len() > limits.head {
+        return Err(diagnose(head, None, limits));
+    }
+    if target.len() > limits.target {
+        return Err(Refused::TargetTooLong);
+    }
+    let version = match minor {
+        0 => Version::HTTP_10,
+        _ => Version::HTTP_11,
+    };
+    let method = parse_method(method)?;
+    let target = parse_target(head.slice_ref(target.as_bytes()), &method)?;
+    Ok((method, version, target))
 }
 
 /// What the fields that mean something to the codec say, gathered while they are read.

@@ -2,12 +2,11 @@
 //! long the body is; what becomes of the response is the proxy's to say.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Method, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 
 use crate::connection::{Options, keep_alive_timeout};
 use crate::framing::{FramingFault, FramingFields};
-use crate::names::parse_name;
-use crate::{Framing, HeadFault, Limits, Malformed, Persistence, fields};
+use crate::{Framing, HeadFault, Limits, Malformed, Persistence, fields, names};
 
 /// Room in the map for what a gateway adds to a response, so that it need not grow: the
 /// security headers alone are about a dozen.
@@ -74,9 +73,12 @@ pub fn parse_response(
     let mut meaning = Meaning::default();
     let mut headers = HeaderMap::with_capacity(parsed.headers.len() + ROOM_TO_ADD);
     for field in parsed.headers.iter() {
-        let name = parse_name(field.name).ok_or(HeadFault::FieldName)?;
-        meaning.read(field.name, &name, field.value)?;
-        headers.append(name, fields::slice(&head, field.value)?);
+        let Ok(value) = HeaderValue::from_maybe_shared(head.slice_ref(field.value)) else {
+            return Err(HeadFault::FieldValue.into());
+        };
+        names::append(&mut headers, field.name, value, |name| {
+            meaning.read(field.name, name, field.value)
+        })?;
     }
     let said = meaning.framing.decide(version)?;
     let framing = if is_bodiless(status, to) {

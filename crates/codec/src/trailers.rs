@@ -2,9 +2,8 @@
 //! the message was taken for are dropped, not passed on (6.5.1).
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
-use crate::names::parse_name;
 use crate::{BodyFault, HeadFault, Limits, fields};
 
 /// The search for the end of a trailer section.
@@ -64,7 +63,7 @@ impl TrailerScan {
 fn read(section: &Bytes, limits: &Limits) -> Result<HeaderMap, HeadFault> {
     let mut trailers = HeaderMap::new();
     fields::read_section(section, limits, |name, value| {
-        let name = parse_name(name).ok_or(HeadFault::FieldName)?;
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| HeadFault::FieldName)?;
         if !is_forbidden(name.as_str()) {
             trailers.append(name, fields::slice(section, value)?);
         }
