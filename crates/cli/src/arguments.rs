@@ -37,7 +37,11 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) common: Common,
     /// A file, a folder, or a command with its arguments; what mainstay.toml says if nothing is given
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FILE|FOLDER|COMMAND")]
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "FILE|FOLDER|COMMAND"
+    )]
     words: Vec<String>,
 }
 
@@ -89,7 +93,10 @@ impl Run {
             Some((dashes, rest)) if dashes == "--" => rest,
             _ => &self.words,
         };
-        Flags { target: (!words.is_empty()).then(|| Target::from_words(words, &cwd)), ..self.common.flags() }
+        Flags {
+            target: (!words.is_empty()).then(|| Target::from_words(words, &cwd)),
+            ..self.common.flags()
+        }
     }
 }
 
@@ -116,16 +123,25 @@ pub(crate) fn parse() -> Result<Command, Failure> {
 }
 
 /// As [`parse`], from other words.
-pub(crate) fn parse_from(words: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Command, Failure> {
+pub(crate) fn parse_from(
+    words: impl IntoIterator<Item = std::ffi::OsString>,
+) -> Result<Command, Failure> {
     match CommandLine::try_parse_from(words) {
-        Ok(CommandLine { command: Some(command) }) => Ok(command),
+        Ok(CommandLine {
+            command: Some(command),
+        }) => Ok(command),
         Ok(CommandLine { command: None }) if is_cargo_run() => Ok(Command::Demo(Common::none())),
-        Ok(CommandLine { command: None }) => {
-            Err(Failure::usage(format!("nothing to do\n\n{}", CommandLine::command().render_help())))
-        }
-        Err(error) if error.use_stderr() => {
-            Err(Failure::usage(error.to_string().trim_start_matches("error: ").trim_end().to_owned()))
-        }
+        Ok(CommandLine { command: None }) => Err(Failure::usage(format!(
+            "nothing to do\n\n{}",
+            CommandLine::command().render_help()
+        ))),
+        Err(error) if error.use_stderr() => Err(Failure::usage(
+            error
+                .to_string()
+                .trim_start_matches("error: ")
+                .trim_end()
+                .to_owned(),
+        )),
         Err(help) => {
             let _ = help.print();
             std::process::exit(0)

@@ -9,7 +9,8 @@ use crate::{Outcome, commands, sample};
 
 /// Never returns when all is well, as `run`.
 pub(crate) fn execute(flags: &Flags) -> Outcome {
-    let program = std::env::current_exe().map_err(|error| Failure::internal("the program's own path", error))?;
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::internal("the program's own path", error))?;
     let words = vec![program.to_string_lossy().into_owned(), "sample".to_owned()];
     let flags = Flags {
         preset: flags.preset.clone().or_else(|| Some("strict".to_owned())),
@@ -20,14 +21,23 @@ pub(crate) fn execute(flags: &Flags) -> Outcome {
     let mut settings = commands::settings(&flags)?;
     settings.apps.iter_mut().for_each(complete);
     let name = settings.name.clone().unwrap_or_else(|| "demo".to_owned());
-    control::become_control(&Invocation { settings, name, greeting: Greeting::Demo })
+    control::become_control(&Invocation {
+        settings,
+        name,
+        greeting: Greeting::Demo,
+    })
 }
 
 /// What no flag says: how the sample app takes its socket, and where its links are.
 fn complete(app: &mut AppSettings) {
     app.options.name = "shortener".to_owned();
     app.options.listen_fds = true;
-    let links = std::env::temp_dir().join(format!("mainstay-demo-{}.jsonl", rustix::process::getuid().as_raw()));
-    app.options.env.entry(sample::LINKS.to_owned()).or_insert_with(|| links.to_string_lossy().into_owned());
+    let links = std::env::temp_dir().join(format!(
+        "mainstay-demo-{}.jsonl",
+        rustix::process::getuid().as_raw()
+    ));
+    app.options
+        .env
+        .entry(sample::LINKS.to_owned())
+        .or_insert_with(|| links.to_string_lossy().into_owned());
 }
-

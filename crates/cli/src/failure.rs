@@ -26,22 +26,34 @@ const INTERNAL: u8 = 70;
 impl Failure {
     /// The app did not come up.
     pub(crate) fn app(message: impl Into<String>) -> Self {
-        Self { message: message.into(), code: APP }
+        Self {
+            message: message.into(),
+            code: APP,
+        }
     }
 
     /// Something that was typed cannot be meant. The message is complete, with `error:` in it.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self { message: message.into(), code: USAGE }
+        Self {
+            message: message.into(),
+            code: USAGE,
+        }
     }
 
     /// The machine refused.
     pub(crate) fn machine(message: impl Into<String>) -> Self {
-        Self { message: message.into(), code: MACHINE }
+        Self {
+            message: message.into(),
+            code: MACHINE,
+        }
     }
 
     /// Something that should not be.
     pub(crate) fn internal(what: &str, error: impl Display) -> Self {
-        Self { message: format!("{what}: {error}; this is a fault of mainstay, please report it"), code: INTERNAL }
+        Self {
+            message: format!("{what}: {error}; this is a fault of mainstay, please report it"),
+            code: INTERNAL,
+        }
     }
 
     /// As the program's exit code.
@@ -59,10 +71,15 @@ impl From<BindError> for Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         match error {
-            StartError::Launch { .. } | StartError::Identity { .. } | StartError::PortForMany { .. } => {
-                Self { message: error.to_string(), code: USAGE }
+            StartError::Launch { .. }
+            | StartError::Identity { .. }
+            | StartError::PortForMany { .. } => Self {
+                message: error.to_string(),
+                code: USAGE,
+            },
+            StartError::PathTooLong { .. } | StartError::Io { .. } => {
+                Self::machine(error.to_string())
             }
-            StartError::PathTooLong { .. } | StartError::Io { .. } => Self::machine(error.to_string()),
         }
     }
 }

@@ -9,8 +9,8 @@ mod failure;
 mod gateway;
 mod plain_http;
 mod protocol;
-mod say;
 mod sample;
+mod say;
 
 use std::process::ExitCode;
 

@@ -10,8 +10,8 @@ use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, StatusCode};
 use mainstay_codec::{
-    BodyDecoder, Decoded, HeadScan, Limits, Persistence, RequestHead, end_head, parse_request, write_field,
-    write_fields, write_status_line,
+    BodyDecoder, Decoded, HeadScan, Limits, Persistence, RequestHead, end_head, parse_request,
+    write_field, write_fields, write_status_line,
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
@@ -29,7 +29,9 @@ pub(crate) type Reply = http::Response<Bytes>;
 pub(crate) fn text(status: StatusCode, media_type: &'static str, body: impl Into<Bytes>) -> Reply {
     let mut reply = Reply::new(body.into());
     *reply.status_mut() = status;
-    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    reply
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     reply
 }
 
@@ -40,13 +42,16 @@ where
     F: Future<Output = Reply>,
 {
     let mut input = BytesMut::new();
-    while let Ok(Ok(Some(head))) = tokio::time::timeout(PATIENCE, read_head(&mut stream, &mut input)).await {
+    while let Ok(Ok(Some(head))) =
+        tokio::time::timeout(PATIENCE, read_head(&mut stream, &mut input)).await
+    {
         let keeps = head.connection == Persistence::KeepAlive;
         let is_head = head.method == Method::HEAD;
-        let body = match tokio::time::timeout(PATIENCE, read_body(&mut stream, &mut input, &head)).await {
-            Ok(Ok(body)) => body,
-            _ => return,
-        };
+        let body =
+            match tokio::time::timeout(PATIENCE, read_body(&mut stream, &mut input, &head)).await {
+                Ok(Ok(body)) => body,
+                _ => return,
+            };
         let mut call = Call::new(body.into());
         *call.method_mut() = head.method;
         *call.uri_mut() = head.uri;
@@ -61,13 +66,18 @@ where
     let _ = stream.shutdown().await;
 }
 
-async fn read_head(stream: &mut (impl AsyncRead + Unpin), input: &mut BytesMut) -> io::Result<Option<RequestHead>> {
+async fn read_head(
+    stream: &mut (impl AsyncRead + Unpin),
+    input: &mut BytesMut,
+) -> io::Result<Option<RequestHead>> {
     let limits = Limits::default();
     let mut scan = HeadScan::default();
     loop {
         if let Some(span) = scan.find_end(input, &limits).map_err(io::Error::other)? {
             let head = input.split_to(span.end).freeze().slice(span.start..);
-            return parse_request(head, &limits).map(Some).map_err(io::Error::other);
+            return parse_request(head, &limits)
+                .map(Some)
+                .map_err(io::Error::other);
         }
         if stream.read_buf(input).await? == 0 {
             return Ok(None);
@@ -105,7 +115,11 @@ fn written(reply: &Reply, is_head: bool, keeps: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(256 + reply.body().len());
     write_status_line(&mut out, reply.status());
     write_fields(&mut out, reply.headers());
-    write_field(&mut out, "content-length", reply.body().len().to_string().as_bytes());
+    write_field(
+        &mut out,
+        "content-length",
+        reply.body().len().to_string().as_bytes(),
+    );
     if !keeps {
         write_field(&mut out, "connection", b"close");
     }

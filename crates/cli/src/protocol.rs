@@ -111,7 +111,10 @@ pub(crate) enum Frame<T> {
 }
 
 /// Writes a message.
-pub(crate) async fn send<T: Serialize>(to: &mut (impl AsyncWrite + Unpin), message: &T) -> io::Result<()> {
+pub(crate) async fn send<T: Serialize>(
+    to: &mut (impl AsyncWrite + Unpin),
+    message: &T,
+) -> io::Result<()> {
     let json = serde_json::to_vec(message)?;
     write(to, JSON, &json).await
 }
@@ -142,7 +145,9 @@ pub(crate) async fn receive<T: for<'a> Deserialize<'a>>(
     }
     let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
     if length > LONGEST {
-        return Err(io::Error::other(format!("a message of {length} bytes, more than {LONGEST}")));
+        return Err(io::Error::other(format!(
+            "a message of {length} bytes, more than {LONGEST}"
+        )));
     }
     let mut content = vec![0; length];
     from.read_exact(&mut content).await?;
@@ -168,13 +173,22 @@ mod tests {
         while let Some(frame) = receive::<Up>(&mut other).await.expect("a frame") {
             seen.push(format!("{frame:?}"));
         }
-        assert_eq!(seen, ["Message(Ready)", "Lines([123, 125, 10])", "Message(Drained)"]);
+        assert_eq!(
+            seen,
+            [
+                "Message(Ready)",
+                "Lines([123, 125, 10])",
+                "Message(Drained)"
+            ]
+        );
     }
 
     #[tokio::test]
     async fn an_absurd_length_is_refused() {
         let (mut one, mut other) = tokio::io::duplex(64);
-        one.write_all(&[0xff, 0xff, 0xff, 0xff, 0]).await.expect("sent");
+        one.write_all(&[0xff, 0xff, 0xff, 0xff, 0])
+            .await
+            .expect("sent");
         assert!(receive::<Up>(&mut other).await.is_err());
     }
 }

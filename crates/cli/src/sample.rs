@@ -20,8 +20,11 @@ pub(crate) const LINKS: &str = "SHORTENER_LINKS";
 
 /// Serves until it is told to end.
 pub(crate) fn main() -> Outcome {
-    let socket = inherited_fd(LISTEN_FD)
-        .map_err(|error| Failure::usage(format!("the sample app takes its socket by LISTEN_FDS: {error}")))?;
+    let socket = inherited_fd(LISTEN_FD).map_err(|error| {
+        Failure::usage(format!(
+            "the sample app takes its socket by LISTEN_FDS: {error}"
+        ))
+    })?;
     let links = PathBuf::from(std::env::var_os(LINKS).unwrap_or_else(|| "links.jsonl".into()));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -53,7 +56,10 @@ pub(crate) fn main() -> Outcome {
 async fn answer(shortener: Rc<Shortener>, call: Call) -> Reply {
     let answer = shortener.handle(&call);
     if !answer.delay.is_zero() {
-        #[expect(clippy::disallowed_methods, reason = "the sample app is slow on request")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the sample app is slow on request"
+        )]
         tokio::time::sleep(answer.delay).await;
     }
     answer.response

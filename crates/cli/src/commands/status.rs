@@ -13,9 +13,16 @@ use crate::failure::Failure;
 
 pub(crate) fn execute(instance: &Instance) -> Outcome {
     let socket = find(instance.name.as_deref())?;
-    let path = if instance.json { "/status.json" } else { "/status" };
+    let path = if instance.json {
+        "/status.json"
+    } else {
+        "/status"
+    };
     let text = ask(&socket, path).map_err(|error| {
-        Failure::machine(format!("`{}` does not answer: {error}; is the instance still running?", socket.display()))
+        Failure::machine(format!(
+            "`{}` does not answer: {error}; is the instance still running?",
+            socket.display()
+        ))
     })?;
     let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(ExitCode::SUCCESS)
@@ -29,12 +36,20 @@ fn find(name: Option<&str>) -> Result<PathBuf, Failure> {
     match &found[..] {
         [(_, socket)] => Ok(socket.clone()),
         [] => Err(Failure::usage(match name {
-            Some(name) => format!("no instance `{name}` of yours is running; `mainstay run` starts one"),
+            Some(name) => {
+                format!("no instance `{name}` of yours is running; `mainstay run` starts one")
+            }
             None => "no instance of yours is running; `mainstay run` starts one".to_owned(),
         })),
         several => {
-            let names: Vec<_> = several.iter().map(|(name, _)| format!("`{name}`")).collect();
-            Err(Failure::usage(format!("several instances are running: {}; say which with `--name`", names.join(", "))))
+            let names: Vec<_> = several
+                .iter()
+                .map(|(name, _)| format!("`{name}`"))
+                .collect();
+            Err(Failure::usage(format!(
+                "several instances are running: {}; say which with `--name`",
+                names.join(", ")
+            )))
         }
     }
 }
@@ -42,9 +57,14 @@ fn find(name: Option<&str>) -> Result<PathBuf, Failure> {
 fn ask(socket: &PathBuf, path: &str) -> std::io::Result<String> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n")?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n"
+    )?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    let (_, body) = answer.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::InvalidData)?;
+    let (_, body) = answer
+        .split_once("\r\n\r\n")
+        .ok_or(std::io::ErrorKind::InvalidData)?;
     Ok(body.to_owned())
 }

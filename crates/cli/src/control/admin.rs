@@ -62,5 +62,9 @@ async fn answer(sender: mpsc::Sender<Question>, call: Call) -> Reply {
     {
         return plain_http::text(StatusCode::OK, media_type, text);
     }
-    plain_http::text(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", "not available now\n")
+    plain_http::text(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "text/plain; charset=utf-8",
+        "not available now\n",
+    )
 }

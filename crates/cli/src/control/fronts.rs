@@ -41,12 +41,21 @@ pub(super) fn targets(settings: &Settings, workers: impl Fn(&str) -> usize) -> V
 
 /// The app whose own wish decides the address, if nobody else did.
 pub(super) fn decides_the_address(settings: &Settings) -> Option<&AppSettings> {
-    let has_address = !settings.listen.http.is_empty() || settings.shared_targets().next().is_none();
-    if has_address { None } else { settings.apps.iter().find(|app| app.listen.is_none()) }
+    let has_address =
+        !settings.listen.http.is_empty() || settings.shared_targets().next().is_none();
+    if has_address {
+        None
+    } else {
+        settings.apps.iter().find(|app| app.listen.is_none())
+    }
 }
 
 /// Opens every address. `asked` is the one the app asked for.
-pub(super) fn open(settings: &Settings, asked: Option<&Address>, threads: usize) -> Result<Sockets, Failure> {
+pub(super) fn open(
+    settings: &Settings,
+    asked: Option<&Address>,
+    threads: usize,
+) -> Result<Sockets, Failure> {
     let index = |name: &str| settings.targets().position(|target| target == name);
     let mut fronts = Vec::new();
     if settings.shared_targets().next().is_some() {
@@ -62,20 +71,37 @@ pub(super) fn open(settings: &Settings, asked: Option<&Address>, threads: usize)
                 target: index(&route.to)?,
             })
         });
-        fronts.push(OpenFront { bound: bind_all(&addresses, threads)?, routes: routes.collect() });
+        fronts.push(OpenFront {
+            bound: bind_all(&addresses, threads)?,
+            routes: routes.collect(),
+        });
     }
     for app in &settings.apps {
         if let (Some(address), Some(target)) = (&app.listen, index(app.name())) {
-            let route = RouteOptions { name: app.name().to_owned(), ..RouteOptions::everything(target) };
-            fronts.push(OpenFront { bound: bind_all(std::slice::from_ref(address), threads)?, routes: vec![route] });
+            let route = RouteOptions {
+                name: app.name().to_owned(),
+                ..RouteOptions::everything(target)
+            };
+            fronts.push(OpenFront {
+                bound: bind_all(std::slice::from_ref(address), threads)?,
+                routes: vec![route],
+            });
         }
     }
-    let observe = settings.listen.observe.as_ref().map(|address| bind(address, 1)).transpose()?;
+    let observe = settings
+        .listen
+        .observe
+        .as_ref()
+        .map(|address| bind(address, 1))
+        .transpose()?;
     Ok(Sockets { fronts, observe })
 }
 
 fn bind_all(addresses: &[Address], threads: usize) -> Result<Vec<Bound>, Failure> {
-    addresses.iter().map(|address| bind(address, threads).map_err(Failure::from)).collect()
+    addresses
+        .iter()
+        .map(|address| bind(address, threads).map_err(Failure::from))
+        .collect()
 }
 
 impl Sockets {
@@ -83,7 +109,10 @@ impl Sockets {
     pub(super) fn fronts(&self) -> Vec<Front> {
         self.fronts
             .iter()
-            .map(|front| Front { addresses: front.bound.len(), routes: front.routes.clone() })
+            .map(|front| Front {
+                addresses: front.bound.len(),
+                routes: front.routes.clone(),
+            })
             .collect()
     }
 

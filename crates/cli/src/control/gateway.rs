@@ -52,7 +52,10 @@ impl Gateway {
     ) -> Result<Self, Failure> {
         let internal = |error: io::Error| Failure::internal("starting the gateway", error);
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(internal)?;
-        let mut descriptors = vec![(theirs.into(), CONTROL_FD), (folder.try_clone().map_err(internal)?, FOLDER_FD)];
+        let mut descriptors = vec![
+            (theirs.into(), CONTROL_FD),
+            (folder.try_clone().map_err(internal)?, FOLDER_FD),
+        ];
         for (socket, number) in sockets.all().zip(FIRST_SOCKET_FD..) {
             descriptors.push((socket.try_clone().map_err(internal)?.into(), number));
         }

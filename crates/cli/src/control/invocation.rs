@@ -39,11 +39,15 @@ pub(crate) enum Greeting {
 
 /// Executes this program again as `mainstay control NAME`: the same process, another title.
 pub(crate) fn become_control(invocation: &Invocation) -> Outcome {
-    let internal = |error: std::io::Error| Failure::internal("handing over to the control plane", error);
-    let memory = memfd_create("mainstay-invocation", MemfdFlags::CLOEXEC).map_err(|error| internal(error.into()))?;
+    let internal =
+        |error: std::io::Error| Failure::internal("handing over to the control plane", error);
+    let memory = memfd_create("mainstay-invocation", MemfdFlags::CLOEXEC)
+        .map_err(|error| internal(error.into()))?;
     let mut file = File::from(memory);
     let json = serde_json::to_vec(invocation).map_err(|error| internal(error.into()))?;
-    file.write_all(&json).and_then(|()| file.rewind()).map_err(internal)?;
+    file.write_all(&json)
+        .and_then(|()| file.rewind())
+        .map_err(internal)?;
     fcntl_setfd(&file, FdFlags::empty()).map_err(|error| internal(error.into()))?;
     let program = std::env::current_exe().map_err(internal)?;
     let error = Command::new(program)
@@ -56,17 +60,26 @@ pub(crate) fn become_control(invocation: &Invocation) -> Outcome {
 
 /// What [`become_control`] left.
 pub(super) fn receive() -> Result<Invocation, Failure> {
-    let number = std::env::var(VARIABLE).ok().and_then(|number| number.parse().ok()).ok_or_else(|| {
-        Failure::usage("`mainstay control` is started by `mainstay run` only; try `mainstay run --help`")
-    })?;
+    let number = std::env::var(VARIABLE)
+        .ok()
+        .and_then(|number| number.parse().ok())
+        .ok_or_else(|| {
+            Failure::usage(
+                "`mainstay control` is started by `mainstay run` only; try `mainstay run --help`",
+            )
+        })?;
     let internal = |error: std::io::Error| Failure::internal("taking over as control plane", error);
     let descriptor: OwnedFd = inherited_fd(number).map_err(internal)?;
     let mut json = Vec::new();
-    File::from(descriptor).read_to_end(&mut json).map_err(internal)?;
+    File::from(descriptor)
+        .read_to_end(&mut json)
+        .map_err(internal)?;
     serde_json::from_slice(&json).map_err(|error| internal(error.into()))
 }
 
 /// The environment for everything below, without what is between us.
 pub(super) fn environment() -> std::collections::BTreeMap<std::ffi::OsString, std::ffi::OsString> {
-    std::env::vars_os().filter(|(name, _)| name != VARIABLE).collect()
+    std::env::vars_os()
+        .filter(|(name, _)| name != VARIABLE)
+        .collect()
 }

@@ -1,7 +1,7 @@
 //! Who answers for each target now. Kept by the control plane, told to every gateway.
 
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mainstay_config::UpstreamSettings;
 use mainstay_proxy::Address;
@@ -16,13 +16,19 @@ use crate::protocol::{Down, Member};
 /// All targets' members.
 #[derive(Debug)]
 pub(super) struct Members {
+    /// The folder of the workers' sockets.
+    folder: PathBuf,
     targets: Vec<Vec<Member>>,
     next_id: u64,
 }
 
 impl Members {
-    pub(super) fn new(targets: usize) -> Self {
-        Self { targets: vec![Vec::new(); targets], next_id: 0 }
+    pub(super) fn new(targets: usize, folder: PathBuf) -> Self {
+        Self {
+            folder,
+            targets: vec![Vec::new(); targets],
+            next_id: 0,
+        }
     }
 
     /// A worker is ready; an earlier process of the same worker is gone with it.
@@ -30,7 +36,7 @@ impl Members {
         let name = name_of(&worker.worker);
         let address = match &worker.endpoint {
             Endpoint::Tcp(address) => Address::Tcp(*address),
-            Endpoint::Unix(path) => Address::Unix(from_folder(path)),
+            Endpoint::Unix(path) => Address::Unix(self.from_folder(path)),
         };
         let id = self.id();
         let members = self.targets.get_mut(target)?;
@@ -45,11 +51,19 @@ impl Members {
         let members = self.targets.get_mut(target)?;
         let before = members.len();
         members.retain(|member| member.name != name);
-        if members.len() == before { None } else { self.message(target) }
+        if members.len() == before {
+            None
+        } else {
+            self.message(target)
+        }
     }
 
     /// The servers of an upstream.
-    pub(super) fn set_upstream(&mut self, target: usize, upstream: &UpstreamSettings) -> Result<(), Failure> {
+    pub(super) fn set_upstream(
+        &mut self,
+        target: usize,
+        upstream: &UpstreamSettings,
+    ) -> Result<(), Failure> {
         let mut found = Vec::new();
         for server in &upstream.servers {
             let id = self.id();
@@ -59,7 +73,11 @@ impl Members {
                     upstream.name
                 ))
             })?;
-            found.push(Member { id, name: format!("{}/{server}", upstream.name), address });
+            found.push(Member {
+                id,
+                name: format!("{}/{server}", upstream.name),
+                address,
+            });
         }
         if let Some(members) = self.targets.get_mut(target) {
             *members = found;
@@ -78,7 +96,18 @@ impl Members {
     }
 
     fn message(&self, target: usize) -> Option<Down> {
-        Some(Down::Members { target, members: self.targets.get(target)?.clone() })
+        Some(Down::Members {
+            target,
+            members: self.targets.get(target)?.clone(),
+        })
+    }
+
+    /// A worker's socket by the folder that the gateway holds open: it need not be allowed to walk there,
+    /// and the path cannot be too long.
+    fn from_folder(&self, path: &Path) -> PathBuf {
+        let held = Path::new("/proc/self/fd").join(FOLDER_FD.to_string());
+        path.strip_prefix(&self.folder)
+            .map_or_else(|_| path.to_path_buf(), |below| held.join(below))
     }
 
     fn id(&mut self) -> u64 {
@@ -89,13 +118,6 @@ impl Members {
 
 fn name_of(worker: &WorkerId) -> String {
     format!("{}/{}", worker.app, worker.index)
-}
-
-/// A worker's socket by the folder that the gateway holds open: it need not be allowed to walk there, and
-/// the path cannot be too long.
-fn from_folder(path: &Path) -> std::path::PathBuf {
-    let folder = Path::new("/proc/self/fd").join(FOLDER_FD.to_string());
-    path.file_name().map_or_else(|| path.to_path_buf(), |name| folder.join(name))
 }
 
 fn resolve(server: &Written) -> Option<Address> {

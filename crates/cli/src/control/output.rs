@@ -34,7 +34,9 @@ impl Output {
         let (sender, receiver) = channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&waiting);
-        std::thread::Builder::new().name("output".to_owned()).spawn(move || write(&receiver, &counted))?;
+        std::thread::Builder::new()
+            .name("output".to_owned())
+            .spawn(move || write(&receiver, &counted))?;
         Ok(Self { sender, waiting })
     }
 

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 
 use mainstay_config::{Layer, Preset, Settings};
 use mainstay_pipeline::HeaderPreset;
+use mainstay_supervisor::WorkerId;
 use mainstay_supervisor::count::processors;
 use mainstay_supervisor::events::{Failure as AppFailure, Note, ReadyWorker, ServerKind};
-use mainstay_supervisor::WorkerId;
 
 use super::fronts::Sockets;
 use super::invocation::Greeting;
@@ -33,7 +33,11 @@ pub(super) fn start(settings: &Settings, name: &str, sockets: &Sockets, workers:
             .filter_map(|route| settings.targets().nth(route.target))
             .collect();
         for bound in &front.bound {
-            say::line(&format!("  {} → {}", say::strong(&url(bound.address)), targets.join(", ")));
+            say::line(&format!(
+                "  {} → {}",
+                say::strong(&url(bound.address)),
+                targets.join(", ")
+            ));
         }
     }
     for (app, count) in workers {
@@ -52,8 +56,16 @@ pub(super) fn start(settings: &Settings, name: &str, sockets: &Sockets, workers:
 fn workers_of(count: u32) -> String {
     let cores = processors();
     let noun = if count == 1 { "worker" } else { "workers" };
-    let advice = if count == 1 { "; `-n auto` if the app keeps nothing in memory" } else { "" };
-    let of = if cores == 1 { "1 core".to_owned() } else { format!("{cores} cores") };
+    let advice = if count == 1 {
+        "; `-n auto` if the app keeps nothing in memory"
+    } else {
+        ""
+    };
+    let of = if cores == 1 {
+        "1 core".to_owned()
+    } else {
+        format!("{cores} cores")
+    };
     format!("{count} {noun} of {of}{advice}")
 }
 
@@ -70,7 +82,11 @@ fn layers(settings: &Settings) -> String {
         text,
         "headers {headers} · health {} · framing, head limits and slow-client clocks on · trusted proxies {} · access log {}",
         word(settings.has(Layer::Health)),
-        if settings.trusted_proxies.is_none() { "none".to_owned() } else { settings.trusted_proxies.to_string() },
+        if settings.trusted_proxies.is_none() {
+            "none".to_owned()
+        } else {
+            settings.trusted_proxies.to_string()
+        },
         word(settings.log.access),
     );
     text
@@ -78,13 +94,18 @@ fn layers(settings: &Settings) -> String {
 
 /// What to try, for who has just begun.
 pub(super) fn greeting(greeting: Greeting, sockets: &Sockets) {
-    let Some(bound) = sockets.fronts.first().and_then(|front| front.bound.first()) else { return };
+    let Some(bound) = sockets.fronts.first().and_then(|front| front.bound.first()) else {
+        return;
+    };
     if greeting == Greeting::Demo {
         let url = url(bound.address);
         say::line("\n  Four things to try:");
         for (what, command) in [
             ("the app, in a browser", url.clone()),
-            ("make a link", format!("curl -d url=https://example.com {url}/links")),
+            (
+                "make a link",
+                format!("curl -d url=https://example.com {url}/links"),
+            ),
             ("headers that Mainstay adds", format!("curl -I {url}/")),
             ("its health", format!("curl {url}/.mainstay/full")),
         ] {
@@ -100,7 +121,10 @@ fn url(address: SocketAddr) -> String {
 
 /// `NODE_ENV` was not set.
 pub(super) fn node_env() {
-    say::line(&format!("  {}", say::dim("NODE_ENV=production (it was not set)")));
+    say::line(&format!(
+        "  {}",
+        say::dim("NODE_ENV=production (it was not set)")
+    ));
 }
 
 /// Something about a worker.
@@ -109,10 +133,18 @@ pub(super) fn note(worker: &WorkerId, note: &Note) {
         Note::OwnCluster => say::note(&format!(
             "{worker} would fork its own cluster; it runs as one worker instead, `-n` says how many there are"
         )),
-        Note::ExtraPort { port, given_up: false } => {
-            say::note(&format!("{worker} also listens on port {port}, which is left alone"));
+        Note::ExtraPort {
+            port,
+            given_up: false,
+        } => {
+            say::note(&format!(
+                "{worker} also listens on port {port}, which is left alone"
+            ));
         }
-        Note::ExtraPort { port, given_up: true } => say::warning(&format!(
+        Note::ExtraPort {
+            port,
+            given_up: true,
+        } => say::warning(&format!(
             "{worker} goes without port {port}, which worker 0 has: only one process can listen there; \
              let the app open it in worker 0 only (MAINSTAY_WORKER is its number), or use one worker"
         )),
@@ -130,10 +162,14 @@ pub(super) fn note(worker: &WorkerId, note: &Note) {
             }
         )),
         Note::OwnPort { port } => {
-            say::note(&format!("{worker} listens on port {port} of its own choice, not on PORT; with one worker that works"));
+            say::note(&format!(
+                "{worker} listens on port {port} of its own choice, not on PORT; with one worker that works"
+            ));
         }
         Note::DroppedOutput { lines } => {
-            say::warning(&format!("{worker}: {lines} lines of output were dropped, since nobody read them in time"));
+            say::warning(&format!(
+                "{worker}: {lines} lines of output were dropped, since nobody read them in time"
+            ));
         }
         Note::Killed => say::warning(&format!("{worker} did not end in time and was killed")),
     }
@@ -151,7 +187,10 @@ pub(super) fn trust_hint(worker: &ReadyWorker) {
 
 /// Why an app did not come up, with its last words.
 pub(super) fn failed(failure: &AppFailure) -> String {
-    let mut text = format!("app `{}` did not come up: worker {} {}", failure.worker.app, failure.worker.index, failure.cause);
+    let mut text = format!(
+        "app `{}` did not come up: worker {} {}",
+        failure.worker.app, failure.worker.index, failure.cause
+    );
     if !failure.last_lines.is_empty() {
         text.push_str("\n  its last lines:");
         for line in &failure.last_lines {
@@ -166,5 +205,13 @@ pub(super) fn failed(failure: &AppFailure) -> String {
 
 /// An app's words without what terminals would act on.
 fn printable(line: &str) -> String {
-    line.chars().map(|character| if character.is_control() && character != '\t' { '\u{fffd}' } else { character }).collect()
+    line.chars()
+        .map(|character| {
+            if character.is_control() && character != '\t' {
+                '\u{fffd}'
+            } else {
+                character
+            }
+        })
+        .collect()
 }

@@ -64,7 +64,10 @@ struct Signals {
 
 impl Signals {
     fn new() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     async fn end(&mut self) {
@@ -106,8 +109,14 @@ struct Control {
 
 impl Control {
     fn start(invocation: Invocation, runtime_dir: &RuntimeDir) -> Result<Self, Failure> {
-        let Invocation { settings, name, greeting } = invocation;
-        let machine = |error: io::Error| Failure::machine(format!("`{}`: {error}", runtime_dir.path.display()));
+        let Invocation {
+            settings,
+            name,
+            greeting,
+        } = invocation;
+        let machine = |error: io::Error| {
+            Failure::machine(format!("`{}`: {error}", runtime_dir.path.display()))
+        };
         let identity = gateway_identity(&settings)?;
         if identity.is_some() {
             runtime_dir.let_pass().map_err(machine)?;
@@ -115,7 +124,8 @@ impl Control {
         let preload = node::install(&runtime_dir.path).map_err(machine)?;
         let folder = open_folder(&runtime_dir.sockets).map_err(machine)?;
         let questions = admin::open(&runtime_dir.path.join(ADMIN)).map_err(machine)?;
-        let output = Output::start().map_err(|error| Failure::internal("the output thread", error))?;
+        let output =
+            Output::start().map_err(|error| Failure::internal("the output thread", error))?;
         let (guard, guard_pipe) = if settings.apps.is_empty() {
             (None, None)
         } else {
@@ -128,23 +138,31 @@ impl Control {
         let (sender, events) = mpsc::unbounded_channel();
         let surroundings = Surroundings {
             environment,
-            cwd: std::env::current_dir().map_err(|error| Failure::machine(format!("no current folder: {error}")))?,
+            cwd: std::env::current_dir()
+                .map_err(|error| Failure::machine(format!("no current folder: {error}")))?,
             sockets: runtime_dir.sockets.clone(),
             preload,
             gateway_group: identity.map(|identity| identity.gid),
             guard: guard_pipe,
         };
-        let apps = settings.apps.iter().map(|app| app.options.clone()).collect();
+        let apps = settings
+            .apps
+            .iter()
+            .map(|app| app.options.clone())
+            .collect();
         let supervisor = Supervisor::start(apps, surroundings, sender)?;
         if let Some(guard) = &guard {
             supervisor.children().register(guard.id());
         }
 
-        let mut members = Members::new(settings.targets().count());
+        let mut members = Members::new(settings.targets().count(), runtime_dir.sockets.clone());
         for (index, upstream) in settings.upstreams.iter().enumerate() {
             members.set_upstream(settings.apps.len() + index, upstream)?;
         }
-        let threads = settings.listen.threads.map_or_else(count::processors, u32::from) as usize;
+        let threads = settings
+            .listen
+            .threads
+            .map_or_else(count::processors, u32::from) as usize;
         Ok(Self {
             threads,
             identity,
@@ -190,15 +208,31 @@ impl Control {
         match event {
             Event::Output(line) => self.output.app(line),
             Event::Ready(worker) => self.on_ready(&worker).await?,
-            Event::Exited { worker, exit, was_ready, restart_in, hint, .. } => {
-                self.leave(&worker.app.clone(), |members, target| members.remove(target, &worker)).await;
+            Event::Exited {
+                worker,
+                exit,
+                was_ready,
+                restart_in,
+                hint,
+                ..
+            } => {
+                self.leave(&worker.app.clone(), |members, target| {
+                    members.remove(target, &worker)
+                })
+                .await;
                 if was_ready {
                     let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-                    say::warning(&format!("{worker} {exit}; it starts again in {} ms{hint}", restart_in.as_millis()));
+                    say::warning(&format!(
+                        "{worker} {exit}; it starts again in {} ms{hint}",
+                        restart_in.as_millis()
+                    ));
                 }
             }
             Event::Stopped { worker, .. } => {
-                self.leave(&worker.app.clone(), |members, target| members.remove(target, &worker)).await;
+                self.leave(&worker.app.clone(), |members, target| {
+                    members.remove(target, &worker)
+                })
+                .await;
             }
             Event::Failed(failure) => {
                 if !self.came_up.contains_key(&*failure.worker.app) {
@@ -223,13 +257,18 @@ impl Control {
             self.open(Some(&asked)).await?;
         }
         report::trust_hint(worker);
-        self.leave(&worker.worker.app, |members, target| members.add(target, worker)).await;
+        self.leave(&worker.worker.app, |members, target| {
+            members.add(target, worker)
+        })
+        .await;
         Ok(())
     }
 
     /// Changes a target's members and tells the gateway.
     async fn leave(&mut self, app: &str, change: impl FnOnce(&mut Members, usize) -> Option<Down>) {
-        let Some(target) = self.settings.targets().position(|target| target == app) else { return };
+        let Some(target) = self.settings.targets().position(|target| target == app) else {
+            return;
+        };
         if let Some(message) = change(&mut self.members, target)
             && let Some(gateway) = &mut self.gateway
         {
@@ -244,7 +283,9 @@ impl Control {
     }
 
     async fn start_gateway(&mut self) -> Result<(), Failure> {
-        let Some(sockets) = &self.sockets else { return Ok(()) };
+        let Some(sockets) = &self.sockets else {
+            return Ok(());
+        };
         let beginning = self.beginning(sockets);
         let mut gateway =
             Gateway::start(&self.name, sockets, &self.folder, self.identity, beginning).await?;
@@ -264,27 +305,48 @@ impl Control {
             version: VERSION,
             threads: self.threads,
             fronts: sockets.fronts(),
-            observe: if sockets.observe.is_some() { Observe::Served } else { Observe::Off },
-            targets: fronts::targets(settings, |app| workers.get(app).map_or(1, |count| *count as usize)),
-            wait: WaitOptions { queue: settings.limits.queue as usize, patience: settings.timeouts.queue },
+            observe: if sockets.observe.is_some() {
+                Observe::Served
+            } else {
+                Observe::Off
+            },
+            targets: fronts::targets(settings, |app| {
+                workers.get(app).map_or(1, |count| *count as usize)
+            }),
+            wait: WaitOptions {
+                queue: settings.limits.queue as usize,
+                patience: settings.timeouts.queue,
+            },
             trusted_proxies: settings.trusted_proxies.clone(),
             headers: settings.headers.clone(),
-            health: HealthOptions { enabled: settings.has(Layer::Health) },
+            health: HealthOptions {
+                enabled: settings.has(Layer::Health),
+            },
             instance: self.instance.clone(),
             proxy: proxy_options(settings),
-            access_log: if settings.log.access { AccessLogging::Json } else { AccessLogging::Off },
+            access_log: if settings.log.access {
+                AccessLogging::Json
+            } else {
+                AccessLogging::Off
+            },
         }
     }
 
     fn workers(&self) -> Vec<(String, u32)> {
-        self.supervisor.apps().into_iter().map(|(app, count)| (app.to_string(), count)).collect()
+        self.supervisor
+            .apps()
+            .into_iter()
+            .map(|(app, count)| (app.to_string(), count))
+            .collect()
     }
 
     async fn on_heard(&mut self, heard: Heard) -> Result<(), Failure> {
         match heard {
             Heard::Lines(lines) => self.output.access(lines),
             Heard::Said(Up::Ready) => self.greet(),
-            Heard::Said(Up::Notices(sentences)) => sentences.iter().for_each(|sentence| say::warning(sentence)),
+            Heard::Said(Up::Notices(sentences)) => {
+                sentences.iter().for_each(|sentence| say::warning(sentence))
+            }
             Heard::Said(Up::Metrics { ticket, text }) => {
                 if let Some(asker) = self.tickets.remove(&ticket) {
                     let _ = asker.send(text);
@@ -298,8 +360,14 @@ impl Control {
 
     /// The gateway is gone: connections are lost, workers and sockets are not.
     async fn restart_gateway(&mut self) -> Result<(), Failure> {
-        let Some(gateway) = self.gateway.take() else { return Ok(()) };
-        let exit = gateway.process.wait().await.map_or_else(|error| error.to_string(), |exit| exit.to_string());
+        let Some(gateway) = self.gateway.take() else {
+            return Ok(());
+        };
+        let exit = gateway
+            .process
+            .wait()
+            .await
+            .map_or_else(|error| error.to_string(), |exit| exit.to_string());
         self.supervisor.children().forget(gateway.process.id());
         self.tickets.clear();
         self.pause = if self.gateway_started.elapsed() > HEALTHY {
@@ -307,8 +375,14 @@ impl Control {
         } else {
             (self.pause * 2).clamp(Duration::from_millis(50), LONGEST_PAUSE)
         };
-        say::warning(&format!("the gateway {exit}; it starts again in {} ms", self.pause.as_millis()));
-        #[expect(clippy::disallowed_methods, reason = "a back-off of the control plane, not of a request")]
+        say::warning(&format!(
+            "the gateway {exit}; it starts again in {} ms",
+            self.pause.as_millis()
+        ));
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a back-off of the control plane, not of a request"
+        )]
         tokio::time::sleep(self.pause).await;
         self.start_gateway().await
     }
@@ -331,7 +405,11 @@ impl Control {
                 if let Some(gateway) = &mut self.gateway {
                     self.next_ticket += 1;
                     self.tickets.insert(self.next_ticket, asker);
-                    gateway.tell(&Down::Metrics { ticket: self.next_ticket }).await;
+                    gateway
+                        .tell(&Down::Metrics {
+                            ticket: self.next_ticket,
+                        })
+                        .await;
                 }
             }
             Question::Status(asker) => drop(asker.send(self.status_text())),
@@ -370,7 +448,12 @@ impl Control {
     fn status_text(&self) -> String {
         use std::fmt::Write as _;
         let status = self.status();
-        let mut text = format!("{} · mainstay {} · pid {}\n", self.name, env!("CARGO_PKG_VERSION"), std::process::id());
+        let mut text = format!(
+            "{} · mainstay {} · pid {}\n",
+            self.name,
+            env!("CARGO_PKG_VERSION"),
+            std::process::id()
+        );
         for address in status["addresses"].as_array().into_iter().flatten() {
             let _ = writeln!(text, "  http://{}", address.as_str().unwrap_or_default());
         }
@@ -409,8 +492,14 @@ impl Control {
     }
 
     async fn drain_gateway(&mut self) {
-        let Some(gateway) = &mut self.gateway else { return };
-        gateway.tell(&Down::Drain { grace_ms: GRACE.as_millis() as u64 }).await;
+        let Some(gateway) = &mut self.gateway else {
+            return;
+        };
+        gateway
+            .tell(&Down::Drain {
+                grace_ms: GRACE.as_millis() as u64,
+            })
+            .await;
         let drained = async {
             loop {
                 tokio::select! {
@@ -447,9 +536,16 @@ async fn hear(gateway: &mut Option<Gateway>) -> Heard {
 fn asked_address(worker: &ReadyWorker) -> Address {
     let port = worker
         .port_asked
-        .or_else(|| std::env::var("PORT").ok().and_then(|port| port.parse().ok()))
+        .or_else(|| {
+            std::env::var("PORT")
+                .ok()
+                .and_then(|port| port.parse().ok())
+        })
         .unwrap_or(3000);
-    let ip = worker.address_asked.as_deref().and_then(|address| address.parse::<std::net::IpAddr>().ok());
+    let ip = worker
+        .address_asked
+        .as_deref()
+        .and_then(|address| address.parse::<std::net::IpAddr>().ok());
     match ip {
         Some(ip) if !ip.is_unspecified() => Address::Socket((ip, port).into()),
         _ => Address::Port(port),
@@ -467,7 +563,10 @@ fn gateway_identity(settings: &Settings) -> Result<Option<Identity>, Failure> {
         Some(user) => resolve(user),
         None if rustix::process::geteuid().is_root() => {
             // 65534 is nobody everywhere, with or without an entry
-            Ok(resolve("nobody").unwrap_or(Some(Identity { uid: 65_534, gid: 65_534 })))
+            Ok(resolve("nobody").unwrap_or(Some(Identity {
+                uid: 65_534,
+                gid: 65_534,
+            })))
         }
         None => Ok(None),
     }
@@ -482,7 +581,10 @@ fn open_folder(path: &std::path::Path) -> io::Result<OwnedFd> {
 /// Tells instances apart in `Via`.
 fn instance_id() -> String {
     use std::hash::{BuildHasher as _, RandomState};
-    format!("{:08x}", RandomState::new().hash_one(std::process::id()) as u32)
+    format!(
+        "{:08x}",
+        RandomState::new().hash_one(std::process::id()) as u32
+    )
 }
 
 /// Whether `NODE_ENV` had to be set.
@@ -507,7 +609,8 @@ fn proxy_options(settings: &Settings) -> Options {
             head_timeout: timeouts.head,
             keep_alive: timeouts.keep_alive,
             keep_alive_trusted: timeouts.keep_alive_trusted,
-            body_minimum: size(limits.body_rate).saturating_mul(timeouts.body_period.as_secs().max(1) as usize),
+            body_minimum: size(limits.body_rate)
+                .saturating_mul(timeouts.body_period.as_secs().max(1) as usize),
             body_period: timeouts.body_period,
             send_timeout: timeouts.send,
             ..ClientOptions::default()

@@ -31,7 +31,8 @@ impl RuntimeDir {
                 Err(error) => last = Some((path, error)),
             }
         }
-        let (path, error) = last.unwrap_or_else(|| (PathBuf::from("/run"), io::ErrorKind::NotFound.into()));
+        let (path, error) =
+            last.unwrap_or_else(|| (PathBuf::from("/run"), io::ErrorKind::NotFound.into()));
         Err(Failure::machine(format!(
             "no folder for sockets: `{}` cannot be made: {error}; name one with MAINSTAY_RUNTIME_DIR",
             path.display()
@@ -48,13 +49,15 @@ impl RuntimeDir {
             )));
         }
         let sockets = path.join("w");
-        make(&sockets).map_err(machine)?;
         // what a dead instance left: nobody listens there
-        for entry in std::fs::read_dir(&sockets).map_err(machine)?.flatten() {
-            let _ = std::fs::remove_file(entry.path());
-        }
+        let _ = std::fs::remove_dir_all(&sockets);
+        make(&sockets).map_err(machine)?;
         let _ = std::fs::remove_file(path.join(ADMIN));
-        Ok(Self { path, sockets, _lock: lock })
+        Ok(Self {
+            path,
+            sockets,
+            _lock: lock,
+        })
     }
 
     /// Lets other users pass through the folder of sockets: each socket says itself who may connect.
@@ -76,7 +79,10 @@ pub(crate) fn instances() -> Vec<(String, PathBuf)> {
     let mut add = |path: &Path| {
         let socket = path.join(ADMIN);
         if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let name = path
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default();
             found.push((name, socket));
         }
     };
@@ -99,8 +105,15 @@ fn candidates(name: &str) -> Vec<PathBuf> {
         }
     }
     let usual = |byte: char| byte.is_ascii_alphanumeric() || "-_.".contains(byte);
-    let folder: String = name.chars().map(|byte| if usual(byte) { byte } else { '-' }).take(32).collect();
-    parents().into_iter().map(|parent| parent.join(&folder)).collect()
+    let folder: String = name
+        .chars()
+        .map(|byte| if usual(byte) { byte } else { '-' })
+        .take(32)
+        .collect();
+    parents()
+        .into_iter()
+        .map(|parent| parent.join(&folder))
+        .collect()
 }
 
 fn parents() -> Vec<PathBuf> {
@@ -122,7 +135,10 @@ fn make(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     let found = std::fs::symlink_metadata(path)?;
     if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to somebody else"));
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "it belongs to somebody else",
+        ));
     }
     std::fs::set_permissions(path, Permissions::from_mode(0o700))
 }

@@ -30,8 +30,18 @@ impl Metrics {
             first_routes.push(routes.len());
             routes.extend(front.routes.iter().map(|route| route.name.clone()));
         }
-        let fronts = || beginning.fronts.iter().map(|front| Book::new(front.routes.len(), beginning.access_log));
-        Self { books: (0..beginning.threads).map(|_| fronts().collect()).collect(), routes, first_routes, standing }
+        let fronts = || {
+            beginning
+                .fronts
+                .iter()
+                .map(|front| Book::new(front.routes.len(), beginning.access_log))
+        };
+        Self {
+            books: (0..beginning.threads).map(|_| fronts().collect()).collect(),
+            routes,
+            first_routes,
+            standing,
+        }
     }
 
     /// One thread's books, by front.
@@ -58,25 +68,58 @@ impl Metrics {
         }
         let mut text = Exposition::default();
         text.requests(&totals, &self.routes);
-        let sum = |read: fn(&Counters) -> u64| self.all().map(|book| read(&book.counters)).sum::<u64>();
+        let sum =
+            |read: fn(&Counters) -> u64| self.all().map(|book| read(&book.counters)).sum::<u64>();
         let open: i64 = self.all().map(|book| book.counters.connections.get()).sum();
-        text.single(names::ACTIVE_CONNECTIONS, "gauge", "Client connections open now.", open);
+        text.single(
+            names::ACTIVE_CONNECTIONS,
+            "gauge",
+            "Client connections open now.",
+            open,
+        );
         for (name, help, value) in [
-            (names::CONNECTIONS_TOTAL, "Client connections accepted.", sum(|counters| counters.accepted.get())),
-            (names::ACCEPT_PAUSES_TOTAL, "Pauses in accepting.", sum(|counters| counters.accept_pauses.get())),
-            (names::RESENDS_TOTAL, "Attempts beyond the first.", sum(|counters| counters.resends.get())),
-            (names::ORIGIN_CONNECTIONS_TOTAL, "Connections to origins.", sum(|counters| counters.origin_connections.get())),
+            (
+                names::CONNECTIONS_TOTAL,
+                "Client connections accepted.",
+                sum(|counters| counters.accepted.get()),
+            ),
+            (
+                names::ACCEPT_PAUSES_TOTAL,
+                "Pauses in accepting.",
+                sum(|counters| counters.accept_pauses.get()),
+            ),
+            (
+                names::RESENDS_TOTAL,
+                "Attempts beyond the first.",
+                sum(|counters| counters.resends.get()),
+            ),
+            (
+                names::ORIGIN_CONNECTIONS_TOTAL,
+                "Connections to origins.",
+                sum(|counters| counters.origin_connections.get()),
+            ),
             (
                 names::ACCESS_LINES_DROPPED_TOTAL,
                 "Access lines dropped.",
-                self.all().filter_map(|book| book.log.as_ref()).map(|log| log.dropped()).sum(),
+                self.all()
+                    .filter_map(|book| book.log.as_ref())
+                    .map(|log| log.dropped())
+                    .sum(),
             ),
         ] {
             text.single(name, "counter", help, value);
         }
-        text.family(names::WORKERS_READY, "gauge", "Workers or servers that are ready.");
+        text.family(
+            names::WORKERS_READY,
+            "gauge",
+            "Workers or servers that are ready.",
+        );
         for target in self.standing.targets() {
-            text.sample(names::WORKERS_READY, &[("target", &target.name)], target.ready());
+            text.sample(
+                names::WORKERS_READY,
+                &[("target", &target.name)],
+                target.ready(),
+            );
         }
         text.finish()
     }

@@ -35,13 +35,16 @@ const PIECE: usize = 1024 * 1024;
 
 /// Runs the gateway until the control plane says drain, or is gone.
 pub(crate) fn main() -> Result<ExitCode, Failure> {
-    let control = inherited_fd(CONTROL_FD).map_err(|error| Failure::internal("the control plane's socket", error))?;
+    let control = inherited_fd(CONTROL_FD)
+        .map_err(|error| Failure::internal("the control plane's socket", error))?;
     raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::internal("the runtime", error))?;
-    runtime.block_on(serve(control)).map_err(|error| Failure::internal("the gateway", error))?;
+    runtime
+        .block_on(serve(control))
+        .map_err(|error| Failure::internal("the gateway", error))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -49,9 +52,14 @@ async fn serve(control: OwnedFd) -> io::Result<()> {
     let control = std::os::unix::net::UnixStream::from(control);
     control.set_nonblocking(true)?;
     let (mut from, to) = UnixStream::from_std(control)?.into_split();
-    let Some(Frame::Message(Down::Begin(beginning))) = protocol::receive(&mut from).await? else { return Ok(()) };
+    let Some(Frame::Message(Down::Begin(beginning))) = protocol::receive(&mut from).await? else {
+        return Ok(());
+    };
     if beginning.version != VERSION {
-        return Err(io::Error::other(format!("the control plane speaks version {}, not {VERSION}", beginning.version)));
+        return Err(io::Error::other(format!(
+            "the control plane speaks version {}, not {VERSION}",
+            beginning.version
+        )));
     }
     let mut gateway = Gateway::start(*beginning, to)?;
     gateway.listen(&mut from).await
@@ -72,8 +80,9 @@ impl Gateway {
         let mut numbers = FIRST_SOCKET_FD..;
         let mut next = || inherited_fd(numbers.next().unwrap_or(i32::MAX)).map(TcpListener::from);
         // by thread, by front
-        let mut sockets: Vec<Vec<Vec<TcpListener>>> =
-            (0..beginning.threads).map(|_| beginning.fronts.iter().map(|_| Vec::new()).collect()).collect();
+        let mut sockets: Vec<Vec<Vec<TcpListener>>> = (0..beginning.threads)
+            .map(|_| beginning.fronts.iter().map(|_| Vec::new()).collect())
+            .collect();
         for (index, front) in beginning.fronts.iter().enumerate() {
             for _ in 0..front.addresses {
                 for thread in &mut sockets {
@@ -81,9 +90,14 @@ impl Gateway {
                 }
             }
         }
-        let observe = (beginning.observe == Observe::Served).then(&mut next).transpose()?;
+        let observe = (beginning.observe == Observe::Served)
+            .then(&mut next)
+            .transpose()?;
 
-        let targets = beginning.targets.iter().map(|target| Target::new(&target.name, target.kind, target.wanted));
+        let targets = beginning
+            .targets
+            .iter()
+            .map(|target| Target::new(&target.name, target.kind, target.wanted));
         let standing = Arc::new(Standing::new(targets.collect(), beginning.wait.clone()));
         let notices = Arc::new(Notices::default());
         let metrics = Arc::new(Metrics::new(&beginning, Arc::clone(&standing)));
@@ -108,15 +122,27 @@ impl Gateway {
             tokio::spawn(serve_metrics(observe, Arc::clone(&metrics)));
         }
         let _ = up.send(Up::Ready);
-        Ok(Self { standing, threads, endpoints: HashMap::new(), metrics, up, writer })
+        Ok(Self {
+            standing,
+            threads,
+            endpoints: HashMap::new(),
+            metrics,
+            up,
+            writer,
+        })
     }
 
     async fn listen(&mut self, from: &mut OwnedReadHalf) -> io::Result<()> {
         loop {
             match protocol::receive(from).await? {
-                Some(Frame::Message(Down::Members { target, members })) => self.set_members(target, members),
+                Some(Frame::Message(Down::Members { target, members })) => {
+                    self.set_members(target, members)
+                }
                 Some(Frame::Message(Down::Metrics { ticket })) => {
-                    let _ = self.up.send(Up::Metrics { ticket, text: self.metrics.render() });
+                    let _ = self.up.send(Up::Metrics {
+                        ticket,
+                        text: self.metrics.render(),
+                    });
                 }
                 Some(Frame::Message(Down::Drain { grace_ms })) => {
                     return self.drain(Duration::from_millis(grace_ms), from).await;
@@ -133,10 +159,17 @@ impl Gateway {
             .into_iter()
             .map(|member| {
                 let known = self.endpoints.entry(member.id);
-                Arc::clone(known.or_insert_with(|| Arc::new(Endpoint::new(member.id, member.name, member.address))))
+                Arc::clone(known.or_insert_with(|| {
+                    Arc::new(Endpoint::new(member.id, member.name, member.address))
+                }))
             })
             .collect();
-        let applied = Arc::new(Applied::new(self.threads.len(), target, endpoints.len(), Arc::clone(&self.standing)));
+        let applied = Arc::new(Applied::new(
+            self.threads.len(),
+            target,
+            endpoints.len(),
+            Arc::clone(&self.standing),
+        ));
         for thread in &self.threads {
             let _ = thread.send(Command::Members {
                 target,
@@ -145,14 +178,19 @@ impl Gateway {
             });
         }
         // whoever is in no list any more is forgotten with its last request
-        self.endpoints.retain(|id, endpoint| Arc::strong_count(endpoint) > 1 || endpoints.iter().any(|kept| kept.id == *id));
+        self.endpoints.retain(|id, endpoint| {
+            Arc::strong_count(endpoint) > 1 || endpoints.iter().any(|kept| kept.id == *id)
+        });
     }
 
     async fn drain(&mut self, grace: Duration, from: &mut OwnedReadHalf) -> io::Result<()> {
         self.standing.drain();
         let (done, mut all_done) = mpsc::channel::<()>(1);
         for thread in &self.threads {
-            let _ = thread.send(Command::Drain { grace, done: done.clone() });
+            let _ = thread.send(Command::Drain {
+                grace,
+                done: done.clone(),
+            });
         }
         drop(done);
         // ends when every thread has dropped its sender, or the control plane is gone
@@ -216,7 +254,10 @@ async fn flush(to: &mut OwnedWriteHalf, logs: &[Arc<AccessLog>]) -> io::Result<(
         while !rest.is_empty() {
             // pieces end where lines end
             let end = match rest.get(..PIECE) {
-                Some(piece) => piece.iter().rposition(|byte| *byte == b'\n').map_or(rest.len(), |end| end + 1),
+                Some(piece) => piece
+                    .iter()
+                    .rposition(|byte| *byte == b'\n')
+                    .map_or(rest.len(), |end| end + 1),
                 None => rest.len(),
             };
             protocol::send_lines(to, &rest[..end]).await?;
@@ -230,7 +271,10 @@ async fn flush(to: &mut OwnedWriteHalf, logs: &[Arc<AccessLog>]) -> io::Result<(
 async fn serve_metrics(socket: TcpListener, metrics: Arc<Metrics>) {
     const CLIENTS: usize = 64;
     let places = Arc::new(tokio::sync::Semaphore::new(CLIENTS));
-    let Ok(listener) = socket.set_nonblocking(true).and_then(|()| tokio::net::TcpListener::from_std(socket)) else {
+    let Ok(listener) = socket
+        .set_nonblocking(true)
+        .and_then(|()| tokio::net::TcpListener::from_std(socket))
+    else {
         return;
     };
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
@@ -255,7 +299,13 @@ async fn serve_metrics(socket: TcpListener, metrics: Arc<Metrics>) {
 fn raise_descriptor_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    );
 }
 
 /// What one thread counts for one front.
@@ -278,5 +328,9 @@ impl Book {
 
 /// Says what is not there.
 pub(super) fn not_found() -> Reply {
-    plain_http::text(http::StatusCode::NOT_FOUND, "text/plain; charset=utf-8", "there is /metrics, /live and /ready\n")
+    plain_http::text(
+        http::StatusCode::NOT_FOUND,
+        "text/plain; charset=utf-8",
+        "there is /metrics, /live and /ready\n",
+    )
 }

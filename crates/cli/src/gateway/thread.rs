@@ -17,9 +17,16 @@ use crate::protocol::{Beginning, Front};
 /// What a thread is told.
 pub(super) enum Command {
     /// Who answers for a target.
-    Members { target: usize, endpoints: Vec<Arc<Endpoint>>, applied: Arc<Applied> },
+    Members {
+        target: usize,
+        endpoints: Vec<Arc<Endpoint>>,
+        applied: Arc<Applied>,
+    },
     /// Finish and end; `done` is dropped then.
-    Drain { grace: Duration, done: mpsc::Sender<()> },
+    Drain {
+        grace: Duration,
+        done: mpsc::Sender<()>,
+    },
 }
 
 /// Counts the threads that know a target's new members. Only when all do is anybody who waits for them
@@ -32,8 +39,18 @@ pub(super) struct Applied {
 }
 
 impl Applied {
-    pub(super) fn new(threads: usize, target: usize, count: usize, standing: Arc<Standing>) -> Self {
-        Self { left: AtomicUsize::new(threads), target, count, standing }
+    pub(super) fn new(
+        threads: usize,
+        target: usize,
+        count: usize,
+        standing: Arc<Standing>,
+    ) -> Self {
+        Self {
+            left: AtomicUsize::new(threads),
+            target,
+            count,
+            standing,
+        }
     }
 
     fn one_more(&self) {
@@ -55,16 +72,24 @@ pub(super) struct Plan {
 }
 
 /// Starts a thread.
-pub(super) fn spawn(index: usize, plan: Plan, commands: mpsc::UnboundedReceiver<Command>) -> io::Result<()> {
+pub(super) fn spawn(
+    index: usize,
+    plan: Plan,
+    commands: mpsc::UnboundedReceiver<Command>,
+) -> io::Result<()> {
     // made here, so that a refusal by the system is told where somebody listens
     let (told, result) = std::sync::mpsc::channel();
-    std::thread::Builder::new().name(format!("gateway-{index}")).spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
-        match runtime {
-            Ok(runtime) => runtime.block_on(run(plan, commands, &told)),
-            Err(error) => drop(told.send(Err(error))),
-        }
-    })?;
+    std::thread::Builder::new()
+        .name(format!("gateway-{index}"))
+        .spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build_local(LocalOptions::default());
+            match runtime {
+                Ok(runtime) => runtime.block_on(run(plan, commands, &told)),
+                Err(error) => drop(told.send(Err(error))),
+            }
+        })?;
     result.recv().map_err(io::Error::other)?
 }
 
@@ -88,7 +113,11 @@ async fn run(
     let _ = told.send(Ok(()));
     while let Some(command) = commands.recv().await {
         match command {
-            Command::Members { target, endpoints, applied } => {
+            Command::Members {
+                target,
+                endpoints,
+                applied,
+            } => {
                 for (_, upstreams) in &fronts {
                     upstreams.set_members(target, &endpoints);
                 }
@@ -123,11 +152,19 @@ fn open(
     notices: &Arc<Notices>,
 ) -> (Thread, Upstreams) {
     let workshop = Workshop::new(Arc::clone(&book.counters));
-    let upstreams = Upstreams::new(&workshop, beginning.proxy.upstream.clone(), Arc::clone(standing));
+    let upstreams = Upstreams::new(
+        &workshop,
+        beginning.proxy.upstream.clone(),
+        Arc::clone(standing),
+    );
     let recorder = Recorder {
         metrics: Arc::clone(&book.requests),
         log: book.log.clone(),
-        routes: front.routes.iter().map(|route| route.name.clone()).collect(),
+        routes: front
+            .routes
+            .iter()
+            .map(|route| route.name.clone())
+            .collect(),
     };
     let options = Options {
         trusted_proxies: beginning.trusted_proxies.clone(),
@@ -136,6 +173,15 @@ fn open(
         headers: beginning.headers.clone(),
         instance: beginning.instance.clone(),
     };
-    let pipeline = Pipeline::new(options, standing, Arc::clone(notices), Arc::new(recorder), upstreams.clone());
-    (Thread::start(workshop, Serving::new(pipeline, beginning.proxy.clone())), upstreams)
+    let pipeline = Pipeline::new(
+        options,
+        standing,
+        Arc::clone(notices),
+        Arc::new(recorder),
+        upstreams.clone(),
+    );
+    (
+        Thread::start(workshop, Serving::new(pipeline, beginning.proxy.clone())),
+        upstreams,
+    )
 }
