@@ -132,7 +132,7 @@ mod tests {
         metrics.observe(0, "GET", 200, Duration::from_millis(2), 7);
         metrics.observe(0, "GET", 200, Duration::from_secs(60), 7);
         let mut totals = RequestTotals::default();
-        totals.add(&metrics);
+        totals.add(&metrics, 0);
         let mut exposition = Exposition::default();
         exposition.requests(&totals, &["default\"".to_owned()]);
         let text = exposition.finish();

@@ -97,9 +97,9 @@ pub struct RequestTotals {
 }
 
 impl RequestTotals {
-    /// Adds one thread's counts.
-    pub fn add(&mut self, metrics: &RequestMetrics) {
-        for (route, series) in metrics.routes.iter().enumerate() {
+    /// Adds one thread's counts, its routes counted from `first_route`.
+    pub fn add(&mut self, metrics: &RequestMetrics, first_route: usize) {
+        for (route, series) in (first_route..).zip(&metrics.routes) {
             for (slot, histogram) in series.iter().enumerate() {
                 let Some(histogram) = histogram.get() else {
                     continue;
@@ -151,8 +151,8 @@ mod tests {
         two.observe(0, "BREW", 418, Duration::ZERO, 0);
         two.observe(7, "GET", 200, Duration::ZERO, 99);
         let mut totals = RequestTotals::default();
-        totals.add(&one);
-        totals.add(&two);
+        totals.add(&one, 0);
+        totals.add(&two, 0);
         assert_eq!(totals.bytes, 15);
         let counts: Vec<_> = totals
             .series

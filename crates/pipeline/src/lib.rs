@@ -30,8 +30,8 @@ pub use peer::Peer;
 pub use pipeline::{Answer, Options, Pipeline};
 pub use refusal::{Fault, Refusal};
 pub use stages::{
-    AccessLog, Ending, HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting, Recorder,
-    RouteOptions,
+    AccessLog, Ending, HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting, HealthOptions,
+    Recorder, RouteOptions,
 };
 pub use standing::{Phase, Standing, Target, TargetKind, WaitOptions};
 pub use step::{Step, Trail};

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::stages::{Admission, Headers, Health, Identify, Pages, Routes};
 use crate::{
-    Ending, Exchange, Forwarding, HeaderOptions, Notices, Origin, Peer, Recorder, Refusal, Request,
-    Response, RouteOptions, Standing, Step,
+    Ending, Exchange, Forwarding, HeaderOptions, HealthOptions, Notices, Origin, Peer, Recorder,
+    Refusal, Request, Response, RouteOptions, Standing, Step,
 };
 
 /// What the stages are made of.
@@ -17,6 +17,8 @@ use crate::{
 pub struct Options {
     /// Whose forwarded headers are believed.
     pub trusted_proxies: TrustedProxies,
+    /// Probes.
+    pub health: HealthOptions,
     /// The routes; at least one.
     pub routes: Vec<RouteOptions>,
     /// Response headers.
@@ -59,7 +61,7 @@ impl<O: Origin> Pipeline<O> {
     ) -> Self {
         Self {
             identify: Identify::new(options.trusted_proxies, notices),
-            health: Health::new(Arc::clone(standing)),
+            health: Health::new(options.health, Arc::clone(standing)),
             routes: Routes::new(options.routes),
             admission: Admission::new(Arc::clone(standing)),
             forwarding: Forwarding::new(&options.instance),

@@ -16,5 +16,5 @@ mod upstream;
 pub use counters::Counters;
 pub use listen::{BindError, Bound, bind};
 pub use options::{ClientOptions, Options, UpstreamOptions};
-pub use thread::{Serving, Thread};
+pub use thread::{Serving, Thread, Workshop};
 pub use upstream::{Address, Endpoint, Upstreams};

@@ -75,18 +75,13 @@ impl fmt::Debug for Thread {
 }
 
 impl Thread {
-    /// A thread that serves with what `serving` makes of it. Must be called inside a `LocalRuntime`.
-    pub fn start(counters: Arc<Counters>, serving: impl FnOnce(&Workshop) -> Serving) -> Self {
-        let workshop = Workshop {
-            scratch: Rc::new(Scratch::new()),
-            deadlines: Deadlines::new(),
-            counters: Arc::clone(&counters),
-        };
+    /// A thread that serves like this. Must be called inside a `LocalRuntime`.
+    pub fn start(workshop: Workshop, serving: Serving) -> Self {
         let thread = Self(Rc::new(Inner {
-            serving: RefCell::new(Rc::new(serving(&workshop))),
+            serving: RefCell::new(Rc::new(serving)),
             scratch: workshop.scratch,
             deadlines: workshop.deadlines,
-            counters,
+            counters: workshop.counters,
             draining: Cell::new(false),
             open: Cell::new(0),
             closed: Notify::new(),
@@ -95,15 +90,6 @@ impl Thread {
         }));
         tokio::task::spawn_local(tick(thread.0.deadlines.clone()));
         thread
-    }
-
-    /// The tools that new origins on this thread are made with.
-    pub fn workshop(&self) -> Workshop {
-        Workshop {
-            scratch: Rc::clone(&self.0.scratch),
-            deadlines: self.0.deadlines.clone(),
-            counters: Arc::clone(&self.0.counters),
-        }
     }
 
     /// New settings for every request that begins from now on.
@@ -190,6 +176,17 @@ pub struct Workshop {
     pub(crate) scratch: Rc<Scratch>,
     pub(crate) deadlines: Deadlines,
     pub(crate) counters: Arc<Counters>,
+}
+
+impl Workshop {
+    /// Fresh tools, counting into `counters`.
+    pub fn new(counters: Arc<Counters>) -> Self {
+        Self {
+            scratch: Rc::new(Scratch::new()),
+            deadlines: Deadlines::new(),
+            counters,
+        }
+    }
 }
 
 async fn tick(deadlines: Deadlines) {

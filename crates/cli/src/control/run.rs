@@ -151,9 +151,6 @@ impl Control {
             .map(|app| app.options.clone())
             .collect();
         let supervisor = Supervisor::start(apps, surroundings, sender)?;
-        if let Some(guard) = &guard {
-            supervisor.children().register(guard.id());
-        }
 
         let mut members = Members::new(settings.targets().count(), runtime_dir.sockets.clone());
         for (index, upstream) in settings.upstreams.iter().enumerate() {
@@ -289,7 +286,6 @@ impl Control {
         let beginning = self.beginning(sockets);
         let mut gateway =
             Gateway::start(&self.name, sockets, &self.folder, self.identity, beginning).await?;
-        self.supervisor.children().register(gateway.process.id());
         for message in self.members.messages() {
             gateway.tell(&message).await;
         }
@@ -368,7 +364,6 @@ impl Control {
             .wait()
             .await
             .map_or_else(|error| error.to_string(), |exit| exit.to_string());
-        self.supervisor.children().forget(gateway.process.id());
         self.tickets.clear();
         self.pause = if self.gateway_started.elapsed() > HEALTHY {
             Duration::ZERO

@@ -43,6 +43,7 @@ fn world<F: Fn(&Request) -> Result<Response, Refusal>>(origin: F) -> World<F> {
     });
     let options = Options {
         trusted_proxies: TrustedProxies::none(),
+        health: HealthOptions::default(),
         routes: vec![RouteOptions::everything(0)],
         headers: HeaderOptions::default(),
         instance: "test".to_owned(),

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
+use serde::{Deserialize, Serialize};
 
 use crate::{Body, Exchange, Phase, Response, Standing, Step};
 
@@ -22,20 +23,36 @@ enum Probe {
     Full,
 }
 
+/// Options of this stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HealthOptions {
+    /// Whether probes are answered; else their paths reach the app like any other.
+    pub enabled: bool,
+}
+
+impl Default for HealthOptions {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Health {
+    options: HealthOptions,
     standing: Arc<Standing>,
 }
 
 impl Health {
-    pub(crate) fn new(standing: Arc<Standing>) -> Self {
-        Self { standing }
+    pub(crate) fn new(options: HealthOptions, standing: Arc<Standing>) -> Self {
+        Self { options, standing }
     }
 
     /// Our own answer, if it is for us to give.
     pub(crate) fn answer(&self, exchange: &mut Exchange) -> Option<Response> {
         exchange.pass(Step::Health);
-        if exchange.method != Method::GET && exchange.method != Method::HEAD {
+        let asks = exchange.method == Method::GET || exchange.method == Method::HEAD;
+        if !asks || !self.options.enabled {
             return None;
         }
         let path = exchange.uri.path();

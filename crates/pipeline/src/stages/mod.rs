@@ -12,6 +12,7 @@ pub(crate) use admission::Admission;
 pub(crate) use headers::Headers;
 pub use headers::{HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting};
 pub(crate) use health::Health;
+pub use health::HealthOptions;
 pub(crate) use identify::Identify;
 pub(crate) use pages::Pages;
 pub use record::{AccessLog, Ending, Recorder};
