@@ -41,7 +41,10 @@ fn auto(processors: u32, quota: Option<u32>, memory: Option<u64>) -> u32 {
     let by_memory = memory.map_or(u32::MAX, |limit| {
         u32::try_from(limit / MEMORY_EACH).unwrap_or(u32::MAX)
     });
-    processors.min(quota.unwrap_or(u32::MAX)).min(by_memory).max(1)
+    processors
+        .min(quota.unwrap_or(u32::MAX))
+        .min(by_memory)
+        .max(1)
 }
 
 /// `max 100000` or `150000 100000`: whole CPUs, rounded down, since a worker over the quota stalls all of them.
@@ -57,7 +60,10 @@ fn control_groups() -> Vec<PathBuf> {
     let path = text.lines().find_map(|line| line.strip_prefix("0::"));
     let own = Path::new("/sys/fs/cgroup").join(path.unwrap_or("/").trim_start_matches('/'));
     let within = |folder: &&Path| folder.starts_with("/sys/fs/cgroup");
-    own.ancestors().take_while(within).map(Path::to_owned).collect()
+    own.ancestors()
+        .take_while(within)
+        .map(Path::to_owned)
+        .collect()
 }
 
 #[cfg(test)]

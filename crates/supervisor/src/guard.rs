@@ -52,7 +52,11 @@ fn end(groups: &[Pid], grace: Duration) {
         let _ = kill_process_group(*group, Signal::TERM);
     }
     let deadline = Instant::now() + grace;
-    let alive = |groups: &[Pid]| groups.iter().any(|group| test_kill_process_group(*group).is_ok());
+    let alive = |groups: &[Pid]| {
+        groups
+            .iter()
+            .any(|group| test_kill_process_group(*group).is_ok())
+    };
     while alive(groups) && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(20));
     }
@@ -97,12 +101,16 @@ mod tests {
     fn what_is_listed_at_the_end_is_ended() {
         let start = |script: &str| {
             let mut command = Command::new("sh");
-            command.args(["-c", script]).process_group(0).spawn().unwrap()
+            command
+                .args(["-c", script])
+                .process_group(0)
+                .spawn()
+                .unwrap()
         };
         let mut listed = start("sleep 1000 & sleep 1000");
         let mut deaf = start("trap '' TERM; while :; do sleep 1000; done");
         let mut unlisted = start("sleep 1000");
-        let (read, write) = rustix::pipe::pipe().unwrap();
+        let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
         let guarded = Guarded::new(Some(write));
         for child in [&listed, &deaf, &unlisted] {
             guarded.add(child.id());
@@ -113,7 +121,10 @@ mod tests {
         guard(read, Duration::from_millis(200)).unwrap();
         assert!(listed.wait().unwrap().signal().is_some());
         assert!(deaf.wait().unwrap().signal().is_some());
-        assert!(unlisted.try_wait().unwrap().is_none(), "it was taken off the list");
+        assert!(
+            unlisted.try_wait().unwrap().is_none(),
+            "it was taken off the list"
+        );
         unlisted.kill().unwrap();
         unlisted.wait().unwrap();
     }

@@ -87,7 +87,9 @@ fn missing_module(name: &str) -> String {
     if name.starts_with('.') || name.starts_with('/') {
         return format!("`{name}` does not exist: check the path, or build the app first");
     }
-    format!("the package `{name}` is not installed: run `npm install` (or `npm ci`) in the app's folder")
+    format!(
+        "the package `{name}` is not installed: run `npm install` (or `npm ci`) in the app's folder"
+    )
 }
 
 fn of_exit(exit: Exit) -> Option<String> {
@@ -125,11 +127,23 @@ mod tests {
         let cases = [
             ("Error: Cannot find module 'express'", "npm install"),
             ("Error: Cannot find module './config'", "does not exist"),
-            ("Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'koa' imported from /a.mjs", "`koa`"),
-            ("ModuleNotFoundError: No module named 'flask.app'", "pip install flask"),
-            ("Error: listen EADDRINUSE: address already in use :::3000", "the port is taken"),
+            (
+                "Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'koa' imported from /a.mjs",
+                "`koa`",
+            ),
+            (
+                "ModuleNotFoundError: No module named 'flask.app'",
+                "pip install flask",
+            ),
+            (
+                "Error: listen EADDRINUSE: address already in use :::3000",
+                "the port is taken",
+            ),
             ("SyntaxError: Unexpected token '}'", "syntax error"),
-            ("SyntaxError: Cannot use import statement outside a module", "\"type\": \"module\""),
+            (
+                "SyntaxError: Cannot use import statement outside a module",
+                "\"type\": \"module\"",
+            ),
         ];
         for (line, expected) in cases {
             let lines = [line.to_owned(), "Node.js v20.20.2".to_owned()];
@@ -137,6 +151,10 @@ mod tests {
             assert!(found.contains(expected), "{line}: {found}");
         }
         assert_eq!(hint(&["hello".to_owned()], Some(Exit::Code(1))), None);
-        assert!(hint(&[], Some(Exit::Code(0))).unwrap().contains("without listening"));
+        assert!(
+            hint(&[], Some(Exit::Code(0)))
+                .unwrap()
+                .contains("without listening")
+        );
     }
 }

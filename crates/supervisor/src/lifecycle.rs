@@ -123,10 +123,9 @@ pub fn step(state: State, event: Event, policy: &Policy) -> (State, Vec<Action>)
             S::Ready { failures },
             vec![A::SetTimer(policy.forgiven_after), A::Announce],
         ),
-        (S::Starting { failures }, E::TimedOut) => (
-            S::Failing { failures },
-            vec![A::ReportTimeout, A::Kill],
-        ),
+        (S::Starting { failures }, E::TimedOut) => {
+            (S::Failing { failures }, vec![A::ReportTimeout, A::Kill])
+        }
         (S::Ready { .. }, E::TimedOut) => (S::Ready { failures: 0 }, Vec::new()),
 
         (
@@ -193,29 +192,119 @@ mod tests {
     fn every_transition() {
         let second = FIRST * 2;
         let cases: [(S, E, S, &[A]); 24] = [
-            (S::New, E::Start, S::Starting { failures: 0 }, &[START, A::Spawn]),
+            (
+                S::New,
+                E::Start,
+                S::Starting { failures: 0 },
+                &[START, A::Spawn],
+            ),
             (S::New, E::Stop, S::Stopped, &[A::ClearTimer, A::Finish]),
             (S::New, E::CameUp, S::New, &[]),
-            (S::Starting { failures: 2 }, E::CameUp, S::Ready { failures: 2 }, &[A::SetTimer(POLICY.forgiven_after), A::Announce]),
-            (S::Starting { failures: 0 }, E::Ended, S::Waiting { failures: 1 }, &[A::ReportEnd(FIRST), A::SetTimer(FIRST)]),
-            (S::Starting { failures: 1 }, E::NotStarted, S::Waiting { failures: 2 }, &[A::ReportEnd(second), A::SetTimer(second)]),
-            (S::Starting { failures: 0 }, E::TimedOut, S::Failing { failures: 0 }, &[A::ReportTimeout, A::Kill]),
-            (S::Starting { failures: 0 }, E::Stop, S::Draining, &[KILL, A::Signal]),
-            (S::Starting { failures: 0 }, E::Kill, S::Draining, &[A::ClearTimer, A::Kill]),
-            (S::Failing { failures: 0 }, E::CameUp, S::Failing { failures: 0 }, &[]),
-            (S::Failing { failures: 0 }, E::Ended, S::Waiting { failures: 1 }, &[A::ReportEnd(FIRST), A::SetTimer(FIRST)]),
-            (S::Failing { failures: 0 }, E::Stop, S::Draining, &[A::ClearTimer, A::Kill]),
-            (S::Ready { failures: 3 }, E::TimedOut, S::Ready { failures: 0 }, &[]),
-            (S::Ready { failures: 0 }, E::Ended, S::Waiting { failures: 1 }, &[A::ReportEnd(FIRST), A::SetTimer(FIRST)]),
-            (S::Ready { failures: 0 }, E::CameUp, S::Ready { failures: 0 }, &[]),
-            (S::Ready { failures: 0 }, E::Stop, S::Draining, &[KILL, A::Signal]),
+            (
+                S::Starting { failures: 2 },
+                E::CameUp,
+                S::Ready { failures: 2 },
+                &[A::SetTimer(POLICY.forgiven_after), A::Announce],
+            ),
+            (
+                S::Starting { failures: 0 },
+                E::Ended,
+                S::Waiting { failures: 1 },
+                &[A::ReportEnd(FIRST), A::SetTimer(FIRST)],
+            ),
+            (
+                S::Starting { failures: 1 },
+                E::NotStarted,
+                S::Waiting { failures: 2 },
+                &[A::ReportEnd(second), A::SetTimer(second)],
+            ),
+            (
+                S::Starting { failures: 0 },
+                E::TimedOut,
+                S::Failing { failures: 0 },
+                &[A::ReportTimeout, A::Kill],
+            ),
+            (
+                S::Starting { failures: 0 },
+                E::Stop,
+                S::Draining,
+                &[KILL, A::Signal],
+            ),
+            (
+                S::Starting { failures: 0 },
+                E::Kill,
+                S::Draining,
+                &[A::ClearTimer, A::Kill],
+            ),
+            (
+                S::Failing { failures: 0 },
+                E::CameUp,
+                S::Failing { failures: 0 },
+                &[],
+            ),
+            (
+                S::Failing { failures: 0 },
+                E::Ended,
+                S::Waiting { failures: 1 },
+                &[A::ReportEnd(FIRST), A::SetTimer(FIRST)],
+            ),
+            (
+                S::Failing { failures: 0 },
+                E::Stop,
+                S::Draining,
+                &[A::ClearTimer, A::Kill],
+            ),
+            (
+                S::Ready { failures: 3 },
+                E::TimedOut,
+                S::Ready { failures: 0 },
+                &[],
+            ),
+            (
+                S::Ready { failures: 0 },
+                E::Ended,
+                S::Waiting { failures: 1 },
+                &[A::ReportEnd(FIRST), A::SetTimer(FIRST)],
+            ),
+            (
+                S::Ready { failures: 0 },
+                E::CameUp,
+                S::Ready { failures: 0 },
+                &[],
+            ),
+            (
+                S::Ready { failures: 0 },
+                E::Stop,
+                S::Draining,
+                &[KILL, A::Signal],
+            ),
             (S::Draining, E::Stop, S::Draining, &[]),
             (S::Draining, E::CameUp, S::Draining, &[]),
-            (S::Draining, E::TimedOut, S::Draining, &[A::ClearTimer, A::Kill]),
+            (
+                S::Draining,
+                E::TimedOut,
+                S::Draining,
+                &[A::ClearTimer, A::Kill],
+            ),
             (S::Draining, E::Kill, S::Draining, &[A::ClearTimer, A::Kill]),
-            (S::Draining, E::Ended, S::Stopped, &[A::ClearTimer, A::Finish]),
-            (S::Waiting { failures: 1 }, E::TimedOut, S::Starting { failures: 1 }, &[START, A::Spawn]),
-            (S::Waiting { failures: 1 }, E::Stop, S::Stopped, &[A::ClearTimer, A::Finish]),
+            (
+                S::Draining,
+                E::Ended,
+                S::Stopped,
+                &[A::ClearTimer, A::Finish],
+            ),
+            (
+                S::Waiting { failures: 1 },
+                E::TimedOut,
+                S::Starting { failures: 1 },
+                &[START, A::Spawn],
+            ),
+            (
+                S::Waiting { failures: 1 },
+                E::Stop,
+                S::Stopped,
+                &[A::ClearTimer, A::Finish],
+            ),
             (S::Stopped, E::Start, S::Stopped, &[]),
         ];
         for (state, event, next, actions) in cases {

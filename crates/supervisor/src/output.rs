@@ -228,7 +228,7 @@ mod tests {
             output: Arc::clone(&output),
             events: sender,
         };
-        let (read, write) = rustix::pipe::pipe().unwrap();
+        let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
         let writer = std::thread::spawn(move || {
             let line = [vec![b'y'; 9_999], vec![b'\n']].concat();
             let mut file = std::fs::File::from(write);

@@ -90,11 +90,10 @@ impl Plan {
                     control,
                     channel: ours,
                 });
-                let socket = files.socket(start);
                 env.insert("MAINSTAY_CONTROL_PATH".into(), control_path.into());
-                env.insert("MAINSTAY_LISTEN_PATH".into(), socket.clone().into());
+                env.insert("MAINSTAY_LISTEN_PATH".into(), files.socket(start).into());
                 self.node_environment(index, &mut env, &mut words);
-                Expected::Said(socket)
+                Expected::Said
             }
             Runtime::ListenFds => {
                 let listener = files.bind(start)?;
@@ -106,7 +105,11 @@ impl Plan {
             }
             Runtime::Deno => {
                 let port = self.port(&mut env)?;
-                set(&mut env, "DENO_SERVE_ADDRESS", &format!("tcp:127.0.0.1:{port}"));
+                set(
+                    &mut env,
+                    "DENO_SERVE_ADDRESS",
+                    &format!("tcp:127.0.0.1:{port}"),
+                );
                 Expected::Port(port)
             }
             Runtime::Port => Expected::Port(self.port(&mut env)?),

@@ -42,7 +42,11 @@ pub(crate) fn of_processes(pids: &[u32]) -> Vec<u16> {
 fn owner(port: u16) -> Option<(u32, String)> {
     let listening = listening();
     for entry in fs::read_dir("/proc").ok()?.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        else {
             continue;
         };
         if socket_inodes(pid).any(|inode| listening.get(&inode) == Some(&port)) {
@@ -72,7 +76,10 @@ fn parse_line(line: &str) -> Option<(u64, u16)> {
         return None;
     }
     let (_, port) = fields.get(1)?.rsplit_once(':')?;
-    Some((fields.get(9)?.parse().ok()?, u16::from_str_radix(port, 16).ok()?))
+    Some((
+        fields.get(9)?.parse().ok()?,
+        u16::from_str_radix(port, 16).ok()?,
+    ))
 }
 
 fn socket_inodes(pid: u32) -> impl Iterator<Item = u64> {
@@ -93,7 +100,10 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let reason = taken(port).unwrap();
-        assert!(reason.contains(&format!("process {}", std::process::id())), "{reason}");
+        assert!(
+            reason.contains(&format!("process {}", std::process::id())),
+            "{reason}"
+        );
         assert!(of_processes(&[std::process::id()]).contains(&port));
         drop(listener);
         assert_eq!(taken(free().unwrap()), None);

@@ -1,5 +1,6 @@
 //! One process: started, watched by its pidfd, signalled. Knows nothing of apps, restarts or sockets.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
@@ -8,6 +9,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open,
@@ -153,7 +155,29 @@ fn reserve(highest: Option<RawFd>) -> io::Result<Vec<OwnedFd>> {
     }
 }
 
+/// The children somebody watches, in the whole process: every other child is an orphan we inherited.
+static WATCHED: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+
+fn watched() -> MutexGuard<'static, BTreeSet<u32>> {
+    WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn watch(pid: u32) {
+    watched().insert(pid);
+}
+
+pub(crate) fn unwatch(pid: u32) {
+    watched().remove(&pid);
+}
+
+/// Whether somebody waits for this child of ours.
+pub(crate) fn is_watched(pid: u32) -> bool {
+    watched().contains(&pid)
+}
+
 /// A child process, known by its pidfd: never mistaken for a stranger that got its number later.
+///
+/// Drop it after its end only: a child that nobody watches is reaped as an orphan.
 #[derive(Debug)]
 pub struct Process {
     pid: Pid,
@@ -166,11 +190,10 @@ impl Process {
     /// # Errors
     /// `ESRCH` if there is no such process.
     pub fn watch(pid: Pid) -> io::Result<Self> {
-        let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-        Ok(Self {
-            pid,
-            pidfd: readable(pidfd)?,
-        })
+        let pidfd = readable(pidfd_open(pid, PidfdFlags::empty())?)?;
+        let process = Self { pid, pidfd };
+        watch(process.id());
+        Ok(process)
     }
 
     /// Its process id, which is also the id of its process group.
@@ -218,6 +241,12 @@ impl Process {
     /// until then the number cannot be given to anybody else.
     pub fn signal_group(&self, signal: Signal) {
         let _ = kill_process_group(self.pid, signal);
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        unwatch(self.id());
     }
 }
 

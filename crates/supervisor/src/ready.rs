@@ -16,8 +16,8 @@ use crate::tree::Tree;
 /// How a worker becomes reachable.
 #[derive(Debug)]
 pub(crate) enum Expected {
-    /// It says so itself (Node with the preload script), on this socket.
-    Said(PathBuf),
+    /// It says so itself (Node with the preload script).
+    Said,
     /// It listens on this loopback port.
     Port(u16),
     /// It accepts from this socket of ours, reachable by this path.
@@ -43,7 +43,7 @@ const LOOK_ELSEWHERE_AFTER: Duration = Duration::from_secs(2);
 /// Looks until the worker is reachable. Never ends for a worker that says so itself.
 pub(crate) async fn look(expected: Expected, tree: Tree) -> Found {
     match expected {
-        Expected::Said(_) => std::future::pending().await,
+        Expected::Said => std::future::pending().await,
         Expected::Port(port) => look_at_port(port, &tree).await,
         Expected::Accepted(listener, path) => {
             look_at_queue(&listener, &path).await;

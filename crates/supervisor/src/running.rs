@@ -1,29 +1,33 @@
 //! One running process of a worker: its ears, its output, and its end with everything that came of it.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::Signal as RawSignal;
 use tokio::io::unix::AsyncFd;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::events::{Event, WorkerId};
-use crate::node::speech::Ear;
+use crate::node::speech::{Ear, Said};
 use crate::os::readable;
 use crate::output::{Drain, Output, Stream};
 use crate::plan::Prepared;
 use crate::process::{Exit, Process};
 use crate::ready::{Expected, Found, look};
 use crate::tree::{Tree, descends, handle};
-use tokio::sync::mpsc::UnboundedSender;
 
 /// How long what is left of a tree may take between `SIGTERM` and `SIGKILL`, once its head is gone.
 const REST_GRACE: Duration = Duration::from_secs(1);
 
 /// How long output may still come once every process is gone; only a pipe in strange hands takes longer.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// How long what started the listener may take to notice that it has ended, and to end with its status.
+const FOLLOW_GRACE: Duration = Duration::from_millis(500);
 
 type Look = std::pin::Pin<Box<dyn Future<Output = Found> + Send>>;
 
@@ -38,14 +42,16 @@ pub(crate) struct Running {
     tree: Tree,
     drains: Vec<JoinHandle<io::Result<()>>>,
     /// The process that listens, when it is not the first one.
-    listener: Option<AsyncFd<std::os::fd::OwnedFd>>,
+    listener: Option<AsyncFd<OwnedFd>>,
+    /// When what started the listener is asked to end too.
+    hurry: Option<Instant>,
     /// A shell passes no signal on.
     headed_by_shell: bool,
 }
 
 /// What happens to a running process by itself.
 pub(crate) enum Happened {
-    Said(crate::node::speech::Said),
+    Said(Said),
     Found(Found),
     Ended,
 }
@@ -98,6 +104,7 @@ impl Running {
             tree,
             drains,
             listener: None,
+            hurry: None,
             headed_by_shell,
         })
     }
@@ -114,10 +121,16 @@ impl Running {
                 _ = self.process.ended() => return Happened::Ended,
                 () = listener_ended(self.listener.as_ref()) => {
                     self.listener = None;
-                    // What listened is gone; whatever started it has no reason to stay.
+                    self.hurry = Some(Instant::now() + FOLLOW_GRACE);
+                }
+                () = run_out(self.hurry) => {
+                    self.hurry = None;
                     self.process.signal_group(RawSignal::TERM);
                 }
-                found = &mut self.look, if looking == Looking::Yes => return Happened::Found(found),
+                found = &mut self.look, if looking == Looking::Yes => {
+                    self.look = Box::pin(std::future::pending());
+                    return Happened::Found(found);
+                }
             }
         }
     }
@@ -196,14 +209,22 @@ pub(crate) enum Looking {
     No,
 }
 
-async fn hear(ear: &mut Option<Ear>) -> Option<crate::node::speech::Said> {
+async fn hear(ear: &mut Option<Ear>) -> Option<Said> {
     match ear {
         Some(ear) => ear.next().await,
         None => std::future::pending().await,
     }
 }
 
-async fn listener_ended(listener: Option<&AsyncFd<std::os::fd::OwnedFd>>) {
+/// Waits for the time, for ever without one.
+pub(crate) async fn run_out(timer: Option<Instant>) {
+    match timer {
+        Some(timer) => sleep_until(timer).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn listener_ended(listener: Option<&AsyncFd<OwnedFd>>) {
     match listener {
         Some(listener) => {
             let _ = listener.readable().await;

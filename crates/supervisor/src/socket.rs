@@ -48,7 +48,11 @@ impl Files {
         }
         let failed = |doing| {
             let path = folder.clone();
-            move |source| StartError::Io { doing, path, source }
+            move |source| StartError::Io {
+                doing,
+                path,
+                source,
+            }
         };
         match DirBuilder::new().mode(0o700).create(&folder) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => empty(&folder),
@@ -156,7 +160,9 @@ mod tests {
         let error = UnixStream::connect(&path).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
         assert!(files.bind(1).is_ok(), "an old file is no obstacle");
-        let mode = fs::metadata(sockets.path().join("api.0")).unwrap().permissions();
+        let mode = fs::metadata(sockets.path().join("api.0"))
+            .unwrap()
+            .permissions();
         assert_eq!(mode.mode() & 0o7777, 0o700);
         drop(files);
         assert_eq!(fs::read_dir(sockets.path()).unwrap().count(), 0);

@@ -1,10 +1,10 @@
 //! The face of the crate: starts the workers of every app, hands out events, takes the wish to stop.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use thiserror::Error;
 use tokio::sync::mpsc::UnboundedSender;
@@ -19,7 +19,7 @@ use crate::options::AppOptions;
 use crate::plan::Plan;
 use crate::socket::{Files, Owners};
 use crate::worker::{Shared, Wish, Worker};
-use crate::{count, strangers};
+use crate::{count, process, strangers};
 
 /// What the supervisor finds around it: the program hands it everything, it reads nothing of its own.
 #[derive(Debug)]
@@ -96,31 +96,20 @@ pub enum StartError {
     },
 }
 
-/// The processes we started ourselves, by id: everything else that becomes our child is an orphan, and is reaped.
-/// Whoever starts a process beside the supervisor (gateway, guard) registers it here, on the same thread.
-#[derive(Debug, Clone, Default)]
-pub struct Children {
-    known: Arc<Mutex<BTreeSet<u32>>>,
-}
+/// The children somebody waits for: everything else that becomes our child is an orphan, and is reaped. A
+/// [`crate::process::Process`] is among them by itself; a child started in another way has to be registered.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Children;
 
 impl Children {
     /// This child is waited for by somebody.
-    pub fn register(&self, pid: u32) {
-        self.locked().insert(pid);
+    pub fn register(self, pid: u32) {
+        process::watch(pid);
     }
 
     /// It was reaped.
-    pub fn forget(&self, pid: u32) {
-        self.locked().remove(&pid);
-    }
-
-    /// Whether somebody waits for it.
-    pub fn knows(&self, pid: u32) -> bool {
-        self.locked().contains(&pid)
-    }
-
-    fn locked(&self) -> std::sync::MutexGuard<'_, BTreeSet<u32>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn forget(self, pid: u32) {
+        process::unwatch(pid);
     }
 }
 
@@ -128,7 +117,6 @@ impl Children {
 #[derive(Debug)]
 pub struct Supervisor {
     groups: Vec<Group>,
-    children: Children,
 }
 
 /// The workers of one app.
@@ -156,26 +144,25 @@ impl Supervisor {
             let files = surroundings.files(number, &plan)?;
             prepared.push((plan, files));
         }
+        crate::os::keep_from_children();
         // Orphans of our workers become our children instead of init's, so that we can end them. Where the kernel
         // refuses, they are init's, as always.
         let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
-        let children = Children::default();
-        tokio::spawn(strangers::reap(children.clone()));
+        tokio::spawn(strangers::reap());
         let shared = Shared {
             events,
-            children: children.clone(),
             guarded: Guarded::new(surroundings.guard),
         };
         let groups = prepared
             .into_iter()
             .map(|(plan, files)| Group::start(&Arc::new(plan), files, &shared))
             .collect();
-        Ok(Self { groups, children })
+        Ok(Self { groups })
     }
 
-    /// The registry of children we wait for.
-    pub fn children(&self) -> &Children {
-        &self.children
+    /// The registry of children that are waited for.
+    pub fn children(&self) -> Children {
+        Children
     }
 
     /// The apps, with the number of workers each.
@@ -251,13 +238,20 @@ impl Surroundings {
         let mut environment = self.environment.clone();
         let own = options.env.iter();
         environment.extend(own.map(|(name, value)| (name.into(), value.into())));
-        let launch = Launch::resolve(&options.target, &environment, &cwd)
-            .map_err(|source| StartError::Launch { app: app.clone(), source })?;
+        let launch = Launch::resolve(&options.target, &environment, &cwd).map_err(|source| {
+            StartError::Launch {
+                app: app.clone(),
+                source,
+            }
+        })?;
         let user = options.user.as_deref();
         let identity = user
             .map(|user| Identity::resolve(user, options.group.as_deref()))
             .transpose()
-            .map_err(|source| StartError::Identity { app: app.clone(), source })?;
+            .map_err(|source| StartError::Identity {
+                app: app.clone(),
+                source,
+            })?;
         let policy = Policy {
             start_timeout: options.start_timeout,
             kill_timeout: options.kill_timeout,
@@ -313,7 +307,3 @@ fn folder_name(number: usize, app: &str) -> String {
         format!("app{number}")
     }
 }
-
-#[cfg(test)]
-#[path = "supervisor_tests.rs"]
-mod tests;

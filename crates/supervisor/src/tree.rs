@@ -123,7 +123,14 @@ mod tests {
     #[test]
     fn names_with_brackets_do_not_confuse() {
         let stat = parse_stat("12 (a) b (c)) S 3 4 5 6").unwrap();
-        assert_eq!(stat, Stat { state: b'S', parent: 3, group: 4 });
+        assert_eq!(
+            stat,
+            Stat {
+                state: b'S',
+                parent: 3,
+                group: 4
+            }
+        );
         assert_eq!(parse_stat("nonsense"), None);
     }
 
@@ -135,13 +142,22 @@ mod tests {
             .env(MARK, &mark)
             .spawn()
             .unwrap();
-        let tree = Tree { group: 4_000_000, mark };
+        let tree = Tree {
+            group: 4_000_000,
+            mark,
+        };
         // Until exec its environment is ours.
         while tree.members().is_empty() {
             std::thread::yield_now();
         }
         assert!(tree.owns(child.id()));
-        assert!(descends(child.id(), rustix::process::getpgrp().as_raw_nonzero().get().unsigned_abs()));
+        assert!(descends(
+            child.id(),
+            rustix::process::getpgrp()
+                .as_raw_nonzero()
+                .get()
+                .unsigned_abs()
+        ));
         tree.signal(Signal::KILL);
         assert!(!child.wait().unwrap().success());
         assert!(tree.members().is_empty());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use crate::events::{Cause, Endpoint, Event, Failure, Note, ReadyWorker, ServerKind, WorkerId};
 use crate::guard::Guarded;
@@ -19,9 +19,8 @@ use crate::output::Output;
 use crate::plan::Plan;
 use crate::process::Exit;
 use crate::ready::Found;
-use crate::running::{Happened, Looking, Running};
+use crate::running::{Happened, Looking, Running, run_out};
 use crate::socket::Files;
-use crate::supervisor::Children;
 
 /// What the rest of the program wants of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,7 +34,6 @@ pub(crate) enum Wish {
 #[derive(Debug, Clone)]
 pub(crate) struct Shared {
     pub(crate) events: UnboundedSender<Event>,
-    pub(crate) children: Children,
     pub(crate) guarded: Guarded,
 }
 
@@ -115,6 +113,9 @@ impl Worker {
                 Some(event) => event,
                 None => self.next_event().await,
             };
+            if (state, event) == (State::Draining, lifecycle::Event::TimedOut) {
+                let _ = self.note(Note::Killed);
+            }
             let (next, actions) = step(state, event, &self.plan.policy);
             state = next;
             for action in actions {
@@ -169,7 +170,6 @@ impl Worker {
         match started {
             Ok(running) => {
                 let pid = running.id();
-                self.shared.children.register(pid);
                 self.shared.guarded.add(pid);
                 self.running = Some(running);
                 self.tell(Event::Started {
@@ -319,7 +319,6 @@ impl Worker {
             let (pid, start) = (running.id(), running.start);
             self.uptime = running.started.elapsed();
             let exit = running.finish().await;
-            self.shared.children.forget(pid);
             self.shared.guarded.remove(pid);
             self.files.remove(start);
             self.exit = Some(exit);
@@ -401,13 +400,6 @@ fn not_started(program: &str, error: &std::io::Error) -> String {
 async fn happening(running: &mut Option<Running>, looking: Looking) -> Happened {
     match running {
         Some(running) => running.happening(looking).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn run_out(timer: Option<Instant>) {
-    match timer {
-        Some(timer) => sleep_until(timer).await,
         None => std::future::pending().await,
     }
 }

@@ -49,7 +49,8 @@ fn merge_into_shell(text: &str) -> String {
         out.push_str(before);
         out.push_str(name);
         // Inside another word (`MY_NODE_OPTIONS=`) it is somebody else's variable.
-        let own_word = !before.ends_with(|character: char| character.is_alphanumeric() || character == '_');
+        let own_word =
+            !before.ends_with(|character: char| character.is_alphanumeric() || character == '_');
         if own_word {
             out.push_str("\"$MAINSTAY_NODE_OPTIONS \"");
         }
@@ -75,7 +76,8 @@ fn shift_word(word: &str, index: u32) -> Option<String> {
     const DEFAULT: u32 = 9229;
     let start = word.find("--inspect")?;
     let (before, word) = word.split_at(start);
-    if !before.chars().all(|character| "\"'=".contains(character)) && !before.ends_with('=') {
+    // Behind quotes or an assignment it is still an option; behind anything else it is part of a name.
+    if !before.is_empty() && !before.ends_with(['"', '\'', '=']) {
         return None;
     }
     let core = word.trim_end_matches(['"', '\'']);
@@ -84,7 +86,10 @@ fn shift_word(word: &str, index: u32) -> Option<String> {
         Some((flag, value)) => (flag, Some(value)),
         None => (core, None),
     };
-    if !matches!(flag, "--inspect" | "--inspect-brk" | "--inspect-wait" | "--inspect-port") {
+    if !matches!(
+        flag,
+        "--inspect" | "--inspect-brk" | "--inspect-wait" | "--inspect-port"
+    ) {
         return None;
     }
     let (host, port) = match value {
@@ -101,7 +106,10 @@ fn shift_word(word: &str, index: u32) -> Option<String> {
         return None; // a random one clashes with nobody
     }
     let colon = if host.is_empty() { "" } else { ":" };
-    Some(format!("{before}{flag}={host}{colon}{}{after}", port + index))
+    Some(format!(
+        "{before}{flag}={host}{colon}{}{after}",
+        port + index
+    ))
 }
 
 #[cfg(test)]
@@ -111,7 +119,10 @@ mod tests {
     #[test]
     fn our_part_is_quoted_as_node_reads_it() {
         assert_eq!(own_options(Path::new("/run/p.cjs")), "--require /run/p.cjs");
-        assert_eq!(own_options(Path::new("/a b/p.cjs")), "--require \"/a b/p.cjs\"");
+        assert_eq!(
+            own_options(Path::new("/a b/p.cjs")),
+            "--require \"/a b/p.cjs\""
+        );
         assert_eq!(merge("--require x", "  "), "--require x");
         assert_eq!(merge("--require x", "--trace-gc"), "--require x --trace-gc");
     }
@@ -120,12 +131,18 @@ mod tests {
     fn assignments_in_commands_keep_ours() {
         let words = |text: &str| -> Vec<String> { text.split('|').map(str::to_owned).collect() };
         let cases = [
-            ("cross-env|NODE_OPTIONS=--a|node", "cross-env|NODE_OPTIONS=OWN --a|node"),
+            (
+                "cross-env|NODE_OPTIONS=--a|node",
+                "cross-env|NODE_OPTIONS=OWN --a|node",
+            ),
             (
                 "sh|-c|NODE_OPTIONS='--a --b' node x",
                 "sh|-c|NODE_OPTIONS=\"$MAINSTAY_NODE_OPTIONS \"'--a --b' node x",
             ),
-            ("sh|-c|MY_NODE_OPTIONS=1 node x", "sh|-c|MY_NODE_OPTIONS=1 node x"),
+            (
+                "sh|-c|MY_NODE_OPTIONS=1 node x",
+                "sh|-c|MY_NODE_OPTIONS=1 node x",
+            ),
         ];
         for (given, expected) in cases {
             let mut given = words(given);
@@ -138,12 +155,21 @@ mod tests {
     fn inspector_ports_are_kept_apart() {
         let cases = [
             ("node --inspect a.js", "node --inspect=9231 a.js"),
-            ("node --inspect-brk=4000 a.js", "node --inspect-brk=4002 a.js"),
+            (
+                "node --inspect-brk=4000 a.js",
+                "node --inspect-brk=4002 a.js",
+            ),
             ("--inspect=0.0.0.0:9229", "--inspect=0.0.0.0:9231"),
             ("--inspect=localhost", "--inspect=localhost:9231"),
             ("--inspect=0", "--inspect=0"),
-            ("NODE_OPTIONS='--inspect' node x", "NODE_OPTIONS='--inspect=9231' node x"),
-            ("NODE_OPTIONS=--inspect=1 node x", "NODE_OPTIONS=--inspect=3 node x"),
+            (
+                "NODE_OPTIONS='--inspect' node x",
+                "NODE_OPTIONS='--inspect=9231' node x",
+            ),
+            (
+                "NODE_OPTIONS=--inspect=1 node x",
+                "NODE_OPTIONS=--inspect=3 node x",
+            ),
             ("--inspect-publish-uid=http", "--inspect-publish-uid=http"),
             ("node a.js", "node a.js"),
         ];

@@ -87,7 +87,10 @@ mod tests {
                 trust: None
             })
         );
-        assert_eq!(read(br#"{"mainstay":"cluster","pid":1}"#), Some(Message::Cluster));
+        assert_eq!(
+            read(br#"{"mainstay":"cluster","pid":1}"#),
+            Some(Message::Cluster)
+        );
         let stats = read(br#"{"mainstay":"stats","pid":1,"lag":1.5,"rss":10,"new":1}"#);
         assert!(matches!(stats, Some(Message::Stats(stats)) if stats.rss == 10));
         for garbage in [

@@ -41,6 +41,26 @@ pub fn inherited_fd(number: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+/// Marks every descriptor but the standard streams close-on-exec. Whoever started us may have left some open without
+/// meaning to; what a child of ours shall have it gets by name.
+pub fn keep_from_children() {
+    let numbers: Vec<RawFd> = std::fs::read_dir("/proc/self/fd")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|number| *number > 2)
+        .collect();
+    for number in numbers {
+        // SAFETY: the borrow lasts for the calls below, which fail cleanly if the number was closed since, and set a
+        // flag that all of our descriptors have anyway.
+        let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+        if let Ok(flags) = fcntl_getfd(borrowed) {
+            let _ = fcntl_setfd(borrowed, flags | FdFlags::CLOEXEC);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::fd::IntoRawFd as _;
@@ -50,7 +70,7 @@ mod tests {
     #[test]
     fn a_descriptor_is_given_out_once() {
         // High, so that no other test's descriptor can have the number.
-        let (read, _write) = rustix::pipe::pipe().unwrap();
+        let (read, _write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
         let number = rustix::io::fcntl_dupfd_cloexec(&read, 700)
             .unwrap()
             .into_raw_fd();

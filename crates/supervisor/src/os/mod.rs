@@ -6,6 +6,6 @@ mod inherited;
 mod pre_exec;
 mod readable;
 
-pub use inherited::inherited_fd;
+pub use inherited::{inherited_fd, keep_from_children};
 pub(crate) use pre_exec::{InChild, before_exec};
 pub(crate) use readable::readable;

@@ -1,0 +1,206 @@
+//! A folder with files, a supervisor over it, and the events that come of it. Patience is bounded in one place.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use mainstay_supervisor::events::{Endpoint, Failure, ReadyWorker};
+use mainstay_supervisor::launch::Target;
+use mainstay_supervisor::options::Workers;
+use mainstay_supervisor::process::Exit;
+use mainstay_supervisor::{AppOptions, Event, StartError, Supervisor, Surroundings, node};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+/// Far beyond what any of this takes; reached only when something is wrong.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) struct Scene {
+    folder: tempfile::TempDir,
+    environment: BTreeMap<String, String>,
+}
+
+pub(crate) struct Play {
+    pub(crate) supervisor: Supervisor,
+    events: UnboundedReceiver<Event>,
+    output: Vec<u8>,
+    _folder: tempfile::TempDir,
+}
+
+impl Scene {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("s")).unwrap();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "tests find node and python where everybody does"
+        )]
+        let path = std::env::var("PATH").unwrap();
+        Self {
+            folder,
+            environment: BTreeMap::from([("PATH".into(), path)]),
+        }
+    }
+
+    pub(crate) fn file(self, name: &str, text: &str) -> Self {
+        let path = self.folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.into(), value.into());
+        self
+    }
+
+    pub(crate) fn try_start(self, options: AppOptions) -> Result<Play, StartError> {
+        let (sender, events) = unbounded_channel();
+        let root = self.folder.path();
+        let environment = self.environment.into_iter();
+        let surroundings = Surroundings {
+            environment: environment.map(|(k, v)| (k.into(), v.into())).collect(),
+            cwd: root.to_owned(),
+            sockets: root.join("s"),
+            preload: node::install(root).unwrap(),
+            gateway_group: None,
+            guard: None,
+        };
+        Ok(Play {
+            supervisor: Supervisor::start(vec![options], surroundings, sender)?,
+            events,
+            output: Vec::new(),
+            _folder: self.folder,
+        })
+    }
+
+    pub(crate) fn start(self, options: AppOptions) -> Play {
+        self.try_start(options).unwrap()
+    }
+
+    pub(crate) fn run(self, command: &str) -> Play {
+        self.start(app(command))
+    }
+}
+
+pub(crate) fn app(command: &str) -> AppOptions {
+    AppOptions {
+        target: Target::Command(command.to_owned()),
+        kill_timeout: Duration::from_secs(20),
+        ..AppOptions::default()
+    }
+}
+
+pub(crate) fn workers(count: u32, command: &str) -> AppOptions {
+    AppOptions {
+        workers: Workers::Fixed(count),
+        ..app(command)
+    }
+}
+
+impl Play {
+    /// The first event that `choose` takes.
+    #[track_caller]
+    pub(crate) fn expect<T>(
+        &mut self,
+        what: &str,
+        mut choose: impl FnMut(&Event) -> Option<T>,
+    ) -> impl Future<Output = T> {
+        let place = std::panic::Location::caller();
+        async move {
+            let mut seen = Vec::new();
+            let search = async {
+                loop {
+                    let event = self.events.recv().await.unwrap();
+                    if let Event::Output(line) = &event {
+                        self.output.extend_from_slice(&line.bytes);
+                    }
+                    if let Some(chosen) = choose(&event) {
+                        return chosen;
+                    }
+                    seen.push(format!("{event:?}"));
+                }
+            };
+            match tokio::time::timeout(PATIENCE, search).await {
+                Ok(chosen) => chosen,
+                Err(_) => panic!("{place}: no {what} in\n{}", seen.join("\n")),
+            }
+        }
+    }
+
+    pub(crate) async fn ready(&mut self) -> ReadyWorker {
+        self.expect("ready", |event| match event {
+            Event::Ready(ready) => Some((**ready).clone()),
+            Event::Failed(failure) => panic!("failed: {failure:?}"),
+            _ => None,
+        })
+        .await
+    }
+
+    pub(crate) async fn failed(&mut self) -> Failure {
+        self.expect("failure", |event| match event {
+            Event::Failed(failure) => Some((**failure).clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    pub(crate) async fn line(&mut self, part: &str) -> String {
+        self.expect(part, |event| match event {
+            Event::Output(line) => {
+                let text = String::from_utf8_lossy(&line.bytes).trim_end().to_owned();
+                text.contains(part).then_some(text)
+            }
+            _ => None,
+        })
+        .await
+    }
+
+    /// Stops everything; how the first worker ended, and all that was written.
+    pub(crate) async fn stop(mut self) -> (Option<Exit>, String) {
+        tokio::time::timeout(PATIENCE, self.supervisor.stop_all())
+            .await
+            .unwrap();
+        let exit = self
+            .expect("stopped", |event| match event {
+                Event::Stopped { exit, .. } => Some(*exit),
+                _ => None,
+            })
+            .await;
+        (exit, String::from_utf8_lossy(&self.output).into_owned())
+    }
+}
+
+/// One request over the worker's endpoint, on a thread: the whole answer.
+pub(crate) async fn get(endpoint: &Endpoint) -> String {
+    let endpoint = endpoint.clone();
+    tokio::task::spawn_blocking(move || {
+        let request = b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n";
+        let mut answer = String::new();
+        match endpoint {
+            Endpoint::Unix(path) => {
+                let mut stream = UnixStream::connect(path).unwrap();
+                stream.write_all(request).unwrap();
+                stream.read_to_string(&mut answer).unwrap();
+            }
+            Endpoint::Tcp(address) => {
+                let mut stream = std::net::TcpStream::connect(address).unwrap();
+                stream.write_all(request).unwrap();
+                stream.read_to_string(&mut answer).unwrap();
+            }
+        }
+        answer
+    })
+    .await
+    .unwrap()
+}
+
+pub(crate) fn is_alive(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    !stat.is_empty() && !stat.contains(") Z ")
+}
+
+pub(crate) fn kill(pid: u32) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
