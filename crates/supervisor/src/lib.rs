@@ -6,7 +6,9 @@
 
 pub mod count;
 pub mod events;
+mod group;
 pub mod guard;
+mod heard;
 mod hint;
 pub mod identity;
 pub mod launch;
@@ -19,6 +21,7 @@ mod plan;
 mod ports;
 pub mod process;
 mod ready;
+mod report;
 mod running;
 pub mod signal;
 mod socket;
@@ -29,4 +32,4 @@ mod worker;
 
 pub use events::{Event, WorkerId};
 pub use options::AppOptions;
-pub use supervisor::{Children, StartError, Supervisor, Surroundings};
+pub use supervisor::{StartError, Supervisor, Surroundings};

@@ -52,7 +52,7 @@ impl Default for AppOptions {
             port: None,
             ready: Ready::Listen,
             // A large TypeScript app compiled at start needs most of it on a small machine.
-            start_timeout: Duration::from_secs(60),
+            start_timeout: Duration::from_mins(1),
             kill_signal: Signal::Terminate,
             // Below the 10 s and 30 s after which Docker and Kubernetes lose patience with us.
             kill_timeout: Duration::from_secs(10),

@@ -19,6 +19,7 @@ use crate::ports;
 use crate::process::Spawn;
 use crate::ready::Expected;
 use crate::socket::Files;
+use crate::supervisor::StartError;
 use crate::tree::MARK;
 
 /// Everything about an app that does not change from start to start.
@@ -63,6 +64,20 @@ fn nonce() -> u128 {
 type Variables = BTreeMap<OsString, OsString>;
 
 impl Plan {
+    /// What cannot work is said before anything is started.
+    pub(crate) fn several_workers_need_ports_of_their_own(&self) -> Result<(), StartError> {
+        match (self.runtime(), self.options.port) {
+            (Runtime::Port | Runtime::Deno, Some(port)) if self.workers > 1 => {
+                Err(StartError::PortForMany {
+                    app: self.app.to_string(),
+                    port,
+                    workers: self.workers,
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// How workers of this app are told where to listen.
     pub(crate) fn runtime(&self) -> Runtime {
         if self.options.listen_fds {

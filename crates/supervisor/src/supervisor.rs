@@ -8,18 +8,18 @@ use std::sync::Arc;
 
 use thiserror::Error;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::watch;
 
 use crate::events::Event;
+use crate::group::Group;
 use crate::guard::Guarded;
 use crate::identity::{Identity, IdentityError};
-use crate::launch::{Launch, LaunchError, Runtime};
+use crate::launch::{Launch, LaunchError};
 use crate::lifecycle::Policy;
 use crate::options::AppOptions;
 use crate::plan::Plan;
 use crate::socket::{Files, Owners};
-use crate::worker::{Shared, Wish, Worker};
-use crate::{count, process, strangers};
+use crate::worker::{Shared, Wish};
+use crate::{count, strangers};
 
 /// What the supervisor finds around it: the program hands it everything, it reads nothing of its own.
 #[derive(Debug)]
@@ -96,35 +96,10 @@ pub enum StartError {
     },
 }
 
-/// The children somebody waits for: everything else that becomes our child is an orphan, and is reaped. A
-/// [`crate::process::Process`] is among them by itself; a child started in another way has to be registered.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Children;
-
-impl Children {
-    /// This child is waited for by somebody.
-    pub fn register(self, pid: u32) {
-        process::watch(pid);
-    }
-
-    /// It was reaped.
-    pub fn forget(self, pid: u32) {
-        process::unwatch(pid);
-    }
-}
-
 /// All apps and their workers. Dropping it kills every worker.
 #[derive(Debug)]
 pub struct Supervisor {
     groups: Vec<Group>,
-}
-
-/// The workers of one app.
-#[derive(Debug)]
-struct Group {
-    app: Arc<str>,
-    workers: u32,
-    wish: watch::Sender<Wish>,
 }
 
 impl Supervisor {
@@ -160,22 +135,16 @@ impl Supervisor {
         Ok(Self { groups })
     }
 
-    /// The registry of children that are waited for.
-    pub fn children(&self) -> Children {
-        Children
-    }
-
     /// The apps, with the number of workers each.
     pub fn apps(&self) -> Vec<(Arc<str>, u32)> {
         let apps = self.groups.iter();
-        apps.map(|group| (Arc::clone(&group.app), group.workers))
-            .collect()
+        apps.map(Group::size).collect()
     }
 
     /// Asks every worker of `app` to end: signal, `kill_timeout`, then the kernel ends the whole tree. Returns at once;
     /// `Event::Stopped` tells when each has ended. Unknown names and a second call do nothing.
     pub fn stop(&self, app: &str) {
-        for group in self.groups.iter().filter(|group| &*group.app == app) {
+        for group in self.groups.iter().filter(|group| group.app() == app) {
             group.wish(Wish::Stop);
         }
     }
@@ -195,38 +164,8 @@ impl Supervisor {
             group.wish(wish);
         }
         for group in &self.groups {
-            group.wish.closed().await;
+            group.ended().await;
         }
-    }
-}
-
-impl Group {
-    fn start(plan: &Arc<Plan>, files: Vec<Files>, shared: &Shared) -> Self {
-        let (wish, wishes) = watch::channel(Wish::Run);
-        for (index, files) in (0..).zip(files) {
-            let worker = Worker::new(
-                Arc::clone(plan),
-                index,
-                files,
-                shared.clone(),
-                wishes.clone(),
-            );
-            tokio::spawn(worker.live());
-        }
-        Self {
-            app: Arc::clone(&plan.app),
-            workers: plan.workers,
-            wish,
-        }
-    }
-
-    /// Wishes only grow: who was told to end now is not asked to end later.
-    fn wish(&self, wish: Wish) {
-        self.wish.send_if_modified(|current| {
-            let grows = wish > *current;
-            *current = wish.max(*current);
-            grows
-        });
     }
 }
 
@@ -280,21 +219,6 @@ impl Surroundings {
         (0..plan.workers)
             .map(|index| Files::create(&self.sockets, &format!("{name}.{index}"), owners))
             .collect()
-    }
-}
-
-impl Plan {
-    fn several_workers_need_ports_of_their_own(&self) -> Result<(), StartError> {
-        match (self.runtime(), self.options.port) {
-            (Runtime::Port | Runtime::Deno, Some(port)) if self.workers > 1 => {
-                Err(StartError::PortForMany {
-                    app: self.app.to_string(),
-                    port,
-                    workers: self.workers,
-                })
-            }
-            _ => Ok(()),
-        }
     }
 }
 

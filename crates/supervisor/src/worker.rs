@@ -1,6 +1,7 @@
 //! Drives one worker through its life: `lifecycle` decides, this acts. One task per worker.
 
 use std::collections::VecDeque;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,17 +9,17 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::events::{Cause, Endpoint, Event, Failure, Note, ReadyWorker, ServerKind, WorkerId};
+use crate::events::{Cause, Endpoint, Event, Note, ReadyWorker, WorkerId};
 use crate::guard::Guarded;
-use crate::hint::hint;
+use crate::heard::{Heard, Listening};
 use crate::lifecycle::{self, Action, State, step};
 use crate::node::message::Message;
 use crate::node::speech::Said;
-use crate::options::Ready;
 use crate::output::Output;
 use crate::plan::Plan;
 use crate::process::Exit;
 use crate::ready::Found;
+use crate::report::not_started;
 use crate::running::{Happened, Looking, Running, run_out};
 use crate::socket::Files;
 
@@ -39,41 +40,23 @@ pub(crate) struct Shared {
 
 /// One worker, from its first start to its last end.
 pub(crate) struct Worker {
-    id: WorkerId,
-    plan: Arc<Plan>,
+    pub(crate) id: WorkerId,
+    pub(crate) plan: Arc<Plan>,
     files: Files,
     shared: Shared,
     wishes: watch::Receiver<Wish>,
-    output: Arc<Output>,
+    pub(crate) output: Arc<Output>,
     starts: u32,
     running: Option<Running>,
     timer: Option<Instant>,
     /// What is known of the present start.
-    heard: Heard,
-    exit: Option<Exit>,
-    uptime: Duration,
+    pub(crate) heard: Heard,
+    pub(crate) exit: Option<Exit>,
+    pub(crate) uptime: Duration,
     /// Why there was no process, or why it was killed.
-    cause: Option<Cause>,
-    ever_ready: bool,
-    failure_told: bool,
-}
-
-/// What a start has told so far.
-#[derive(Debug, Default)]
-struct Heard {
-    ready_word: bool,
-    listening: Option<Listening>,
-    announced: bool,
-}
-
-#[derive(Debug, Clone)]
-struct Listening {
-    pid: u32,
-    endpoint: Endpoint,
-    port: Option<u16>,
-    address: Option<String>,
-    server: Option<ServerKind>,
-    trust: Option<bool>,
+    pub(crate) cause: Option<Cause>,
+    pub(crate) ever_ready: bool,
+    pub(crate) failure_told: bool,
 }
 
 impl Worker {
@@ -260,14 +243,8 @@ impl Worker {
             Found::Here(endpoint) => endpoint,
             Found::Elsewhere(ports) => return self.find_elsewhere(ports),
         };
-        self.heard.listening = Some(Listening {
-            pid,
-            endpoint,
-            port: self.plan.options.port,
-            address: None,
-            server: None,
-            trust: None,
-        });
+        let port = self.plan.options.port;
+        self.heard.listening = Some(Listening::at(pid, endpoint, port));
         self.came_up()
     }
 
@@ -275,14 +252,8 @@ impl Worker {
     fn find_elsewhere(&mut self, ports: Vec<u16>) -> Option<lifecycle::Event> {
         let pid = self.running.as_ref()?.id();
         if let ([port], 1) = (ports.as_slice(), self.plan.workers) {
-            self.heard.listening = Some(Listening {
-                pid,
-                endpoint: Endpoint::Tcp((std::net::Ipv4Addr::LOCALHOST, *port).into()),
-                port: Some(*port),
-                address: None,
-                server: None,
-                trust: None,
-            });
+            let endpoint = Endpoint::Tcp((Ipv4Addr::LOCALHOST, *port).into());
+            self.heard.listening = Some(Listening::at(pid, endpoint, Some(*port)));
             let _ = self.note(Note::OwnPort { port: *port });
             return self.came_up();
         }
@@ -291,9 +262,8 @@ impl Worker {
     }
 
     fn came_up(&self) -> Option<lifecycle::Event> {
-        let word = self.heard.ready_word || self.plan.options.ready != Ready::Message;
-        let up = self.heard.listening.is_some() && word && !self.heard.announced;
-        up.then_some(lifecycle::Event::CameUp)
+        let news = self.heard.is_news(&self.plan.options.ready);
+        news.then_some(lifecycle::Event::CameUp)
     }
 
     fn announce(&mut self) {
@@ -326,50 +296,6 @@ impl Worker {
         lifecycle::Event::Ended
     }
 
-    fn report_end(&mut self, restart_in: Duration) {
-        let exit = self.exit.unwrap_or(Exit::Unknown);
-        let cause = self.cause.take().unwrap_or(Cause::Ended(exit));
-        if !self.ever_ready {
-            self.fail(cause.clone());
-        }
-        if matches!(cause, Cause::NotStarted(_)) {
-            return; // nothing has ended
-        }
-        let last_lines = self.output.last_lines();
-        self.tell(Event::Exited {
-            worker: self.id.clone(),
-            exit,
-            uptime: self.uptime,
-            was_ready: self.heard.announced,
-            hint: hint(&last_lines, Some(exit)),
-            last_lines,
-            restart_in,
-        });
-    }
-
-    fn report_timeout(&mut self) {
-        let limit = self.plan.options.start_timeout;
-        self.cause.get_or_insert(Cause::TimedOut(limit));
-    }
-
-    /// Told once per worker: who waits for the first start wants to know, who sees a crash loop is told by `Exited`.
-    fn fail(&mut self, cause: Cause) {
-        if std::mem::replace(&mut self.failure_told, true) {
-            return;
-        }
-        let last_lines = self.output.last_lines();
-        let exit = match &cause {
-            Cause::Ended(exit) => Some(*exit),
-            _ => None,
-        };
-        self.tell(Event::Failed(Box::new(Failure {
-            worker: self.id.clone(),
-            hint: hint(&last_lines, exit),
-            cause,
-            last_lines,
-        })));
-    }
-
     fn note(&self, note: Note) -> Option<lifecycle::Event> {
         self.tell(Event::Note {
             worker: self.id.clone(),
@@ -379,21 +305,8 @@ impl Worker {
     }
 
     /// Nobody listens any more only when the program ends.
-    fn tell(&self, event: Event) {
+    pub(crate) fn tell(&self, event: Event) {
         let _ = self.shared.events.send(event);
-    }
-}
-
-fn not_started(program: &str, error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::NotFound if !program.is_empty() => format!(
-            "cannot start `{program}`: there is no such program; is it installed, and on the PATH?"
-        ),
-        std::io::ErrorKind::PermissionDenied if !program.is_empty() => format!(
-            "cannot start `{program}`: {error}; is it executable, and may this user run it?"
-        ),
-        std::io::ErrorKind::Other => error.to_string(),
-        _ => format!("cannot start `{program}`: {error}"),
     }
 }
 

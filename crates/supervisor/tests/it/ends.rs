@@ -157,3 +157,25 @@ async fn output_is_passed_on_byte_for_byte() {
     assert_eq!(bytes, b"one\n\n\xfftwo\rthree\n unfinished");
     play.supervisor.kill_all().await;
 }
+
+/// As root it becomes somebody else, who can still bind and speak; as anybody else it says why it cannot.
+#[tokio::test]
+async fn a_worker_may_be_somebody_else() {
+    let options = AppOptions {
+        user: Some("65534".to_owned()),
+        group: Some("65533".to_owned()),
+        ..app(
+            "id -u && id -g && touch $MAINSTAY_LISTEN_PATH && echo > $MAINSTAY_CONTROL_PATH && echo done",
+        )
+    };
+    let started = Scene::new().try_start(options);
+    if !rustix::process::geteuid().is_root() {
+        assert!(started.err().unwrap().to_string().contains("needs root"));
+        return;
+    }
+    let mut play = started.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(play.line("6553").await, "65534");
+    assert_eq!(play.line("6553").await, "65533");
+    play.line("done").await;
+    play.supervisor.kill_all().await;
+}

@@ -1,7 +1,9 @@
 //! A folder with files, a supervisor over it, and the events that come of it. Patience is bounded in one place.
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use mainstay_supervisor::{AppOptions, Event, StartError, Supervisor, Surrounding
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// Far beyond what any of this takes; reached only when something is wrong.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct Scene {
     folder: tempfile::TempDir,
@@ -30,7 +32,12 @@ pub(crate) struct Play {
 impl Scene {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("s")).unwrap();
+        let sockets = folder.path().join("s");
+        std::fs::create_dir(&sockets).unwrap();
+        // Passable, as the program makes it when workers run as somebody else.
+        for passable in [folder.path(), &sockets] {
+            std::fs::set_permissions(passable, Permissions::from_mode(0o711)).unwrap();
+        }
         #[expect(
             clippy::disallowed_methods,
             reason = "tests find node and python where everybody does"
@@ -121,10 +128,8 @@ impl Play {
                     seen.push(format!("{event:?}"));
                 }
             };
-            match tokio::time::timeout(PATIENCE, search).await {
-                Ok(chosen) => chosen,
-                Err(_) => panic!("{place}: no {what} in\n{}", seen.join("\n")),
-            }
+            let found = tokio::time::timeout(PATIENCE, search).await.ok();
+            found.unwrap_or_else(|| panic!("{place}: no {what} in\n{}", seen.join("\n")))
         }
     }
 

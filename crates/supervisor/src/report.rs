@@ -1,0 +1,68 @@
+//! What a worker tells about its failures. Sentences and facts, no decisions.
+
+use std::time::Duration;
+
+use crate::events::{Cause, Event, Failure};
+use crate::hint::hint;
+use crate::process::Exit;
+use crate::worker::Worker;
+
+impl Worker {
+    pub(crate) fn report_end(&mut self, restart_in: Duration) {
+        let exit = self.exit.unwrap_or(Exit::Unknown);
+        let cause = self.cause.take().unwrap_or(Cause::Ended(exit));
+        if !self.ever_ready {
+            self.fail(cause.clone());
+        }
+        if matches!(cause, Cause::NotStarted(_)) {
+            return; // nothing has ended
+        }
+        let last_lines = self.output.last_lines();
+        self.tell(Event::Exited {
+            worker: self.id.clone(),
+            exit,
+            uptime: self.uptime,
+            was_ready: self.heard.announced,
+            hint: hint(&last_lines, Some(exit)),
+            last_lines,
+            restart_in,
+        });
+    }
+
+    pub(crate) fn report_timeout(&mut self) {
+        let limit = self.plan.options.start_timeout;
+        self.cause.get_or_insert(Cause::TimedOut(limit));
+    }
+
+    /// Told once per worker: who waits for the first start wants to know, who sees a crash loop is told by `Exited`.
+    fn fail(&mut self, cause: Cause) {
+        if std::mem::replace(&mut self.failure_told, true) {
+            return;
+        }
+        let last_lines = self.output.last_lines();
+        let exit = match &cause {
+            Cause::Ended(exit) => Some(*exit),
+            _ => None,
+        };
+        self.tell(Event::Failed(Box::new(Failure {
+            worker: self.id.clone(),
+            hint: hint(&last_lines, exit),
+            cause,
+            last_lines,
+        })));
+    }
+}
+
+/// Why there is no process, in a sentence.
+pub(crate) fn not_started(program: &str, error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound if !program.is_empty() => format!(
+            "cannot start `{program}`: there is no such program; is it installed, and on the PATH?"
+        ),
+        std::io::ErrorKind::PermissionDenied if !program.is_empty() => format!(
+            "cannot start `{program}`: {error}; is it executable, and may this user run it?"
+        ),
+        std::io::ErrorKind::Other => error.to_string(),
+        _ => format!("cannot start `{program}`: {error}"),
+    }
+}
