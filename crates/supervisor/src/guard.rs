@@ -125,7 +125,7 @@ mod tests {
             unlisted.try_wait().unwrap().is_none(),
             "it was taken off the list"
         );
-        unlisted.kill().unwrap();
+        kill_process_group(to_pid(unlisted.id()).unwrap(), Signal::KILL).unwrap();
         unlisted.wait().unwrap();
     }
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::identity::Identity;
-use crate::launch::{Launch, Runtime, plain_words};
+use crate::launch::{Launch, Runtime};
 use crate::lifecycle::Policy;
 use crate::node::environment::{
     NODE_OPTIONS, OWN_OPTIONS, merge, merge_into_words, own_options, shift_inspector,
@@ -224,13 +224,8 @@ fn set(env: &mut Variables, name: &str, value: &str) {
 }
 
 /// `LISTEN_PID` must be the id of the process that reads it, which is known only after the fork: a shell that becomes
-/// the program knows.
+/// the program knows. A script's shell becomes its last command in turn, where `launch` could arrange it.
 fn with_listen_pid(words: Vec<String>) -> Vec<String> {
-    let words = match words.as_slice() {
-        // A shell between us and the program would have an id of its own.
-        [shell, flag, text] if shell == "sh" && flag == "-c" => plain_words(text).unwrap_or(words),
-        _ => words,
-    };
     let shim = ["sh", "-c", "export LISTEN_PID=$$; exec \"$@\"", "sh"];
     shim.into_iter().map(str::to_owned).chain(words).collect()
 }
@@ -244,9 +239,7 @@ mod tests {
         let words = |text: &[&str]| text.iter().map(|word| (*word).to_owned()).collect();
         let direct = with_listen_pid(words(&["gunicorn", "app:app"]));
         assert_eq!(direct[4..], ["gunicorn", "app:app"]);
-        let simple = with_listen_pid(words(&["sh", "-c", "gunicorn app:app"]));
-        assert_eq!(simple[4..], ["gunicorn", "app:app"]);
-        let shell = with_listen_pid(words(&["sh", "-c", "a && gunicorn app:app"]));
-        assert_eq!(shell[4..], ["sh", "-c", "a && gunicorn app:app"]);
+        let shell = with_listen_pid(words(&["sh", "-c", "a && exec gunicorn app:app"]));
+        assert_eq!(shell[4..], ["sh", "-c", "a && exec gunicorn app:app"]);
     }
 }

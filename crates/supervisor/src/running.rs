@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::events::{Event, WorkerId};
+use crate::launch::becomes_command;
 use crate::node::speech::{Ear, Said};
 use crate::os::readable;
 use crate::output::{Drain, Output, Stream};
@@ -67,8 +68,10 @@ impl Running {
     ) -> io::Result<Self> {
         let mut spawn = prepared.spawn;
         let ear = prepared.speech.map(Ear::open).transpose()?;
-        let headed_by_shell =
-            spawn.program == "sh" && !matches!(prepared.expected, Expected::Accepted(..));
+        let text = spawn.arguments.last().map(|text| text.to_string_lossy());
+        let headed_by_shell = spawn.program == "sh"
+            && !matches!(prepared.expected, Expected::Accepted(..))
+            && !text.is_some_and(|text| becomes_command(&text));
         let mut drains = Vec::new();
         for stream in [Stream::Stdout, Stream::Stderr] {
             let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;

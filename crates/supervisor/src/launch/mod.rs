@@ -12,4 +12,4 @@ pub use error::LaunchError;
 pub use resolve::Launch;
 pub use runtime::Runtime;
 pub use target::Target;
-pub(crate) use words::plain as plain_words;
+pub(crate) use words::becomes_command;

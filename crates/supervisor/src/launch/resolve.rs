@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::package::{Package, bin_folders, local_program};
-use super::words::{ScriptCall, plain, rough};
+use super::words::{ScriptCall, exec_last, plain, rough};
 use super::{LaunchError, Runtime, Target, typescript};
 
 /// What is executed for an app.
@@ -170,7 +170,7 @@ impl Search<'_> {
     }
 
     fn shell(&self, text: &str) -> Launch {
-        let words = ["sh", "-c", text].map(str::to_owned).to_vec();
+        let words = vec!["sh".to_owned(), "-c".to_owned(), exec_last(text)];
         let mut launch = self.direct(words);
         launch.runtime = Runtime::of_words(rough(text));
         text.clone_into(&mut launch.shown);

@@ -37,7 +37,7 @@ fn commands_are_executed_directly_when_plain() {
     let project = Project::with(&[]);
     assert_eq!(project.command("node a.js").words, ["node", "a.js"]);
     let launch = project.command("A=1 node a.js");
-    assert_eq!(launch.words, ["sh", "-c", "A=1 node a.js"]);
+    assert_eq!(launch.words, ["sh", "-c", "exec env A=1 node a.js"]);
     assert_eq!(launch.runtime, Runtime::Node);
     assert!(matches!(
         project.resolve(&Target::Command("  ".into())),
@@ -55,7 +55,7 @@ fn a_folder_starts_as_its_package_says() {
         ("node_modules/.bin/tsx", "#!/usr/bin/env node"),
         ("sub/x", ""),
     ]);
-    let expected = ["sh", "-c", "echo hi && tsx src/a.ts"];
+    let expected = ["sh", "-c", "echo hi && exec tsx src/a.ts"];
     let launch = project.path(".").unwrap();
     assert_eq!(launch.words, expected);
     assert_eq!(launch.name, "shop");

@@ -4,8 +4,9 @@
 const META: &str = "|&;<>()$`\\\"'*?[]#~!{}\n";
 
 /// Words that only a shell knows how to do.
-const BUILTINS: [&str; 12] = [
-    ".", ":", "cd", "eval", "exec", "export", "if", "set", "source", "trap", "ulimit", "umask",
+const BUILTINS: [&str; 22] = [
+    ".", ":", "[", "alias", "case", "cd", "command", "eval", "exec", "exit", "export", "for", "if",
+    "read", "set", "source", "trap", "ulimit", "umask", "until", "wait", "while",
 ];
 
 /// The words of a plain command; `None` when it takes a shell to understand it.
@@ -17,6 +18,30 @@ pub(crate) fn plain(command: &str) -> Option<Vec<String>> {
     let first = words.first()?;
     // `NAME=value command` sets a variable.
     (!first.contains('=') && !BUILTINS.contains(&first.as_str())).then_some(words)
+}
+
+/// Shell text whose last command takes the shell's place, where that is plainly possible: so the process that was started
+/// is the one that serves, gets the signals and says how it ended.
+pub(crate) fn exec_last(text: &str) -> String {
+    let quoted = text.contains(['\'', '"', '`', '\\']);
+    let hard = text.contains(['|', ';', '<', '>', '(', ')', '\n', '#', '{', '!']);
+    let (before, last) = match text.rsplit_once("&&") {
+        Some((before, last)) => (before.trim_end(), last.trim_start()),
+        None => ("", text),
+    };
+    let background = last.contains('&') || before.replace("&&", "").contains('&');
+    let first = last.split_whitespace().next().unwrap_or_default();
+    if hard || background || (quoted && !before.is_empty()) || BUILTINS.contains(&first) {
+        return text.to_owned();
+    }
+    let lead = if before.is_empty() { "" } else { " && " };
+    let env = if first.contains('=') { "env " } else { "" };
+    format!("{before}{lead}exec {env}{last}")
+}
+
+/// Whether the shell itself is gone once its text runs.
+pub(crate) fn becomes_command(text: &str) -> bool {
+    text.starts_with("exec ") || text.contains(" && exec ")
 }
 
 /// The words of a command line for guessing what it runs: quotes and operators are taken as gaps.
@@ -105,6 +130,32 @@ mod tests {
         ];
         for (command, expected) in cases {
             assert_eq!(plain(command).is_some(), expected, "{command}");
+        }
+    }
+
+    #[test]
+    fn the_last_command_takes_the_shells_place() {
+        let cases = [
+            ("node 'a b.js'", "exec node 'a b.js'"),
+            ("A=\"1 2\" node a.js", "exec env A=\"1 2\" node a.js"),
+            ("tsc && node a.js", "tsc && exec node a.js"),
+            ("tsc && A=1 node a.js", "tsc && exec env A=1 node a.js"),
+        ];
+        for (given, expected) in cases {
+            assert_eq!(exec_last(given), expected);
+            assert!(becomes_command(expected));
+        }
+        for alone in [
+            "a & b",
+            "a | b",
+            "a; b",
+            "echo 'x && y'  && z",
+            "(a && b)",
+            "a && cd x",
+            "a || b",
+            "a 2>&1",
+        ] {
+            assert_eq!(exec_last(alone), alone);
         }
     }
 
