@@ -15,6 +15,7 @@ pub(crate) fn execute(flags: &Flags) -> Outcome {
     let flags = Flags {
         preset: flags.preset.clone().or_else(|| Some("strict".to_owned())),
         workers: flags.workers.clone().or_else(|| Some("2".to_owned())),
+        name: flags.name.clone().or_else(|| Some("demo".to_owned())),
         target: Some(Target::Arguments(words)),
         ..flags.clone()
     };
@@ -30,7 +31,6 @@ pub(crate) fn execute(flags: &Flags) -> Outcome {
 
 /// What no flag says: how the sample app takes its socket, and where its links are.
 fn complete(app: &mut AppSettings) {
-    app.options.name = "shortener".to_owned();
     app.options.listen_fds = true;
     let links = std::env::temp_dir().join(format!(
         "mainstay-demo-{}.jsonl",

@@ -39,6 +39,11 @@ impl Interim {
         }
     }
 
+    /// Takes what has come so far, without waiting.
+    pub fn take(&self) -> Vec<InterimHead> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).heads)
+    }
+
     /// Takes what has come.
     pub fn poll_take(&self, context: &mut Context<'_>) -> Poll<Vec<InterimHead>> {
         let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -149,6 +149,16 @@ impl Standing {
         self.began.elapsed()
     }
 
+    /// A place among those who wait, for one whose worker has just gone. None when too many wait already.
+    pub fn queue(&self) -> Option<Place<'_>> {
+        Place::take(self)
+    }
+
+    /// How long anybody may wait.
+    pub fn patience(&self) -> Duration {
+        self.wait.patience
+    }
+
     /// Waits until a target has somebody to answer.
     ///
     /// # Errors
@@ -171,7 +181,8 @@ impl Standing {
 }
 
 /// A place in the queue, given back however the waiting ends.
-struct Place<'a>(&'a AtomicUsize);
+#[derive(Debug)]
+pub struct Place<'a>(&'a AtomicUsize);
 
 impl<'a> Place<'a> {
     fn take(standing: &'a Standing) -> Option<Self> {

@@ -5,8 +5,8 @@ use mainstay_testkit::Mainstay;
 use crate::support::json;
 
 #[test]
-fn the_program_alone_runs_the_sample_app() {
-    let mainstay = Mainstay::say([])
+fn the_demo_is_the_sample_app() {
+    let mainstay = Mainstay::say(["demo"])
         .env("MAINSTAY_LISTEN", "127.0.0.1:0")
         .start();
     mainstay.get("/").expect(200).body_contains("<form");

@@ -104,7 +104,7 @@ fn bodies_and_trailers_pass_both_ways() {
         .request("POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\nTE: trailers\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
         .expect(200)
         .body_is("abc");
-    assert_eq!(response.trailers, [("Sum".to_owned(), "7".to_owned())]);
+    assert_eq!(response.trailers, [("sum".to_owned(), "7".to_owned())]);
     assert!(String::from_utf8_lossy(&origin.received()[0].body).contains("hello"));
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use http::{Method, Version};
 use mainstay_codec::{Persistence, RequestHead, Upgrade, write_interim};
-use mainstay_pipeline::{Peer, Refusal, Request};
+use mainstay_pipeline::{InterimHead, Peer, Refusal, Request};
 
 use super::head::{self, Arrival};
 use super::inbound::{Inbound, State};
@@ -163,6 +163,8 @@ async fn exchange(
             None => return Next::Abandon,
         }
     };
+    // those that came together with the answer still go first
+    write_interims(link, peer.interim.take());
     let peer_is_trusted = answer.ending.exchange().peer_is_trusted;
     match outbound::send(
         thread,
@@ -221,9 +223,7 @@ fn poll_meanwhile(
     context: &mut Context<'_>,
 ) -> Poll<()> {
     while let Poll::Ready(heads) = peer.interim.poll_take(context) {
-        for head in heads {
-            write_interim(link.out(), head.status, &head.headers);
-        }
+        write_interims(link, heads);
     }
     if let Poll::Ready(Err(_)) = link.poll_flush(context) {
         return Poll::Ready(());
@@ -236,6 +236,12 @@ fn poll_meanwhile(
         return Poll::Pending;
     }
     link.poll_gone(context)
+}
+
+fn write_interims(link: &mut Link, heads: Vec<InterimHead>) {
+    for head in heads {
+        write_interim(link.out(), head.status, &head.headers);
+    }
 }
 
 async fn refuse(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mainstay_codec::Limits;
-use mainstay_pipeline::{Exchange, Origin, Refusal, Request, Response, Standing};
+use mainstay_pipeline::{Exchange, Origin, Refusal, Request, Response, Standing, TargetKind};
 
 use super::attempt::{self, Failure, Reach};
 use super::budget::Budget;
@@ -113,10 +113,46 @@ impl Origin for Upstreams {
                     self.tools.workshop.counters.resends.increment();
                     failed = Some(member.endpoint.id);
                 }
+                Err(failure) if self.is_restarting(exchange, &failure) => {
+                    self.replaced(exchange, &group, member.endpoint.id).await?;
+                    failed = None;
+                }
                 Err(failure) => return Err(failure.refusal),
             }
         }
     }
+}
+
+impl Upstreams {
+    /// Whether nobody listens because a worker of ours has just ended, and its successor is on its way.
+    fn is_restarting(&self, exchange: &Exchange, failure: &Failure) -> bool {
+        let target = self.standing.targets().get(exchange.target);
+        failure.refusal == Refusal::OriginUnreachable
+            && target.is_some_and(|target| target.kind == TargetKind::App)
+    }
+
+    /// Waits until the member that nobody answers for is gone from the group; then the queue for a ready
+    /// worker is the right place to wait.
+    async fn replaced(
+        &self,
+        exchange: &Exchange,
+        group: &Group,
+        member: u64,
+    ) -> Result<(), Refusal> {
+        let _place = self.standing.queue().ok_or(Refusal::NoWorker)?;
+        while group.has(member) {
+            if exchange.elapsed() > self.standing.patience() {
+                return Err(Refusal::NoWorker);
+            }
+            pause().await;
+        }
+        Ok(())
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "only after a worker's death")]
+async fn pause() {
+    tokio::time::sleep(Duration::from_millis(5)).await;
 }
 
 /// Attempts beyond the first.

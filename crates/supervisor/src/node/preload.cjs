@@ -99,10 +99,9 @@
     server[shown] = { address: literal, family: `IPv${net.isIP(literal)}`, port: asked.port };
     const options = { path: to, exclusive: true, backlog: Math.max(asked.backlog || 0, 1024) };
     if (asked.signal) options.signal = asked.signal;
-    server.once('listening', () => {
-      try { fs.chmodSync(to, 0o660); } catch { /* gone again, or not ours: the folder protects it */ }
-    });
-    return listen.call(server, options, asked.callback);
+    // The socket is bound within listen(): its group, which is the gateway's, may connect from the first moment.
+    const umask = process.umask(0o117);
+    try { return listen.call(server, options, asked.callback); } finally { process.umask(umask); }
   }
 
   net.Server.prototype.address = function () {
