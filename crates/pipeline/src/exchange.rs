@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use http::header::{ACCEPT, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Uri};
 
+use crate::peer::address_value;
 use crate::{Peer, Refusal, Request, Step, Trail};
 
 /// How a client speaks to the outermost trusted proxy.
@@ -123,6 +124,15 @@ impl Exchange {
             trail: Trail::default(),
             is_probe: false,
             started,
+        }
+    }
+
+    /// The client's address as a field value.
+    pub(crate) fn client_value(&self) -> HeaderValue {
+        if self.client == self.peer.address {
+            self.peer.address_value().clone()
+        } else {
+            address_value(self.client)
         }
     }
 

@@ -6,6 +6,7 @@
 //! for it. So `trust proxy` set to 1 or `loopback` is right whatever stands in front of us.
 
 use std::net::IpAddr;
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Version};
 
 use crate::exchange::all_values;
+use crate::name_set::NameSet;
 use crate::{Exchange, Scheme};
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -36,6 +38,8 @@ pub struct Forwarding {
     pseudonym: String,
     via_11: HeaderValue,
     via_10: HeaderValue,
+    /// The port that was asked for last, as a value: it is nearly always the same.
+    port: Mutex<(u16, HeaderValue)>,
 }
 
 impl Forwarding {
@@ -55,6 +59,7 @@ impl Forwarding {
             via_11: via("1.1"),
             via_10: via("1.0"),
             pseudonym,
+            port: Mutex::new((0, HeaderValue::from(0))),
         }
     }
 
@@ -66,6 +71,14 @@ impl Forwarding {
                 .any(|element| {
                     element.split_ascii_whitespace().nth(1) == Some(self.pseudonym.as_str())
                 })
+    }
+
+    fn port_value(&self, port: u16) -> HeaderValue {
+        let mut last = self.port.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.0 != port {
+            *last = (port, HeaderValue::from(port));
+        }
+        last.1.clone()
     }
 
     /// Removes what must not pass and sets what the origin may rely on.
@@ -80,7 +93,7 @@ impl Forwarding {
         if !exchange.peer_is_trusted {
             strip_forwarded(headers);
         }
-        let client = address_value(exchange.client);
+        let client = exchange.client_value();
         headers.insert(X_FORWARDED_FOR, client.clone());
         headers.insert(X_REAL_IP, client);
         headers.insert(
@@ -93,10 +106,10 @@ impl Forwarding {
         if !exchange.host.is_empty() {
             headers.insert(X_FORWARDED_HOST, exchange.host.clone());
         }
-        headers.insert(X_FORWARDED_PORT, HeaderValue::from(exchange.port()));
+        headers.insert(X_FORWARDED_PORT, self.port_value(exchange.port()));
         headers.insert(X_REQUEST_ID, exchange.request_id.clone());
         if !keeps_start {
-            headers.insert(X_REQUEST_START, request_start(exchange));
+            headers.insert(X_REQUEST_START, request_start());
         }
         if had_forwarded {
             headers.insert(FORWARDED, forwarded(exchange));
@@ -160,7 +173,8 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 ];
 
 fn is_hop_by_hop(name: &HeaderName) -> bool {
-    HOP_BY_HOP.contains(name)
+    static NAMES: LazyLock<NameSet> = LazyLock::new(|| NameSet::new(HOP_BY_HOP));
+    NAMES.contains(name)
 }
 
 /// A client must not be able to take away what decides about it: only fields that nobody relies on end
@@ -236,23 +250,11 @@ pub(crate) fn speaks_of_client(name: &str) -> bool {
             .any(|known| known.len() == name.len() && same(name, known.as_bytes()))
 }
 
-fn address_value(address: IpAddr) -> HeaderValue {
-    use std::io::Write as _;
-    let mut text = [0; 48];
-    let mut rest = &mut text[..];
-    // 45 bytes hold the longest address there is
-    let _ = write!(rest, "{address}");
-    let left = rest.len();
-    let length = text.len() - left;
-    HeaderValue::from_bytes(&text[..length]).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
-}
-
 /// When the request came, in the form that queue-time meters read: `t=` and epoch seconds.
-fn request_start(exchange: &Exchange) -> HeaderValue {
+fn request_start() -> HeaderValue {
     let since = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .saturating_sub(exchange.elapsed());
+        .unwrap_or_default();
     let mut text = Vec::with_capacity(20);
     text.extend_from_slice(b"t=");
     text.extend_from_slice(itoa::Buffer::new().format(since.as_secs()).as_bytes());

@@ -8,6 +8,7 @@ mod body;
 mod exchange;
 mod forwarding;
 mod interim;
+mod name_set;
 mod normal_path;
 mod notices;
 mod origin;
@@ -31,7 +32,7 @@ pub use pipeline::{Answer, Options, Pipeline};
 pub use refusal::{Fault, Refusal};
 pub use stages::{
     AccessLog, Ending, HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting, HealthOptions,
-    Recorder, RouteOptions,
+    Recorder, RouteOptions, StandardFields,
 };
 pub use standing::{Phase, Standing, Target, TargetKind, WaitOptions};
 pub use step::{Step, Trail};

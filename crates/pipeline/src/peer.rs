@@ -1,6 +1,9 @@
 //! Who holds a client connection. Shared by all exchanges on it; knows nothing of them.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::OnceLock;
+
+use http::HeaderValue;
 
 use crate::{Interim, Scheme};
 
@@ -15,6 +18,8 @@ pub struct Peer {
     pub local_port: Option<u16>,
     /// Where interim answers for it go.
     pub interim: Interim,
+    /// The address as a field value, made once.
+    value: OnceLock<HeaderValue>,
 }
 
 impl Peer {
@@ -25,8 +30,21 @@ impl Peer {
             scheme: Scheme::Http,
             local_port,
             interim: Interim::default(),
+            value: OnceLock::new(),
         }
     }
+}
+
+impl Peer {
+    pub(crate) fn address_value(&self) -> &HeaderValue {
+        self.value.get_or_init(|| address_value(self.address))
+    }
+}
+
+/// An address as it stands in `X-Forwarded-For`.
+pub(crate) fn address_value(address: IpAddr) -> HeaderValue {
+    HeaderValue::from_str(&address.to_string())
+        .unwrap_or_else(|_| HeaderValue::from_static("unknown"))
 }
 
 impl Default for Peer {

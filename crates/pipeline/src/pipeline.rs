@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::stages::{Admission, Headers, Health, Identify, Pages, Routes};
 use crate::{
     Ending, Exchange, Forwarding, HeaderOptions, HealthOptions, Notices, Origin, Peer, Recorder,
-    Refusal, Request, Response, RouteOptions, Standing, Step,
+    Refusal, Request, Response, RouteOptions, StandardFields, Standing, Step,
 };
 
 /// What the stages are made of.
@@ -46,8 +46,25 @@ pub struct Pipeline<O> {
 pub struct Answer {
     /// What the client gets.
     pub response: Response,
+    /// And these fields beside the response's own.
+    pub standard: Option<StandardFields>,
     /// Dropped when the last byte is sent, or when it is clear that it never will be.
     pub ending: Ending,
+}
+
+impl Answer {
+    /// The response with all its fields, for whoever does not write them to a wire.
+    pub fn into_response(self) -> (Response, Ending) {
+        let Self {
+            mut response,
+            standard,
+            ending,
+        } = self;
+        for (name, value) in standard.iter().flat_map(StandardFields::iter) {
+            response.headers_mut().append(name.clone(), value.clone());
+        }
+        (response, ending)
+    }
 }
 
 impl<O: Origin> Pipeline<O> {
@@ -124,9 +141,13 @@ impl<O: Origin> Pipeline<O> {
     fn leave(&self, mut ending: Ending, outcome: Result<Response, Refusal>) -> Answer {
         let exchange = ending.exchange_mut();
         let mut response = self.pages.render(exchange, outcome);
-        self.headers.set(exchange, &mut response);
+        let standard = self.headers.set(exchange, &mut response);
         ending.answered(response.status().as_u16());
-        Answer { response, ending }
+        Answer {
+            response,
+            standard,
+            ending,
+        }
     }
 }
 

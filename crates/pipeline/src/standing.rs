@@ -43,7 +43,9 @@ pub struct Target {
     pub kind: TargetKind,
     /// How many workers or servers it should have.
     pub wanted: usize,
-    ready: watch::Sender<usize>,
+    ready: AtomicUsize,
+    /// For those who wait: told after `ready`.
+    changes: watch::Sender<usize>,
 }
 
 impl Target {
@@ -58,13 +60,14 @@ impl Target {
             name: name.into(),
             kind,
             wanted,
-            ready: watch::Sender::new(ready),
+            ready: AtomicUsize::new(ready),
+            changes: watch::Sender::new(ready),
         }
     }
 
     /// How many are ready.
     pub fn ready(&self) -> usize {
-        *self.ready.borrow()
+        self.ready.load(Acquire)
     }
 }
 
@@ -118,7 +121,8 @@ impl Standing {
     /// Tells how many of a target are ready now. An index out of range is ignored.
     pub fn set_ready(&self, target: usize, count: usize) {
         if let Some(target) = self.targets.get(target) {
-            target.ready.send_replace(count);
+            target.ready.store(count, Release);
+            target.changes.send_replace(count);
         }
     }
 
@@ -171,8 +175,8 @@ impl Standing {
             return Ok(());
         }
         let _place = Place::take(self).ok_or(Refusal::NoWorker)?;
-        let mut ready = target.ready.subscribe();
-        let wait = ready.wait_for(|count| *count > 0);
+        let mut changes = target.changes.subscribe();
+        let wait = changes.wait_for(|count| *count > 0);
         match tokio::time::timeout(self.wait.patience, wait).await {
             Ok(Ok(_)) => Ok(()),
             _ => Err(Refusal::NoWorker),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use mainstay_codec::Limits;
-use mainstay_observe::TimestampCache;
+use mainstay_observe::{Timestamp, TimestampCache};
 use mainstay_pipeline::Pipeline;
 use tokio::sync::Notify;
 
@@ -62,7 +62,8 @@ struct Inner {
     draining: Cell<bool>,
     open: Cell<usize>,
     closed: Notify,
-    clock: RefCell<TimestampCache>,
+    /// The value of `Date`, made anew by the ticker.
+    date: Rc<RefCell<String>>,
     stop_accepting: Notify,
 }
 
@@ -85,10 +86,10 @@ impl Thread {
             draining: Cell::new(false),
             open: Cell::new(0),
             closed: Notify::new(),
-            clock: RefCell::default(),
+            date: Rc::new(RefCell::new(Timestamp::new(SystemTime::now()).http_date())),
             stop_accepting: Notify::new(),
         }));
-        tokio::task::spawn_local(tick(thread.0.deadlines.clone()));
+        tokio::task::spawn_local(tick(thread.0.deadlines.clone(), Rc::clone(&thread.0.date)));
         thread
     }
 
@@ -144,9 +145,9 @@ impl Thread {
         &self.0.counters
     }
 
-    /// Hands `write` the value of `Date`.
-    pub(crate) fn write_date(&self, now: SystemTime, write: impl FnOnce(&str)) {
-        write(self.0.clock.borrow_mut().http_date(now));
+    /// Hands `write` the value of `Date`, as of the last tick.
+    pub(crate) fn write_date(&self, write: impl FnOnce(&str)) {
+        write(&self.0.date.borrow());
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -189,11 +190,15 @@ impl Workshop {
     }
 }
 
-async fn tick(deadlines: Deadlines) {
+async fn tick(deadlines: Deadlines, date: Rc<RefCell<String>>) {
     let mut interval = tokio::time::interval(TICK);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut clock = TimestampCache::default();
     loop {
         interval.tick().await;
+        clock
+            .http_date(SystemTime::now())
+            .clone_into(&mut date.borrow_mut());
         deadlines.tick();
     }
 }

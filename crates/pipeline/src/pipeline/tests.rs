@@ -93,16 +93,14 @@ async fn an_accepted_request_takes_every_step_in_order() {
 async fn a_refusal_leaves_by_the_same_door() {
     let world = world(|_| Err(Refusal::OriginTimeout));
     let answer = serve(&world, "/slow?token=secret").await;
-    assert_eq!(answer.response.status(), StatusCode::GATEWAY_TIMEOUT);
-    let id = answer.response.headers()["x-request-id"]
+    let (response, ending) = answer.into_response();
+    assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
+    let id = response.headers()["x-request-id"]
         .to_str()
         .expect("text")
         .to_owned();
-    assert_eq!(
-        answer.response.headers()["x-content-type-options"],
-        "nosniff"
-    );
-    drop(answer);
+    assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+    drop(ending);
     let line = String::from_utf8(world.log.take()).expect("text");
     assert!(
         line.contains(&id) && line.contains("\"status\":504") && line.contains("origin_timeout"),

@@ -9,12 +9,15 @@
 //! - **Follows**: helmet 8's default set, byte for byte, in the preset `strict`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::{CONTENT_SECURITY_POLICY, HeaderName, SERVER, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::forwarding::{X_REQUEST_ID, strip_hop_by_hop};
+use crate::name_set::NameSet;
 use crate::{Exchange, Response, Scheme, Step};
 
 /// Which set is taken as the start.
@@ -97,34 +100,76 @@ const HELMET: [(&str, &str, Option<&str>); 12] = [
 #[derive(Debug)]
 pub(crate) struct Headers {
     mode: HeaderMode,
-    set: Vec<(HeaderName, HeaderValue)>,
-    /// The same for plain http.
-    set_plain: Vec<(HeaderName, HeaderValue)>,
-    remove: Vec<HeaderName>,
+    https: Arc<Block>,
+    /// Over https to `localhost`: no HSTS.
+    https_local: Arc<Block>,
+    plain: Arc<Block>,
+    remove: NameSet,
+}
+
+/// Fields that are added as they stand.
+#[derive(Debug)]
+struct Block {
+    fields: Vec<(HeaderName, HeaderValue)>,
+    names: NameSet,
+    wire: Bytes,
+}
+
+/// The fields that an answer gets beside its own, already written out: most answers get all of them, and
+/// writing them anew each time would cost more than anything else that is done to a head.
+#[derive(Clone, Debug)]
+pub struct StandardFields(Arc<Block>);
+
+impl StandardFields {
+    /// All of them as on the wire: `name: value` and CRLF each.
+    pub fn wire(&self) -> &[u8] {
+        &self.0.wire
+    }
+
+    /// All of them, one by one.
+    pub fn iter(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        self.0.fields.iter().map(|(name, value)| (name, value))
+    }
+}
+
+impl Block {
+    fn new(fields: Vec<(HeaderName, HeaderValue)>) -> Arc<Self> {
+        let mut wire = Vec::new();
+        for (name, value) in &fields {
+            wire.extend_from_slice(name.as_str().as_bytes());
+            wire.extend_from_slice(b": ");
+            wire.extend_from_slice(value.as_bytes());
+            wire.extend_from_slice(b"\r\n");
+        }
+        let names = NameSet::new(fields.iter().map(|(name, _)| name.clone()));
+        Arc::new(Self {
+            fields,
+            names,
+            wire: wire.into(),
+        })
+    }
 }
 
 impl Headers {
     pub(crate) fn new(options: &HeaderOptions) -> Self {
-        let set: Vec<_> = options
-            .resolved()
-            .into_iter()
-            .filter_map(|(name, value)| {
-                Some((
-                    HeaderName::from_bytes(name.as_bytes()).ok()?,
-                    HeaderValue::from_str(&value).ok()?,
-                ))
-            })
-            .collect();
-        let set_plain = set
+        let https = options.fields();
+        let without_hsts = https
             .iter()
             .filter(|(name, _)| *name != STRICT_TRANSPORT_SECURITY)
+            .cloned();
+        let https_local: Vec<_> = without_hsts.collect();
+        let plain = https_local
+            .iter()
             .map(|(name, value)| {
-                let plain = if *name == CONTENT_SECURITY_POLICY {
-                    without_upgrade(value)
-                } else {
-                    value.clone()
-                };
-                (name.clone(), plain)
+                let is_policy = *name == CONTENT_SECURITY_POLICY;
+                (
+                    name.clone(),
+                    if is_policy {
+                        without_upgrade(value)
+                    } else {
+                        value.clone()
+                    },
+                )
             })
             .collect();
         let mut remove: Vec<HeaderName> = options
@@ -140,49 +185,73 @@ impl Headers {
         }
         Self {
             mode: options.mode,
-            set,
-            set_plain,
-            remove,
+            https: Block::new(https),
+            https_local: Block::new(https_local),
+            plain: Block::new(plain),
+            remove: NameSet::new(remove),
         }
     }
 
-    /// Sets and removes. A switch of protocols keeps its own fields and gets nothing else.
-    pub(crate) fn set(&self, exchange: &mut Exchange, response: &mut Response) {
+    /// Sets and removes; gives the fields that are to be added as they stand. A switch of protocols keeps
+    /// its own fields and gets nothing but the id.
+    pub(crate) fn set(
+        &self,
+        exchange: &mut Exchange,
+        response: &mut Response,
+    ) -> Option<StandardFields> {
         exchange.pass(Step::Headers);
         let is_switch = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
-        if !is_switch {
-            strip_hop_by_hop(headers);
+        if is_switch {
+            headers.insert(X_REQUEST_ID, exchange.request_id.clone());
+            return None;
+        }
+        strip_hop_by_hop(headers);
+        if headers.keys().any(|name| self.remove.contains(name)) {
+            for name in self.remove.iter() {
+                headers.remove(name);
+            }
         }
         headers.insert(X_REQUEST_ID, exchange.request_id.clone());
-        if is_switch {
-            return;
+        let block = match exchange.scheme {
+            Scheme::Http => &self.plain,
+            Scheme::Https if is_local(exchange.host_name()) => &self.https_local,
+            Scheme::Https => &self.https,
+        };
+        if headers.keys().any(|name| block.names.contains(name)) {
+            self.merge(block, headers);
+            return None;
         }
-        for name in &self.remove {
-            headers.remove(name);
-        }
-        let secure = exchange.scheme == Scheme::Https;
-        for (name, value) in if secure { &self.set } else { &self.set_plain } {
-            if secure && *name == STRICT_TRANSPORT_SECURITY && is_local(exchange.host_name()) {
-                continue;
-            }
-            self.set_one(headers, name, value);
-        }
+        Some(StandardFields(Arc::clone(block)))
     }
 
-    fn set_one(&self, headers: &mut HeaderMap, name: &HeaderName, value: &HeaderValue) {
-        match self.mode {
-            HeaderMode::Override => {
-                headers.insert(name.clone(), value.clone());
-            }
-            HeaderMode::SetIfAbsent => {
-                headers.entry(name.clone()).or_insert_with(|| value.clone());
+    /// The app sent some of them itself.
+    fn merge(&self, block: &Block, headers: &mut HeaderMap) {
+        for (name, value) in &block.fields {
+            match self.mode {
+                HeaderMode::Override => {
+                    headers.insert(name.clone(), value.clone());
+                }
+                HeaderMode::SetIfAbsent => {
+                    headers.entry(name.clone()).or_insert_with(|| value.clone());
+                }
             }
         }
     }
 }
 
 impl HeaderOptions {
+    /// The same as types. What cannot be a field was refused when the settings were checked.
+    fn fields(&self) -> Vec<(HeaderName, HeaderValue)> {
+        let parsed = |(name, value): (String, String)| {
+            Some((
+                HeaderName::from_bytes(name.as_bytes()).ok()?,
+                HeaderValue::from_str(&value).ok()?,
+            ))
+        };
+        self.resolved().into_iter().filter_map(parsed).collect()
+    }
+
     /// Names and values after preset and settings, as they are sent over https.
     pub fn resolved(&self) -> BTreeMap<String, String> {
         let mut set: BTreeMap<String, String> = HELMET
@@ -251,14 +320,33 @@ mod tests {
                 .headers_mut()
                 .append(*name, HeaderValue::from_static(value));
         }
-        Headers::new(options).set(&mut exchange, &mut response);
-        response.headers().clone()
+        let standard = Headers::new(options).set(&mut exchange, &mut response);
+        let mut headers = response.headers().clone();
+        for (name, value) in standard.iter().flat_map(StandardFields::iter) {
+            headers.append(name.clone(), value.clone());
+        }
+        headers
     }
 
     fn strict() -> HeaderOptions {
         HeaderOptions {
             preset: HeaderPreset::Strict,
             ..HeaderOptions::default()
+        }
+    }
+
+    #[test]
+    fn what_is_written_out_is_what_is_set() {
+        let block = Block::new(strict().fields());
+        let lines: Vec<&[u8]> = block.wire.split(|byte| *byte == b'\n').collect();
+        assert_eq!(
+            lines.len(),
+            HELMET.len() + 1,
+            "a line each, and nothing after the last"
+        );
+        for ((name, value), line) in block.fields.iter().zip(lines) {
+            let line = std::str::from_utf8(line).expect("text");
+            assert_eq!(line, format!("{name}: {}\r", value.to_str().expect("text")));
         }
     }
 

@@ -10,7 +10,7 @@ mod routes;
 
 pub(crate) use admission::Admission;
 pub(crate) use headers::Headers;
-pub use headers::{HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting};
+pub use headers::{HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting, StandardFields};
 pub(crate) use health::Health;
 pub use health::HealthOptions;
 pub(crate) use identify::Identify;

@@ -5,9 +5,9 @@
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE};
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use mainstay_codec::{
     BodyEncoder, Persistence, end_head, write_field, write_fields, write_status_line,
@@ -47,6 +47,7 @@ pub(super) async fn send(
 ) -> Sent {
     let Answer {
         response,
+        standard,
         mut ending,
     } = answer;
     let (mut parts, body) = response.into_parts();
@@ -64,14 +65,20 @@ pub(super) async fn send(
             .refusal
             .is_none_or(mainstay_pipeline::Refusal::keeps_connection)
         && may_be_finished(inbound.as_deref());
-    write_head(
-        thread,
-        link,
-        parts.status,
-        &mut parts.headers,
-        encoder,
-        persistence(reply, keep, is_switch),
-    );
+    let out = link.out();
+    write_status_line(out, parts.status);
+    write_fields(out, &parts.headers);
+    if let Some(standard) = standard {
+        out.extend_from_slice(standard.wire());
+    }
+    if !parts.headers.contains_key(DATE) {
+        thread.write_date(|date| write_field(out, DATE.as_str(), date.as_bytes()));
+    }
+    if let Some(connection) = persistence(reply, keep, is_switch) {
+        write_field(out, CONNECTION.as_str(), connection.as_bytes());
+    }
+    write_framing(out, encoder);
+    end_head(out);
     let has_body = encoder != BodyEncoder::None;
     let frames = match body {
         Body::Full(bytes) if has_body => {
@@ -146,33 +153,18 @@ fn persistence(reply: &Reply, keep: bool, is_switch: bool) -> Option<&'static st
     }
 }
 
-fn write_head(
-    thread: &Thread,
-    link: &mut Link,
-    status: StatusCode,
-    headers: &mut HeaderMap,
-    encoder: BodyEncoder,
-    connection: Option<&'static str>,
-) {
-    let out = link.out();
-    write_status_line(out, status);
-    write_fields(out, headers);
-    if !headers.contains_key(DATE) {
-        thread.write_date(SystemTime::now(), |date| {
-            write_field(out, DATE.as_str(), date.as_bytes())
-        });
-    }
-    if let Some(connection) = connection {
-        write_field(out, CONNECTION.as_str(), connection.as_bytes());
-    }
+fn write_framing(out: &mut Vec<u8>, encoder: BodyEncoder) {
     match encoder {
         BodyEncoder::Length(length) => {
-            write_field(out, "content-length", HeaderValue::from(length).as_bytes());
+            write_field(
+                out,
+                CONTENT_LENGTH.as_str(),
+                itoa::Buffer::new().format(length).as_bytes(),
+            );
         }
-        BodyEncoder::Chunked => write_field(out, "transfer-encoding", b"chunked"),
+        BodyEncoder::Chunked => write_field(out, TRANSFER_ENCODING.as_str(), b"chunked"),
         BodyEncoder::None | BodyEncoder::UntilClose => {}
     }
-    end_head(out);
 }
 
 struct Sending {

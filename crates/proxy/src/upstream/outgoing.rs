@@ -4,7 +4,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, HeaderValue, Method, Version};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, Uri, Version};
 use mainstay_codec::{BodyEncoder, Framing, end_head, write_field, write_request_head};
 use mainstay_pipeline::{Body, BodyBroken, Frame, Frames, Request};
 
@@ -19,7 +20,7 @@ const GATHER: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Outgoing {
     pub(super) method: Method,
-    target: String,
+    uri: Uri,
     headers: HeaderMap,
     framing: Framing,
     body: Option<Frames>,
@@ -61,15 +62,10 @@ impl Outgoing {
         let is_switch = parts.headers.contains_key(http::header::UPGRADE);
         let expects = parts.headers.contains_key(http::header::EXPECT);
         parts.headers.remove(CONTENT_LENGTH);
-        let target = parts
-            .uri
-            .path_and_query()
-            .map_or("*", http::uri::PathAndQuery::as_str)
-            .to_owned();
         let mut outgoing = Self {
             framing: framing(&parts.method, parts.version, &body, is_switch),
             method: parts.method,
-            target,
+            uri: parts.uri,
             headers: parts.headers,
             body: None,
             kept: Vec::new(),
@@ -93,13 +89,14 @@ impl Outgoing {
     /// Writes the head into the link and begins at the body's first byte.
     pub(super) fn begin(&self, link: &mut Link) -> Cursor {
         let out = link.out();
-        write_request_head(out, &self.method, &self.target, &self.headers);
+        let target = self.uri.path_and_query().map_or("*", PathAndQuery::as_str);
+        write_request_head(out, &self.method, target, &self.headers);
         match self.framing {
             Framing::Length(length) => {
                 write_field(
                     out,
                     CONTENT_LENGTH.as_str(),
-                    HeaderValue::from(length).as_bytes(),
+                    itoa::Buffer::new().format(length).as_bytes(),
                 );
             }
             Framing::Chunked => write_field(out, "transfer-encoding", b"chunked"),
