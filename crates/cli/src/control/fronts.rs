@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use mainstay_config::{AppSettings, Settings};
 use mainstay_pipeline::{RouteOptions, TargetKind};
 use mainstay_proxy::{Bound, bind};
+use mainstay_supervisor::events::ReadyWorker;
 use mainstay_values::Address;
 
 use crate::failure::Failure;
@@ -24,12 +25,17 @@ pub(super) struct Sockets {
     pub(super) observe: Option<Bound>,
 }
 
-/// Names and kinds of all targets, in the order by which everybody counts them.
-pub(super) fn targets(settings: &Settings, workers: impl Fn(&str) -> usize) -> Vec<TargetOptions> {
+/// Names and kinds of all targets, in the order by which everybody counts them. `workers` says how many each
+/// app has.
+pub(super) fn targets(settings: &Settings, workers: &[(String, u32)]) -> Vec<TargetOptions> {
+    let wanted = |name: &str| {
+        let found = workers.iter().find(|(app, _)| app == name);
+        found.map_or(1, |(_, count)| *count as usize)
+    };
     let apps = settings.apps.iter().map(|app| TargetOptions {
         name: app.name().to_owned(),
         kind: TargetKind::App,
-        wanted: workers(app.name()),
+        wanted: wanted(app.name()),
     });
     let upstreams = settings.upstreams.iter().map(|upstream| TargetOptions {
         name: upstream.name.clone(),
@@ -47,6 +53,26 @@ pub(super) fn decides_the_address(settings: &Settings) -> Option<&AppSettings> {
         None
     } else {
         settings.apps.iter().find(|app| app.listen.is_none())
+    }
+}
+
+/// Where the app wanted to listen: there we listen in its place.
+pub(super) fn asked_address(worker: &ReadyWorker) -> Address {
+    let port = worker
+        .port_asked
+        .or_else(|| {
+            std::env::var("PORT")
+                .ok()
+                .and_then(|port| port.parse().ok())
+        })
+        .unwrap_or(3000);
+    let ip = worker
+        .address_asked
+        .as_deref()
+        .and_then(|address| address.parse::<std::net::IpAddr>().ok());
+    match ip {
+        Some(ip) if !ip.is_unspecified() => Address::Socket((ip, port).into()),
+        _ => Address::Port(port),
     }
 }
 

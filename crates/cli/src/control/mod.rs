@@ -4,6 +4,7 @@
 //! parses a byte from the internet.
 
 mod admin;
+mod beginning;
 mod fronts;
 mod gateway;
 mod guard;
@@ -13,6 +14,9 @@ mod output;
 mod report;
 mod run;
 pub(crate) mod runtime_dir;
+mod signals;
+mod status;
+mod surroundings;
 
 pub(crate) use guard::main as guard;
 pub(crate) use invocation::{Greeting, Invocation, become_control};

@@ -1,33 +1,33 @@
 //! Start and stop of an instance, and what happens between.
 
-use std::collections::{BTreeMap, HashMap};
-use std::ffi::OsString;
+use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use mainstay_config::{Layer, Settings};
-use mainstay_pipeline::{HealthOptions, WaitOptions};
-use mainstay_proxy::{ClientOptions, Options, UpstreamOptions};
+use mainstay_config::Settings;
 use mainstay_supervisor::events::ReadyWorker;
 use mainstay_supervisor::identity::Identity;
 use mainstay_supervisor::process::Process;
 use mainstay_supervisor::{Event, Supervisor, Surroundings, count, node};
 use mainstay_values::Address;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use super::admin::{self, Question};
+use super::beginning::beginning;
 use super::fronts::{self, Sockets};
 use super::gateway::{Gateway, Heard};
 use super::invocation::{self, Greeting, Invocation};
 use super::members::Members;
 use super::output::Output;
 use super::runtime_dir::{ADMIN, RuntimeDir};
+use super::signals::Signals;
+use super::status::Status;
+use super::surroundings::{default_node_env, gateway_identity, instance_id, open_folder};
 use super::{guard, report};
 use crate::failure::Failure;
-use crate::protocol::{AccessLogging, Beginning, Down, Observe, Up, VERSION};
+use crate::protocol::{Down, Up};
 use crate::{Outcome, say};
 
 /// How long connections may take to end when the instance stops.
@@ -55,27 +55,6 @@ async fn run(invocation: Invocation) -> Outcome {
     let result = control.serve(&mut signals).await;
     control.stop(&mut signals).await;
     result
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn end(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }
 
 /// A running instance.
@@ -213,7 +192,7 @@ impl Control {
                 hint,
                 ..
             } => {
-                self.leave(&worker.app.clone(), |members, target| {
+                self.change(&worker.app.clone(), |members, target| {
                     members.remove(target, &worker)
                 })
                 .await;
@@ -226,7 +205,7 @@ impl Control {
                 }
             }
             Event::Stopped { worker, .. } => {
-                self.leave(&worker.app.clone(), |members, target| {
+                self.change(&worker.app.clone(), |members, target| {
                     members.remove(target, &worker)
                 })
                 .await;
@@ -250,11 +229,11 @@ impl Control {
             && self.sockets.is_none()
             && app.name() == &*worker.worker.app
         {
-            let asked = asked_address(worker);
+            let asked = fronts::asked_address(worker);
             self.open(Some(&asked)).await?;
         }
         report::trust_hint(worker);
-        self.leave(&worker.worker.app, |members, target| {
+        self.change(&worker.worker.app, |members, target| {
             members.add(target, worker)
         })
         .await;
@@ -262,7 +241,11 @@ impl Control {
     }
 
     /// Changes a target's members and tells the gateway.
-    async fn leave(&mut self, app: &str, change: impl FnOnce(&mut Members, usize) -> Option<Down>) {
+    async fn change(
+        &mut self,
+        app: &str,
+        change: impl FnOnce(&mut Members, usize) -> Option<Down>,
+    ) {
         let Some(target) = self.settings.targets().position(|target| target == app) else {
             return;
         };
@@ -283,7 +266,13 @@ impl Control {
         let Some(sockets) = &self.sockets else {
             return Ok(());
         };
-        let beginning = self.beginning(sockets);
+        let beginning = beginning(
+            &self.settings,
+            sockets,
+            &self.workers(),
+            self.threads,
+            &self.instance,
+        );
         let mut gateway =
             Gateway::start(&self.name, sockets, &self.folder, self.identity, beginning).await?;
         for message in self.members.messages() {
@@ -292,40 +281,6 @@ impl Control {
         self.gateway_started = Instant::now();
         self.gateway = Some(gateway);
         Ok(())
-    }
-
-    fn beginning(&self, sockets: &Sockets) -> Beginning {
-        let settings = &self.settings;
-        let workers: BTreeMap<String, u32> = self.workers().into_iter().collect();
-        Beginning {
-            version: VERSION,
-            threads: self.threads,
-            fronts: sockets.fronts(),
-            observe: if sockets.observe.is_some() {
-                Observe::Served
-            } else {
-                Observe::Off
-            },
-            targets: fronts::targets(settings, |app| {
-                workers.get(app).map_or(1, |count| *count as usize)
-            }),
-            wait: WaitOptions {
-                queue: settings.limits.queue as usize,
-                patience: settings.timeouts.queue,
-            },
-            trusted_proxies: settings.trusted_proxies.clone(),
-            headers: settings.headers.clone(),
-            health: HealthOptions {
-                enabled: settings.has(Layer::Health),
-            },
-            instance: self.instance.clone(),
-            proxy: proxy_options(settings),
-            access_log: if settings.log.access {
-                AccessLogging::Json
-            } else {
-                AccessLogging::Off
-            },
-        }
     }
 
     fn workers(&self) -> Vec<(String, u32)> {
@@ -407,61 +362,21 @@ impl Control {
                         .await;
                 }
             }
-            Question::Status(asker) => drop(asker.send(self.status_text())),
-            Question::StatusJson(asker) => drop(asker.send(format!("{}\n", self.status()))),
+            Question::Status(asker) => drop(asker.send(self.status().text())),
+            Question::StatusJson(asker) => drop(asker.send(self.status().json())),
         }
     }
 
-    fn status(&self) -> serde_json::Value {
-        let addresses: Vec<String> = self
-            .sockets
-            .iter()
-            .flat_map(|sockets| &sockets.fronts)
-            .flat_map(|front| &front.bound)
-            .map(|bound| bound.address.to_string())
-            .collect();
-        let workers: BTreeMap<String, u32> = self.workers().into_iter().collect();
-        let targets: Vec<serde_json::Value> = fronts::targets(&self.settings, |app| workers.get(app).map_or(1, |count| *count as usize))
-            .into_iter()
-            .enumerate()
-            .map(|(index, target)| {
-                serde_json::json!({
-                    "name": target.name, "kind": target.kind, "wanted": target.wanted, "ready": self.members.count(index),
-                })
-            })
-            .collect();
-        serde_json::json!({
-            "name": self.name,
-            "version": env!("CARGO_PKG_VERSION"),
-            "pid": std::process::id(),
-            "gateway_pid": self.gateway.as_ref().map(|gateway| gateway.process.id()),
-            "addresses": addresses,
-            "targets": targets,
-        })
-    }
-
-    fn status_text(&self) -> String {
-        use std::fmt::Write as _;
-        let status = self.status();
-        let mut text = format!(
-            "{} · mainstay {} · pid {}\n",
-            self.name,
-            env!("CARGO_PKG_VERSION"),
-            std::process::id()
-        );
-        for address in status["addresses"].as_array().into_iter().flatten() {
-            let _ = writeln!(text, "  http://{}", address.as_str().unwrap_or_default());
-        }
-        for target in status["targets"].as_array().into_iter().flatten() {
-            let _ = writeln!(
-                text,
-                "  {}: {} of {} ready",
-                target["name"].as_str().unwrap_or_default(),
-                target["ready"],
-                target["wanted"]
-            );
-        }
-        text
+    fn status(&self) -> Status {
+        let gateway = self.gateway.as_ref();
+        Status::of(
+            &self.name,
+            &self.settings,
+            self.sockets.as_ref(),
+            &self.members,
+            &self.workers(),
+            gateway.map(|gateway| gateway.process.id()),
+        )
     }
 
     /// Connections first, then workers; a second signal hurries.
@@ -524,97 +439,5 @@ async fn hear(gateway: &mut Option<Gateway>) -> Heard {
     match gateway {
         Some(gateway) => gateway.hear().await,
         None => std::future::pending().await,
-    }
-}
-
-/// Where the app wanted to listen: there we listen in its place.
-fn asked_address(worker: &ReadyWorker) -> Address {
-    let port = worker
-        .port_asked
-        .or_else(|| {
-            std::env::var("PORT")
-                .ok()
-                .and_then(|port| port.parse().ok())
-        })
-        .unwrap_or(3000);
-    let ip = worker
-        .address_asked
-        .as_deref()
-        .and_then(|address| address.parse::<std::net::IpAddr>().ok());
-    match ip {
-        Some(ip) if !ip.is_unspecified() => Address::Socket((ip, port).into()),
-        _ => Address::Port(port),
-    }
-}
-
-/// As whom the gateway runs: as the settings say; as nobody when we are root; else as we.
-fn gateway_identity(settings: &Settings) -> Result<Option<Identity>, Failure> {
-    let resolve = |user: &str| {
-        Identity::resolve(user, settings.group.as_deref())
-            .map(Some)
-            .map_err(|error| Failure::usage(format!("the gateway's user: {error}")))
-    };
-    match &settings.user {
-        Some(user) => resolve(user),
-        None if rustix::process::geteuid().is_root() => {
-            // 65534 is nobody everywhere, with or without an entry
-            Ok(resolve("nobody").unwrap_or(Some(Identity {
-                uid: 65_534,
-                gid: 65_534,
-            })))
-        }
-        None => Ok(None),
-    }
-}
-
-fn open_folder(path: &std::path::Path) -> io::Result<OwnedFd> {
-    use rustix::fs::{Mode, OFlags};
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    Ok(rustix::fs::open(path, flags, Mode::empty())?)
-}
-
-/// Tells instances apart in `Via`.
-fn instance_id() -> String {
-    use std::hash::{BuildHasher as _, RandomState};
-    format!(
-        "{:08x}",
-        RandomState::new().hash_one(std::process::id()) as u32
-    )
-}
-
-/// Whether `NODE_ENV` had to be set.
-fn default_node_env(environment: &mut BTreeMap<OsString, OsString>) -> bool {
-    let name = OsString::from("NODE_ENV");
-    if environment.contains_key(&name) {
-        return false;
-    }
-    environment.insert(name, OsString::from("production"));
-    true
-}
-
-fn proxy_options(settings: &Settings) -> Options {
-    let (limits, timeouts) = (&settings.limits, &settings.timeouts);
-    let size = |size: mainstay_values::Size| usize::try_from(size.as_bytes()).unwrap_or(usize::MAX);
-    Options {
-        client: ClientOptions {
-            head: size(limits.head),
-            field: size(limits.field),
-            fields: limits.fields as usize,
-            target: size(limits.target),
-            head_timeout: timeouts.head,
-            keep_alive: timeouts.keep_alive,
-            keep_alive_trusted: timeouts.keep_alive_trusted,
-            body_minimum: size(limits.body_rate)
-                .saturating_mul(timeouts.body_period.as_secs().max(1) as usize),
-            body_period: timeouts.body_period,
-            send_timeout: timeouts.send,
-            ..ClientOptions::default()
-        },
-        upstream: UpstreamOptions {
-            connect_timeout: timeouts.connect,
-            head_timeout: timeouts.response,
-            body_timeout: timeouts.idle,
-            ..UpstreamOptions::default()
-        },
     }
 }

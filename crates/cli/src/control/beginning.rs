@@ -1,0 +1,72 @@
+//! What a gateway is told at its start, from the settings. Decides nothing: it hands on.
+
+use mainstay_config::{Layer, Settings};
+use mainstay_pipeline::{HealthOptions, WaitOptions};
+use mainstay_proxy::{ClientOptions, Options, UpstreamOptions};
+
+use super::fronts::{self, Sockets};
+use crate::protocol::{AccessLogging, Beginning, Observe, VERSION};
+
+/// The first message. `workers` says how many each app has, `instance` tells instances apart in `Via`.
+pub(super) fn beginning(
+    settings: &Settings,
+    sockets: &Sockets,
+    workers: &[(String, u32)],
+    threads: usize,
+    instance: &str,
+) -> Beginning {
+    Beginning {
+        version: VERSION,
+        threads,
+        fronts: sockets.fronts(),
+        observe: if sockets.observe.is_some() {
+            Observe::Served
+        } else {
+            Observe::Off
+        },
+        targets: fronts::targets(settings, workers),
+        wait: WaitOptions {
+            queue: settings.limits.queue as usize,
+            patience: settings.timeouts.queue,
+        },
+        trusted_proxies: settings.trusted_proxies.clone(),
+        headers: settings.headers.clone(),
+        health: HealthOptions {
+            enabled: settings.has(Layer::Health),
+        },
+        instance: instance.to_owned(),
+        proxy: proxy_options(settings),
+        access_log: if settings.log.access {
+            AccessLogging::Json
+        } else {
+            AccessLogging::Off
+        },
+    }
+}
+
+fn proxy_options(settings: &Settings) -> Options {
+    let (limits, timeouts) = (&settings.limits, &settings.timeouts);
+    let size = |size: mainstay_values::Size| usize::try_from(size.as_bytes()).unwrap_or(usize::MAX);
+    Options {
+        client: ClientOptions {
+            head: size(limits.head),
+            field: size(limits.field),
+            fields: limits.fields as usize,
+            target: size(limits.target),
+            head_timeout: timeouts.head,
+            keep_alive: timeouts.keep_alive,
+            keep_alive_trusted: timeouts.keep_alive_trusted,
+            body_minimum: size(limits.body_rate)
+                .saturating_mul(timeouts.body_period.as_secs().max(1) as usize),
+            body_period: timeouts.body_period,
+            send_timeout: timeouts.send,
+            ..ClientOptions::default()
+        },
+        upstream: UpstreamOptions {
+            connect_timeout: timeouts.connect,
+            head_timeout: timeouts.response,
+            body_timeout: timeouts.idle,
+            ..UpstreamOptions::default()
+        },
+    }
+}
