@@ -117,20 +117,16 @@ impl Common {
     }
 }
 
-/// Reads the command line. Help and version are printed here, since they end the program well.
-pub(crate) fn parse() -> Result<Command, Failure> {
-    parse_from(std::env::args_os())
-}
-
-/// As [`parse`], from other words.
-pub(crate) fn parse_from(
-    words: impl IntoIterator<Item = std::ffi::OsString>,
-) -> Result<Command, Failure> {
-    match CommandLine::try_parse_from(words) {
+/// Reads the command line. Help and version are printed here, since they end the program well: then there is
+/// nothing to do.
+pub(crate) fn parse() -> Result<Option<Command>, Failure> {
+    match CommandLine::try_parse() {
         Ok(CommandLine {
             command: Some(command),
-        }) => Ok(command),
-        Ok(CommandLine { command: None }) if is_cargo_run() => Ok(Command::Demo(Common::none())),
+        }) => Ok(Some(command)),
+        Ok(CommandLine { command: None }) if is_cargo_run() => {
+            Ok(Some(Command::Demo(Common::none())))
+        }
         Ok(CommandLine { command: None }) => Err(Failure::usage(format!(
             "nothing to do\n\n{}",
             CommandLine::command().render_help()
@@ -144,7 +140,7 @@ pub(crate) fn parse_from(
         )),
         Err(help) => {
             let _ = help.print();
-            std::process::exit(0)
+            Ok(None)
         }
     }
 }

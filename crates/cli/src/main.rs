@@ -1,6 +1,11 @@
 //! The program `mainstay`: commands, wiring, exit codes. The only crate that prints, exits and reads the
 //! real environment.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the crate that may read the real environment and end the program"
+)]
+
 mod arguments;
 mod commands;
 mod control;
@@ -28,7 +33,8 @@ fn main() -> ExitCode {
         Some("gateway") => gateway::main(),
         Some("guard") => control::guard(),
         Some("sample") => sample::main(),
-        _ => arguments::parse().and_then(commands::execute),
+        _ => arguments::parse()
+            .and_then(|command| command.map_or(Ok(ExitCode::SUCCESS), commands::execute)),
     };
     match outcome {
         Ok(code) => code,

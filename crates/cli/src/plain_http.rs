@@ -47,11 +47,10 @@ where
     {
         let keeps = head.connection == Persistence::KeepAlive;
         let is_head = head.method == Method::HEAD;
-        let body =
-            match tokio::time::timeout(PATIENCE, read_body(&mut stream, &mut input, &head)).await {
-                Ok(Ok(body)) => body,
-                _ => return,
-            };
+        let body = read_body(&mut stream, &mut input, &head);
+        let Ok(Ok(body)) = tokio::time::timeout(PATIENCE, body).await else {
+            return;
+        };
         let mut call = Call::new(body.into());
         *call.method_mut() = head.method;
         *call.uri_mut() = head.uri;

@@ -27,7 +27,7 @@ pub(crate) fn main() -> Outcome {
 pub(super) fn start(name: &str) -> Result<(Process, OwnedFd), Failure> {
     let internal = |error: std::io::Error| Failure::internal("starting the guard", error);
     let (reader, writer) = std::io::pipe().map_err(internal)?;
-    let mut spawn = Spawn::new(super::gateway::own_program().map_err(internal)?);
+    let mut spawn = Spawn::new(super::gateway::own_program());
     spawn.title = Some(OsString::from("mainstay"));
     spawn.arguments = vec!["guard".into(), name.into()];
     spawn.descriptors = vec![(reader.into(), PIPE_FD)];

@@ -36,7 +36,7 @@ impl Members {
         let name = name_of(&worker.worker);
         let address = match &worker.endpoint {
             Endpoint::Tcp(address) => Address::Tcp(*address),
-            Endpoint::Unix(path) => Address::Unix(self.from_folder(path)),
+            Endpoint::Unix(path) => Address::Unix(self.by_folder(path)),
         };
         let id = self.id();
         let members = self.targets.get_mut(target)?;
@@ -104,7 +104,7 @@ impl Members {
 
     /// A worker's socket by the folder that the gateway holds open: it need not be allowed to walk there,
     /// and the path cannot be too long.
-    fn from_folder(&self, path: &Path) -> PathBuf {
+    fn by_folder(&self, path: &Path) -> PathBuf {
         let held = Path::new("/proc/self/fd").join(FOLDER_FD.to_string());
         path.strip_prefix(&self.folder)
             .map_or_else(|_| path.to_path_buf(), |below| held.join(below))

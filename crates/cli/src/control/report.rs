@@ -109,7 +109,7 @@ pub(super) fn greeting(greeting: Greeting, sockets: &Sockets) {
             ("headers that Mainstay adds", format!("curl -I {url}/")),
             ("its health", format!("curl {url}/.mainstay/full")),
         ] {
-            say::line(&format!("    {:28}{command}", what));
+            say::line(&format!("    {what:28}{command}"));
         }
         say::line("");
     }

@@ -296,7 +296,9 @@ impl Control {
             Heard::Lines(lines) => self.output.access(lines),
             Heard::Said(Up::Ready) => self.greet(),
             Heard::Said(Up::Notices(sentences)) => {
-                sentences.iter().for_each(|sentence| say::warning(sentence))
+                for sentence in &sentences {
+                    say::warning(sentence);
+                }
             }
             Heard::Said(Up::Metrics { ticket, text }) => {
                 if let Some(asker) = self.tickets.remove(&ticket) {

@@ -136,7 +136,7 @@ impl Gateway {
         loop {
             match protocol::receive(from).await? {
                 Some(Frame::Message(Down::Members { target, members })) => {
-                    self.set_members(target, members)
+                    self.set_members(target, members);
                 }
                 Some(Frame::Message(Down::Metrics { ticket })) => {
                     let _ = self.up.send(Up::Metrics {
@@ -196,7 +196,7 @@ impl Gateway {
         // ends when every thread has dropped its sender, or the control plane is gone
         tokio::select! {
             _ = all_done.recv() => {}
-            _ = gone(from) => {}
+            () = gone(from) => {}
         }
         let _ = self.up.send(Up::Drained);
         // the last lines go out with the writer, which ends when nobody can tell it anything any more
@@ -290,6 +290,7 @@ async fn serve_metrics(socket: TcpListener, metrics: Arc<Metrics>) {
                     drop(place);
                 });
             }
+            // out of descriptors, most likely: no busy loop until there is one
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }

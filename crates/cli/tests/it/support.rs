@@ -50,8 +50,7 @@ pub(crate) fn sees_the_client(mainstay: &Running) {
 /// A port of loopback that was free a moment ago, for apps that insist on a number.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
+        .and_then(|listener| listener.local_addr())
+        .expect("loopback has a free port")
         .port()
 }
