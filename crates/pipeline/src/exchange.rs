@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::header::{ACCEPT, HOST, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 
 use crate::peer::address_value;
-use crate::{Peer, Refusal, Request, Step, Trail};
+use crate::{Forwarding, Peer, Refusal, Request, Step, Trail};
 
 /// How a client speaks to the outermost trusted proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +74,14 @@ pub struct Exchange {
     pub refusal: Option<Refusal>,
     /// The steps taken.
     pub trail: Trail,
+    /// The version the client speaks.
+    pub version: Version,
+    /// A trusted proxy sent `Forwarded`, so one is sent on.
+    pub(crate) had_forwarded: bool,
+    /// A trusted proxy said when the request came.
+    pub(crate) keeps_start: bool,
+    /// What is told to origins, once that has been decided.
+    pub(crate) forwarding: Option<Arc<Forwarding>>,
     /// A probe of the app's own health path: its 404 becomes our answer.
     pub(crate) is_probe: bool,
     started: Instant,
@@ -86,6 +94,7 @@ impl Exchange {
     pub fn begin(peer: &Arc<Peer>, request: &Request, started: Instant) -> Self {
         let headers = request.headers();
         Self {
+            version: request.version(),
             host: headers.get(HOST).cloned().unwrap_or(NO_VALUE),
             accept: headers.get(ACCEPT).cloned(),
             user_agent: headers.get(USER_AGENT).cloned(),
@@ -122,6 +131,10 @@ impl Exchange {
             resends: 0,
             refusal: None,
             trail: Trail::default(),
+            version: Version::HTTP_11,
+            had_forwarded: false,
+            keeps_start: false,
+            forwarding: None,
             is_probe: false,
             started,
         }
@@ -133,6 +146,14 @@ impl Exchange {
             self.peer.address_value().clone()
         } else {
             address_value(self.client)
+        }
+    }
+
+    /// Tells what an origin may rely on beside the client's own fields: who asks, how, for what, under which
+    /// id. To be written behind the request's fields, which hold none of these any more.
+    pub fn forwarded_fields(&self, tell: impl FnMut(HeaderName, &HeaderValue)) {
+        if let Some(forwarding) = &self.forwarding {
+            forwarding.fields(self, tell);
         }
     }
 

@@ -81,45 +81,67 @@ impl Forwarding {
         last.1.clone()
     }
 
-    /// Removes what must not pass and sets what the origin may rely on.
-    pub fn prepare(&self, exchange: &Exchange, version: Version, headers: &mut HeaderMap) {
+    /// Removes what must not pass, and whatever [`Forwarding::fields`] says instead.
+    pub(crate) fn prepare(&self, exchange: &mut Exchange, headers: &mut HeaderMap) {
         let upgrade = strip_hop_by_hop(headers);
         if let Some(upgrade) = upgrade {
             headers.insert(UPGRADE, upgrade);
             headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         }
-        let had_forwarded = exchange.peer_is_trusted && headers.contains_key(FORWARDED);
-        let keeps_start = exchange.peer_is_trusted && headers.contains_key(X_REQUEST_START);
-        if !exchange.peer_is_trusted {
+        if exchange.peer_is_trusted {
+            exchange.had_forwarded = headers.remove(FORWARDED).is_some();
+            exchange.keeps_start = headers.contains_key(X_REQUEST_START);
+            for name in [
+                X_FORWARDED_FOR,
+                X_REAL_IP,
+                X_FORWARDED_PROTO,
+                X_FORWARDED_HOST,
+                X_FORWARDED_PORT,
+                X_REQUEST_ID,
+            ] {
+                headers.remove(name);
+            }
+        } else {
             strip_forwarded(headers);
         }
+    }
+
+    /// What the origin is told beside the client's own fields, one field after the other. They are told
+    /// rather than put into a map: most origins only write them down.
+    pub(crate) fn fields(
+        &self,
+        exchange: &Exchange,
+        mut tell: impl FnMut(HeaderName, &HeaderValue),
+    ) {
         let client = exchange.client_value();
-        headers.insert(X_FORWARDED_FOR, client.clone());
-        headers.insert(X_REAL_IP, client);
-        headers.insert(
+        tell(X_FORWARDED_FOR, &client);
+        tell(X_REAL_IP, &client);
+        tell(
             X_FORWARDED_PROTO,
-            HeaderValue::from_static(match exchange.scheme {
+            &HeaderValue::from_static(match exchange.scheme {
                 Scheme::Http => "http",
                 Scheme::Https => "https",
             }),
         );
         if !exchange.host.is_empty() {
-            headers.insert(X_FORWARDED_HOST, exchange.host.clone());
+            tell(X_FORWARDED_HOST, &exchange.host);
         }
-        headers.insert(X_FORWARDED_PORT, self.port_value(exchange.port()));
-        headers.insert(X_REQUEST_ID, exchange.request_id.clone());
-        if !keeps_start {
-            headers.insert(X_REQUEST_START, request_start());
+        tell(X_FORWARDED_PORT, &self.port_value(exchange.port()));
+        tell(X_REQUEST_ID, &exchange.request_id);
+        if !exchange.keeps_start {
+            tell(X_REQUEST_START, &request_start());
         }
-        if had_forwarded {
-            headers.insert(FORWARDED, forwarded(exchange));
+        if exchange.had_forwarded {
+            tell(FORWARDED, &forwarded(exchange));
         }
-        let via = if version == Version::HTTP_10 {
-            &self.via_10
-        } else {
-            &self.via_11
-        };
-        headers.append(VIA, via.clone());
+        tell(
+            VIA,
+            if exchange.version == Version::HTTP_10 {
+                &self.via_10
+            } else {
+                &self.via_11
+            },
+        );
     }
 }
 

@@ -16,7 +16,7 @@ pub type Response = http::Response<Body>;
     reason = "`Send` is inherited from the implementation, see above"
 )]
 pub trait Origin {
-    /// Asks the exchange's target.
+    /// Asks the exchange's target: the request's own fields, and [`Exchange::forwarded_fields`].
     ///
     /// # Errors
     /// 502, 503 and 504 of the origin's making; 499 if the client went away.

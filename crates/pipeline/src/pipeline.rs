@@ -34,7 +34,7 @@ pub struct Pipeline<O> {
     health: Health,
     routes: Routes,
     admission: Admission,
-    forwarding: Forwarding,
+    forwarding: Arc<Forwarding>,
     origin: O,
     pages: Pages,
     headers: Headers,
@@ -81,7 +81,7 @@ impl<O: Origin> Pipeline<O> {
             health: Health::new(options.health, Arc::clone(standing)),
             routes: Routes::new(options.routes),
             admission: Admission::new(Arc::clone(standing)),
-            forwarding: Forwarding::new(&options.instance),
+            forwarding: Arc::new(Forwarding::new(&options.instance)),
             origin,
             pages: Pages,
             headers: Headers::new(&options.headers),
@@ -127,9 +127,8 @@ impl<O: Origin> Pipeline<O> {
         exchange.pass(Step::LimitSize);
         exchange.pass(Step::Cache);
         exchange.pass(Step::Origin);
-        let version = request.version();
-        self.forwarding
-            .prepare(exchange, version, request.headers_mut());
+        self.forwarding.prepare(exchange, request.headers_mut());
+        exchange.forwarding = Some(Arc::clone(&self.forwarding));
         let response = self.origin.respond(exchange, request).await?; //  502 503 504  a worker, an upstream
         let response = self.health.fill_in(exchange, response); //                 the app's 404 to a probe
         exchange.pass(Step::Scrub);

@@ -29,9 +29,9 @@ pub(crate) const FOLDER_FD: i32 = 4;
 /// The first listening socket.
 pub(crate) const FIRST_SOCKET_FD: i32 = 5;
 /// How often access lines are handed on.
-const FLUSH: Duration = Duration::from_millis(50);
+const FLUSH: Duration = Duration::from_millis(25);
 /// Lines are handed on in pieces of this size.
-const PIECE: usize = 1024 * 1024;
+const PIECE: usize = 64 * 1024;
 
 /// Runs the gateway until the control plane says drain, or is gone.
 pub(crate) fn main() -> Result<ExitCode, Failure> {
@@ -220,6 +220,8 @@ async fn write_up(
     notices: Arc<Notices>,
 ) {
     let mut interval = tokio::time::interval(FLUSH);
+    // the one that is written and those that collect change places, so none is ever made anew
+    let mut lines = Vec::new();
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         let message = tokio::select! {
@@ -230,14 +232,14 @@ async fn write_up(
                 if !sentences.is_empty() && protocol::send(&mut to, &Up::Notices(sentences)).await.is_err() {
                     return;
                 }
-                if flush(&mut to, &logs).await.is_err() {
+                if flush(&mut to, &logs, &mut lines).await.is_err() {
                     return;
                 }
                 continue;
             }
         };
         let is_last = matches!(message, None | Some(Up::Drained));
-        if is_last && flush(&mut to, &logs).await.is_err() {
+        if is_last && flush(&mut to, &logs, &mut lines).await.is_err() {
             return;
         }
         let Some(message) = message else { return };
@@ -247,9 +249,13 @@ async fn write_up(
     }
 }
 
-async fn flush(to: &mut OwnedWriteHalf, logs: &[Arc<AccessLog>]) -> io::Result<()> {
+async fn flush(
+    to: &mut OwnedWriteHalf,
+    logs: &[Arc<AccessLog>],
+    lines: &mut Vec<u8>,
+) -> io::Result<()> {
     for log in logs {
-        let lines = log.take();
+        log.take_into(lines);
         let mut rest = &lines[..];
         while !rest.is_empty() {
             // pieces end where lines end

@@ -34,7 +34,13 @@ fn exchange(trusted: bool) -> Exchange {
 
 fn prepared(trusted: bool, fields: &[(&str, &str)]) -> HeaderMap {
     let mut headers = map(fields);
-    Forwarding::new("a1").prepare(&exchange(trusted), Version::HTTP_11, &mut headers);
+    let mut exchange = exchange(trusted);
+    let forwarding = Forwarding::new("a1");
+    forwarding.prepare(&mut exchange, &mut headers);
+    forwarding.fields(&exchange, |name, value| {
+        assert!(name == VIA || !headers.contains_key(&name), "{name} twice");
+        headers.append(name, value.clone());
+    });
     headers
 }
 

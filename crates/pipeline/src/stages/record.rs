@@ -32,14 +32,18 @@ impl fmt::Debug for Lines {
 }
 
 impl AccessLog {
-    /// Takes the lines that have collected, and leaves room for as many.
-    pub fn take(&self) -> Vec<u8> {
+    /// Takes the lines that have collected, and leaves `empty` to collect the next in.
+    pub fn take_into(&self, empty: &mut Vec<u8>) {
+        empty.clear();
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.text.is_empty() {
-            return Vec::new();
-        }
-        let room = lines.text.len().min(MOST_WAITING);
-        std::mem::replace(&mut lines.text, Vec::with_capacity(room))
+        std::mem::swap(&mut lines.text, empty);
+    }
+
+    /// Takes the lines that have collected.
+    pub fn take(&self) -> Vec<u8> {
+        let mut lines = Vec::new();
+        self.take_into(&mut lines);
+        lines
     }
 
     /// Lines that were dropped because nobody fetched them in time.
@@ -73,19 +77,24 @@ impl Recorder {
     /// Opens the books on an exchange. Until it is answered, its end means that the client went away.
     pub(crate) fn begin(self: &Arc<Self>, exchange: Exchange) -> Ending {
         self.metrics.active.add(1);
-        Ending {
+        Ending(Box::new(Open {
             recorder: Arc::clone(self),
             exchange,
             status: Refusal::ClientGone.status().as_u16(),
             bytes: 0,
             reason: Some(Refusal::ClientGone.reason()),
-        }
+        }))
     }
 }
 
 /// The end of an exchange, whichever way it comes: dropping it writes it down.
+///
+/// Boxed: it goes through many hands, and moving an exchange costs more than allocating it once.
 #[derive(Debug)]
-pub struct Ending {
+pub struct Ending(Box<Open>);
+
+#[derive(Debug)]
+struct Open {
     recorder: Arc<Recorder>,
     exchange: Exchange,
     status: u16,
@@ -96,32 +105,32 @@ pub struct Ending {
 impl Ending {
     /// Notes bytes of the body that were sent.
     pub fn sent(&mut self, bytes: usize) {
-        self.bytes += bytes as u64;
+        self.0.bytes += bytes as u64;
     }
 
     /// Notes why the response was broken off.
     pub fn broken(&mut self, reason: &'static str) {
-        self.reason = Some(reason);
+        self.0.reason = Some(reason);
     }
 
     /// The exchange.
     pub fn exchange(&self) -> &Exchange {
-        &self.exchange
+        &self.0.exchange
     }
 
     pub(crate) fn exchange_mut(&mut self) -> &mut Exchange {
-        &mut self.exchange
+        &mut self.0.exchange
     }
 
     /// There is an answer to send.
     pub(crate) fn answered(&mut self, status: u16) {
-        self.exchange.pass(Step::Record);
-        self.status = status;
-        self.reason = None;
+        self.0.exchange.pass(Step::Record);
+        self.0.status = status;
+        self.0.reason = None;
     }
 }
 
-impl Drop for Ending {
+impl Drop for Open {
     fn drop(&mut self) {
         let (exchange, recorder) = (&self.exchange, &self.recorder);
         let duration = exchange.elapsed();

@@ -130,7 +130,7 @@ async fn exchange(
     peer: &Arc<Peer>,
 ) -> Next {
     let (head, started) = match head::read(link, serving, deadline).await {
-        Arrival::Request(head, started) => (*head, started),
+        Arrival::Request(head, started) => (head, started),
         Arrival::Closed => return Next::Abandon,
         Arrival::Refused(refused, started) => {
             let refusal = Refusal::Codec(refused.status(), refused.reason());

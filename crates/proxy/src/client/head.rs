@@ -11,9 +11,13 @@ use crate::link::Link;
 use crate::thread::Serving;
 
 /// How waiting for a head ended.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly always the large one, and gone at once"
+)]
 pub(super) enum Arrival {
     /// A request, and when its first byte was seen.
-    Request(Box<RequestHead>, Instant),
+    Request(RequestHead, Instant),
     /// Something that is not one.
     Refused(Refused, Instant),
     /// It began and did not end in time.
@@ -32,7 +36,7 @@ pub(super) async fn read(link: &mut Link, serving: &Serving, deadline: &Deadline
             Ok(Some(span)) => {
                 let head = link.input.split_to(span.end).freeze().slice(span.start..);
                 return match parse_request(head, serving.limits()) {
-                    Ok(request) => Arrival::Request(Box::new(request), started),
+                    Ok(request) => Arrival::Request(request, started),
                     Err(refused) => Arrival::Refused(refused, started),
                 };
             }

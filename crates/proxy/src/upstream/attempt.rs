@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::{Method, StatusCode, Version};
@@ -48,14 +49,15 @@ pub(super) async fn attempt(
     member: &Rc<Member>,
     outgoing: &mut Outgoing,
     exchange: &Exchange,
-) -> Result<(Response, Option<Rest>), Failure> {
+    now: Instant,
+) -> Result<Answered, Failure> {
     let counted = InFlight::begin(&member.endpoint);
     let deadline = tools.workshop.deadlines.entry();
-    let (mut link, is_fresh) = match member.take_idle() {
+    let (mut link, is_fresh) = match member.take_idle(now) {
         Some(link) => (link, Freshness::Used),
         None => (connect(tools, member, &deadline).await?, Freshness::Fresh),
     };
-    let mut cursor = outgoing.begin(&mut link);
+    let mut cursor = outgoing.begin(&mut link, exchange);
     deadline.set(tools.options.head_timeout);
     let mut asking = Asking {
         outgoing,
@@ -66,7 +68,8 @@ pub(super) async fn attempt(
     };
     let head = asking.head(tools, exchange, &deadline, is_fresh).await?;
     let sent = asking.sent;
-    answer(
+    let came = Instant::now();
+    Ok(answer(
         tools,
         member,
         outgoing,
@@ -76,9 +79,10 @@ pub(super) async fn attempt(
             sent,
             counted,
             deadline,
+            came,
         },
         head,
-    )
+    ))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -310,6 +314,17 @@ struct Connected {
     sent: Option<Progress>,
     counted: InFlight,
     deadline: Deadline,
+    /// When the head had come.
+    came: Instant,
+}
+
+/// What an attempt brought.
+pub(super) struct Answered {
+    pub(super) response: Response,
+    /// What of the exchange goes on.
+    pub(super) rest: Option<Rest>,
+    /// When the head had come.
+    pub(super) came: Instant,
 }
 
 /// What of an exchange goes on after its head is known.
@@ -326,13 +341,14 @@ fn answer(
     outgoing: &Outgoing,
     connected: Connected,
     head: ResponseHead,
-) -> Result<(Response, Option<Rest>), Failure> {
+) -> Answered {
     let Connected {
         mut link,
         cursor,
         sent,
         counted,
         deadline,
+        came,
     } = connected;
     let is_switch = head.status == StatusCode::SWITCHING_PROTOCOLS;
     let framing = if is_switch {
@@ -344,11 +360,6 @@ fn answer(
     let keeps =
         head.connection == Persistence::KeepAlive && head.version == Version::HTTP_11 && !is_switch;
     let said = head.keep_alive_timeout.map(std::time::Duration::from_secs);
-    let is_silent = head
-        .headers
-        .get(http::header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-
     let whole = match framing {
         Framing::None | Framing::Length(0) => Some(Body::Empty),
         Framing::Length(length) if link.input.len() as u64 >= length => {
@@ -366,15 +377,19 @@ fn answer(
         *response.body_mut() = body;
         // both messages ended cleanly and nothing follows: only then may it be used again
         if keeps && sent == Some(Progress::Done) && link.input.is_empty() {
-            member.give_back(
-                link,
-                said,
-                tools.options.idle,
-                tools.options.idle_connections,
-            );
+            member.give_back(link, said, &tools.options, came);
         }
-        return Ok((response, None));
+        return Answered {
+            response,
+            rest: None,
+            came,
+        };
     }
+    let is_silent = response
+        .headers()
+        .get(http::header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+
     let length = decoder.remaining_hint();
     let (sender, frames) = hand_off(length);
     *response.body_mut() = Body::Stream(frames);
@@ -391,14 +406,16 @@ fn answer(
         _counted: counted,
     };
     debug_assert!(outgoing.method != Method::HEAD);
-    Ok((
+    let rest = Rest {
+        receiving,
+        cursor,
+        needs_sending: sent.is_none(),
+    };
+    Answered {
         response,
-        Some(Rest {
-            receiving,
-            cursor,
-            needs_sending: sent.is_none(),
-        }),
-    ))
+        rest: Some(rest),
+        came,
+    }
 }
 
 /// Lets the rest of an exchange go on beside the pipeline.

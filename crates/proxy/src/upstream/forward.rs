@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use mainstay_codec::Limits;
 use mainstay_pipeline::{Exchange, Origin, Refusal, Request, Response, Standing, TargetKind};
 
-use super::attempt::{self, Failure, Reach};
+use super::attempt::{self, Answered, Failure, Reach};
 use super::budget::Budget;
 use super::endpoint::Endpoint;
 use super::group::Group;
@@ -98,9 +98,13 @@ impl Origin for Upstreams {
             };
             exchange.origin = Some(Arc::clone(&member.endpoint.name));
             let asked = Instant::now();
-            match attempt::attempt(&self.tools, &member, &mut outgoing, exchange).await {
-                Ok((response, rest)) => {
-                    exchange.origin_duration = Some(asked.elapsed());
+            match attempt::attempt(&self.tools, &member, &mut outgoing, exchange, asked).await {
+                Ok(Answered {
+                    response,
+                    rest,
+                    came,
+                }) => {
+                    exchange.origin_duration = Some(came.saturating_duration_since(asked));
                     if let Some(rest) = rest {
                         attempt::go_on(&self.tools, outgoing, rest);
                     }

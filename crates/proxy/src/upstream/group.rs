@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::link::Link;
+use crate::options::UpstreamOptions;
 
 use super::endpoint::Endpoint;
 
@@ -100,10 +101,10 @@ impl Group {
 
 impl Member {
     /// The warmest connection that is surely still good.
-    pub(super) fn take_idle(&self) -> Option<Link> {
+    pub(super) fn take_idle(&self, now: Instant) -> Option<Link> {
         let mut idle = self.idle.borrow_mut();
         while let Some(candidate) = idle.pop() {
-            let age = candidate.since.elapsed();
+            let age = now.saturating_duration_since(candidate.since);
             if age >= candidate.keep {
                 // those below have been idle for longer
                 idle.clear();
@@ -121,16 +122,16 @@ impl Member {
         &self,
         mut link: Link,
         said: Option<Duration>,
-        default: Duration,
-        most: usize,
+        options: &UpstreamOptions,
+        now: Instant,
     ) {
-        let keep = said.map_or(default, |said| said.saturating_sub(MARGIN));
+        let keep = said.map_or(options.idle, |said| said.saturating_sub(MARGIN));
         let mut idle = self.idle.borrow_mut();
-        if !keep.is_zero() && idle.len() < most {
+        if !keep.is_zero() && idle.len() < options.idle_connections {
             link.rest();
             idle.push(Idle {
                 link,
-                since: Instant::now(),
+                since: now,
                 keep,
             });
         }

@@ -7,7 +7,7 @@ use http::header::CONTENT_LENGTH;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Uri, Version};
 use mainstay_codec::{BodyEncoder, Framing, end_head, write_field, write_request_head};
-use mainstay_pipeline::{Body, BodyBroken, Frame, Frames, Request};
+use mainstay_pipeline::{Body, BodyBroken, Exchange, Frame, Frames, Request};
 
 use crate::link::Link;
 
@@ -87,10 +87,11 @@ impl Outgoing {
     }
 
     /// Writes the head into the link and begins at the body's first byte.
-    pub(super) fn begin(&self, link: &mut Link) -> Cursor {
+    pub(super) fn begin(&self, link: &mut Link, exchange: &Exchange) -> Cursor {
         let out = link.out();
         let target = self.uri.path_and_query().map_or("*", PathAndQuery::as_str);
         write_request_head(out, &self.method, target, &self.headers);
+        exchange.forwarded_fields(|name, value| write_field(out, name.as_str(), value.as_bytes()));
         match self.framing {
             Framing::Length(length) => {
                 write_field(

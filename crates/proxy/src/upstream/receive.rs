@@ -6,7 +6,7 @@
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mainstay_codec::{BodyDecoder, Decoded};
 use mainstay_pipeline::{BodyBroken, Frame, FrameSender};
@@ -94,12 +94,7 @@ pub(super) async fn receive(tools: Rc<Tools>, outgoing: Outgoing, rest: Rest) {
                 && sending.state == SendState::Done
                 && link.input.is_empty()
             {
-                member.give_back(
-                    link,
-                    Some(keep_for),
-                    tools.options.idle,
-                    tools.options.idle_connections,
-                );
+                member.give_back(link, Some(keep_for), &tools.options, Instant::now());
             }
         }
         End::Broken(reason) => sender.break_off(reason),

@@ -1,0 +1,47 @@
+//! The data plane in this process, between scripted ends.
+//!
+//! What may not be here: help for anybody to be right. Both ends are byte for byte what a test says.
+
+mod gateway;
+mod message;
+mod origin;
+mod wire;
+
+pub(crate) use gateway::Gateway;
+pub(crate) use message::{Ending, Message};
+pub(crate) use origin::{Origin, Visit};
+pub(crate) use wire::{End, Wire};
+
+/// A whole answer of two bytes.
+pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+/// A request without a body.
+pub(crate) fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: a.example\r\n\r\n")
+}
+
+/// A request with this body.
+pub(crate) fn with_body(method: &str, body: &str) -> String {
+    format!(
+        "{method} / HTTP/1.1\r\nHost: a.example\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// Only the head of a request whose body will have this length.
+pub(crate) fn head_for(method: &str, length: usize) -> String {
+    format!("{method} / HTTP/1.1\r\nHost: a.example\r\nContent-Length: {length}\r\n\r\n")
+}
+
+/// Only the head of a request with a chunked body.
+pub(crate) fn head_for_chunks(method: &str) -> String {
+    format!("{method} / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n")
+}
+
+/// An answer with this body.
+pub(crate) fn answer(status: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
