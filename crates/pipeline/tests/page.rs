@@ -8,15 +8,15 @@ use mainstay_pipeline::Step;
 const BEFORE: &str = "\
 # The life of a request
 
-Every request passes these steps, always in this order; no setting changes it. A step that is off says yes. The access line
-shows the steps that a request took as its trail.
+Every request passes these steps, always in this order; no setting changes it. A step that is off says yes. The steps a
+request took are its trail.
 
 | | step | what it does | may answer with |
 |---|---|---|---|
 ";
 
 const AFTER: &str = "
-What the reader of messages refuses before any step (400, 408, 414, 431, 501, 505) goes through `pages`, `headers` and `record` all the
+What the reader of messages refuses before any step (400, 408, 414, 417, 431, 501, 505) goes through `pages`, `headers` and `record` all the
 same: a refusal is an answer like any other, with a request id and an access line.
 
 Some steps are in place and have nothing to do yet; the [README](../README.md#what-is-not-there-yet) names them.
