@@ -132,6 +132,10 @@ const PREFIX: &str = "MAINSTAY_";
 /// Names that begin alike and are for other purposes; none is mistaken for a setting.
 const OTHER_NAMES: [&str; 2] = ["MAINSTAY_CONFIG", "MAINSTAY_RUNTIME_DIR"];
 
+/// What a running instance tells its own processes: never a setting, and never for us, even where this program
+/// is started below another one.
+const INTERNAL: &str = "MAINSTAY_INTERNAL_";
+
 /// The preset that flag or environment name, if they do.
 pub(crate) fn preset(sources: &Sources, report: &Report<'_>) -> Option<Preset> {
     let mut chosen = None;
@@ -305,7 +309,8 @@ fn refuse_typing_mistakes(sources: &Sources, report: &Report<'_>) {
         settings.chain([PRESET.environment]).chain(OTHER_NAMES)
     };
     for (name, text) in &sources.environment {
-        if !name.starts_with(PREFIX) || known().any(|known| known == name) {
+        let is_ours = name.starts_with(PREFIX) && !name.starts_with(INTERNAL);
+        if !is_ours || known().any(|known| known == name) {
             continue;
         }
         // Without the common beginning, which would make everything look alike.

@@ -105,8 +105,11 @@ impl Plan {
                     control,
                     channel: ours,
                 });
-                env.insert("MAINSTAY_CONTROL_PATH".into(), control_path.into());
-                env.insert("MAINSTAY_LISTEN_PATH".into(), files.socket(start).into());
+                env.insert("MAINSTAY_INTERNAL_CONTROL_PATH".into(), control_path.into());
+                env.insert(
+                    "MAINSTAY_INTERNAL_LISTEN_PATH".into(),
+                    files.socket(start).into(),
+                );
                 self.node_environment(index, &mut env, &mut words);
                 Expected::Said
             }
@@ -144,7 +147,9 @@ impl Plan {
         })
     }
 
-    /// Whose sockets and instance we are is nobody's business below; theirs is theirs.
+    /// Whose sockets and instance we are is nobody's business below; theirs is theirs. What we tell a worker
+    /// ourselves begins with `MAINSTAY_INTERNAL_`, which is never a setting: an instance started below a worker
+    /// cannot misread it.
     fn common_environment(&self) -> Variables {
         const OURS: [&str; 6] = [
             "LISTEN_FDS",
@@ -188,13 +193,13 @@ impl Plan {
         merge_into_words(words, &own);
         set(env, NODE_OPTIONS, &merge(&own, &theirs));
         set(env, OWN_OPTIONS, &own);
-        set(env, "MAINSTAY_WORKER", &index.to_string());
-        set(env, "MAINSTAY_WORKERS", &self.workers.to_string());
+        set(env, "MAINSTAY_INTERNAL_WORKER", &index.to_string());
+        set(env, "MAINSTAY_INTERNAL_WORKERS", &self.workers.to_string());
         set(env, "NODE_CHANNEL_FD", &FIRST.to_string());
         // PM2's number of a worker; apps use it for "only on the first one".
         set(env, "NODE_APP_INSTANCE", &index.to_string());
         if let Some(port) = self.options.port {
-            set(env, "MAINSTAY_PORT", &port.to_string());
+            set(env, "MAINSTAY_INTERNAL_PORT", &port.to_string());
             set(env, "PORT", &port.to_string());
         }
     }

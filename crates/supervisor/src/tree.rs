@@ -6,7 +6,7 @@ use std::fs;
 use rustix::process::{Pid, PidfdFlags, Signal, getpgid, pidfd_open, pidfd_send_signal};
 
 /// The variable that marks a worker's processes, also those that went into a session of their own.
-pub(crate) const MARK: &str = "MAINSTAY_TREE";
+pub(crate) const MARK: &str = "MAINSTAY_INTERNAL_TREE";
 
 /// A worker's tree.
 #[derive(Debug, Clone)]

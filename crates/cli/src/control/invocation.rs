@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use crate::Outcome;
 use crate::failure::Failure;
 
-/// Names the descriptor across the exec.
-const VARIABLE: &str = "MAINSTAY_INVOCATION_FD";
+/// Names the descriptor across the exec. No setting can begin like this.
+const VARIABLE: &str = "MAINSTAY_INTERNAL_INVOCATION_FD";
 
 /// What the control plane is to do.
 #[derive(Debug, Serialize, Deserialize)]

@@ -146,7 +146,7 @@ pub(super) fn note(worker: &WorkerId, note: &Note) {
             given_up: true,
         } => say::warning(&format!(
             "{worker} goes without port {port}, which worker 0 has: only one process can listen there; \
-             let the app open it in worker 0 only (MAINSTAY_WORKER is its number), or use one worker"
+             let the app open it in worker 0 only (NODE_APP_INSTANCE is its number), or use one worker"
         )),
         Note::RandomPort => say::warning(&format!(
             "{worker} listens on a random port, where nobody finds it; let it listen on PORT or a fixed number"

@@ -5,7 +5,7 @@ use std::path::Path;
 /// The variable of Node that all this is about.
 pub(crate) const NODE_OPTIONS: &str = "NODE_OPTIONS";
 /// Our part of it, also for shell text.
-pub(crate) const OWN_OPTIONS: &str = "MAINSTAY_NODE_OPTIONS";
+pub(crate) const OWN_OPTIONS: &str = "MAINSTAY_INTERNAL_NODE_OPTIONS";
 
 /// Our part of `NODE_OPTIONS`, quoted as Node reads it.
 pub(crate) fn own_options(preload: &Path) -> String {
@@ -52,7 +52,7 @@ fn merge_into_shell(text: &str) -> String {
         let own_word =
             !before.ends_with(|character: char| character.is_alphanumeric() || character == '_');
         if own_word {
-            out.push_str("\"$MAINSTAY_NODE_OPTIONS \"");
+            out.push_str("\"$MAINSTAY_INTERNAL_NODE_OPTIONS \"");
         }
         rest = value;
     }
@@ -137,7 +137,7 @@ mod tests {
             ),
             (
                 "sh|-c|NODE_OPTIONS='--a --b' node x",
-                "sh|-c|NODE_OPTIONS=\"$MAINSTAY_NODE_OPTIONS \"'--a --b' node x",
+                "sh|-c|NODE_OPTIONS=\"$MAINSTAY_INTERNAL_NODE_OPTIONS \"'--a --b' node x",
             ),
             (
                 "sh|-c|MY_NODE_OPTIONS=1 node x",

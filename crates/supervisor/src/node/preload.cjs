@@ -6,16 +6,16 @@
 (() => {
   const worker_threads = require('worker_threads');
   const env = process.env;
-  const path = env.MAINSTAY_LISTEN_PATH;
+  const path = env.MAINSTAY_INTERNAL_LISTEN_PATH;
   if (!worker_threads.isMainThread || !path) return;
 
   const fs = require('fs');
   const net = require('net');
-  const index = Number(env.MAINSTAY_WORKER) || 0;
-  const workers = Number(env.MAINSTAY_WORKERS) || 1;
-  const control = env.MAINSTAY_CONTROL_PATH;
-  const configured = portNumber(env.MAINSTAY_PORT);
-  const ownOptions = env.MAINSTAY_NODE_OPTIONS || '';
+  const index = Number(env.MAINSTAY_INTERNAL_WORKER) || 0;
+  const workers = Number(env.MAINSTAY_INTERNAL_WORKERS) || 1;
+  const control = env.MAINSTAY_INTERNAL_CONTROL_PATH;
+  const configured = portNumber(env.MAINSTAY_INTERNAL_PORT);
+  const ownOptions = env.MAINSTAY_INTERNAL_NODE_OPTIONS || '';
 
   const listen = net.Server.prototype.listen;
   const address = net.Server.prototype.address;
@@ -174,7 +174,7 @@
     }
     for (const name of Object.keys(process.env)) {
       // The mark of the tree stays: by it the processes below are found at the end.
-      if (name.startsWith('MAINSTAY_') && name !== 'MAINSTAY_TREE') delete process.env[name];
+      if (name.startsWith('MAINSTAY_') && name !== 'MAINSTAY_INTERNAL_TREE') delete process.env[name];
     }
   }
 

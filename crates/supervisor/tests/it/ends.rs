@@ -165,7 +165,7 @@ async fn a_worker_may_be_somebody_else() {
         user: Some("65534".to_owned()),
         group: Some("65533".to_owned()),
         ..app(
-            "id -u && id -g && touch $MAINSTAY_LISTEN_PATH && echo > $MAINSTAY_CONTROL_PATH && echo done",
+            "id -u && id -g && touch $MAINSTAY_INTERNAL_LISTEN_PATH && echo > $MAINSTAY_INTERNAL_CONTROL_PATH && echo done",
         )
     };
     let started = Scene::new().try_start(options);

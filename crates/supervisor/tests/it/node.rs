@@ -44,7 +44,7 @@ async fn an_unmodified_app_listens_on_its_own_socket() {
             "\"from\":\"127.0.0.1\"",
             "\"at\":{\"address\":\"::\",\"family\":\"IPv6\",\"port\":3000}",
             "\"options\":\"--max-old-space-size=300\"",
-            "\"ours\":[\"MAINSTAY_TREE\"]",
+            "\"ours\":[\"MAINSTAY_INTERNAL_TREE\"]",
             &format!("\"worker\":\"{}\"", ready.worker.index),
         ] {
             assert!(answer.contains(part), "{part} in {answer}");
