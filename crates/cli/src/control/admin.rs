@@ -1,4 +1,4 @@
-//! The admin socket: for this user, on this machine. Knows how to ask; what is answered stands in `run`.
+//! The admin socket: for this user, on this machine. Knows how to ask; what is answered stands in `status`.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,7 +1,7 @@
 //! The runtime directory of an instance: worker sockets, the admin socket, the preload script.
 
 use std::fs::{DirBuilder, File, Permissions};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,8 @@ use crate::failure::Failure;
 
 /// The admin socket's name.
 pub(crate) const ADMIN: &str = "admin.sock";
+/// Held by the instance that the directory belongs to; holds its name, which the directory's own may only resemble.
+const LOCK: &str = "lock";
 
 /// A directory that belongs to this instance for as long as this is held.
 #[derive(Debug)]
@@ -41,13 +43,21 @@ impl RuntimeDir {
 
     fn lock(path: PathBuf, name: &str) -> Result<Self, Failure> {
         let machine = |error: io::Error| Failure::machine(format!("`{}`: {error}", path.display()));
-        let lock = File::create(path.join("lock")).map_err(machine)?;
+        let mut lock = File::options()
+            .create(true)
+            .write(true)
+            .truncate(false)
+            .open(path.join(LOCK))
+            .map_err(machine)?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Err(Failure::usage(format!(
                 "an instance `{name}` is already running (it holds `{}`); stop it, or give this one another `--name`",
                 path.display()
             )));
         }
+        lock.set_len(0)
+            .and_then(|()| lock.write_all(name.as_bytes()))
+            .map_err(machine)?;
         let sockets = path.join("w");
         // what a dead instance left: nobody listens there
         let _ = std::fs::remove_dir_all(&sockets);
@@ -79,10 +89,7 @@ pub(crate) fn instances() -> Vec<(String, PathBuf)> {
     let mut add = |path: &Path| {
         let socket = path.join(ADMIN);
         if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
-            let name = path
-                .file_name()
-                .map(|name| name.to_string_lossy().into_owned())
-                .unwrap_or_default();
+            let name = std::fs::read_to_string(path.join(LOCK)).unwrap_or_default();
             found.push((name, socket));
         }
     };
