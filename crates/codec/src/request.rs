@@ -12,8 +12,8 @@ use crate::scan::is_token;
 use crate::target::{Target, parse_target};
 use crate::{Framing, HeadFault, Limits, Persistence, Refused, Upgrade, fields, names};
 
-/// Room in the map for what a gateway adds to a request, so that it need not grow.
-const ROOM_TO_ADD: usize = 8;
+/// Room in the map for the few fields that a gateway adds to a request before it passes it on.
+const ROOM_TO_ADD: usize = 2;
 
 /// The head of a request.
 #[derive(Clone, Debug)]

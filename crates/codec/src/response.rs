@@ -8,9 +8,8 @@ use crate::connection::{Options, keep_alive_timeout};
 use crate::framing::{FramingFault, FramingFields};
 use crate::{Framing, HeadFault, Limits, Malformed, Persistence, fields, names};
 
-/// Room in the map for what a gateway adds to a response, so that it need not grow: the
-/// security headers alone are about a dozen.
-const ROOM_TO_ADD: usize = 16;
+/// Room in the map for the few fields that a gateway adds to a response before it passes it on.
+const ROOM_TO_ADD: usize = 2;
 
 /// The head of a response.
 #[derive(Clone, Debug)]

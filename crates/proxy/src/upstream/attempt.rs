@@ -360,16 +360,7 @@ fn answer(
     let keeps =
         head.connection == Persistence::KeepAlive && head.version == Version::HTTP_11 && !is_switch;
     let said = head.keep_alive_timeout.map(std::time::Duration::from_secs);
-    let whole = match framing {
-        Framing::None | Framing::Length(0) => Some(Body::Empty),
-        Framing::Length(length) if link.input.len() as u64 >= length => {
-            match decoder.decode(&mut link.input) {
-                Ok(Decoded::Data(piece)) => Some(Body::Full(piece)),
-                _ => None,
-            }
-        }
-        Framing::Length(_) | Framing::Chunked | Framing::UntilClose => None,
-    };
+    let whole = whole(framing, &mut decoder, &mut link);
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = head.status;
     *response.headers_mut() = head.headers;
@@ -415,6 +406,20 @@ fn answer(
         response,
         rest: Some(rest),
         came,
+    }
+}
+
+/// The body, if all of it came with the head: most answers are that short, and need no task of their own.
+fn whole(framing: Framing, decoder: &mut BodyDecoder, link: &mut Link) -> Option<Body> {
+    match framing {
+        Framing::None | Framing::Length(0) => Some(Body::Empty),
+        Framing::Length(length) if link.input.len() as u64 >= length => {
+            match decoder.decode(&mut link.input) {
+                Ok(Decoded::Data(piece)) => Some(Body::Full(piece)),
+                _ => None,
+            }
+        }
+        Framing::Length(_) | Framing::Chunked | Framing::UntilClose => None,
     }
 }
 
