@@ -76,15 +76,22 @@ pub struct Exchange {
     pub trail: Trail,
     /// The version the client speaks.
     pub version: Version,
-    /// A trusted proxy sent `Forwarded`, so one is sent on.
-    pub(crate) had_forwarded: bool,
-    /// A trusted proxy said when the request came.
-    pub(crate) keeps_start: bool,
+    /// What of a trusted proxy's words is kept or answered in kind.
+    pub(crate) heard: Heard,
     /// What is told to origins, once that has been decided.
     pub(crate) forwarding: Option<Arc<Forwarding>>,
     /// A probe of the app's own health path: its 404 becomes our answer.
     pub(crate) is_probe: bool,
     started: Instant,
+}
+
+/// What a trusted proxy said that not every proxy says.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Heard {
+    /// `Forwarded` (RFC 7239): one is sent on.
+    pub(crate) forwarded: bool,
+    /// When the request came: it stands.
+    pub(crate) start: bool,
 }
 
 const NO_VALUE: HeaderValue = HeaderValue::from_static("");
@@ -132,8 +139,7 @@ impl Exchange {
             refusal: None,
             trail: Trail::default(),
             version: Version::HTTP_11,
-            had_forwarded: false,
-            keeps_start: false,
+            heard: Heard::default(),
             forwarding: None,
             is_probe: false,
             started,

@@ -82,15 +82,15 @@ impl Forwarding {
     }
 
     /// Removes what must not pass, and whatever [`Forwarding::fields`] says instead.
-    pub(crate) fn prepare(&self, exchange: &mut Exchange, headers: &mut HeaderMap) {
+    pub(crate) fn prepare(exchange: &mut Exchange, headers: &mut HeaderMap) {
         let upgrade = strip_hop_by_hop(headers);
         if let Some(upgrade) = upgrade {
             headers.insert(UPGRADE, upgrade);
             headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         }
         if exchange.peer_is_trusted {
-            exchange.had_forwarded = headers.remove(FORWARDED).is_some();
-            exchange.keeps_start = headers.contains_key(X_REQUEST_START);
+            exchange.heard.forwarded = headers.remove(FORWARDED).is_some();
+            exchange.heard.start = headers.contains_key(X_REQUEST_START);
             for name in [
                 X_FORWARDED_FOR,
                 X_REAL_IP,
@@ -128,10 +128,10 @@ impl Forwarding {
         }
         tell(X_FORWARDED_PORT, &self.port_value(exchange.port()));
         tell(X_REQUEST_ID, &exchange.request_id);
-        if !exchange.keeps_start {
+        if !exchange.heard.start {
             tell(X_REQUEST_START, &request_start());
         }
-        if exchange.had_forwarded {
+        if exchange.heard.forwarded {
             tell(FORWARDED, &forwarded(exchange));
         }
         tell(

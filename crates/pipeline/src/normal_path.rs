@@ -43,25 +43,19 @@ fn decoded(path: &[u8]) -> String {
             (b'%', Some(digits)) => hex(digits),
             _ => None,
         };
-        match escape {
-            Some(value) => {
-                if value.is_ascii_alphanumeric() || b"-._~".contains(&value) {
-                    out.push(char::from(value));
-                } else {
-                    out.push('%');
-                    out.extend(
-                        path[index + 1..index + 3]
-                            .iter()
-                            .map(|digit| char::from(digit.to_ascii_uppercase())),
-                    );
-                }
-                index += 3;
-            }
-            None => {
-                out.push(char::from(*byte));
-                index += 1;
-            }
+        let Some(value) = escape else {
+            out.push(char::from(*byte));
+            index += 1;
+            continue;
+        };
+        if value.is_ascii_alphanumeric() || b"-._~".contains(&value) {
+            out.push(char::from(value));
+        } else {
+            let digits = path[index + 1..index + 3].iter();
+            out.push('%');
+            out.extend(digits.map(|digit| char::from(digit.to_ascii_uppercase())));
         }
+        index += 3;
     }
     out
 }

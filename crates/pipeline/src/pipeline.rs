@@ -6,7 +6,7 @@ use std::time::Instant;
 use mainstay_values::TrustedProxies;
 use serde::{Deserialize, Serialize};
 
-use crate::stages::{Admission, Headers, Health, Identify, Pages, Routes};
+use crate::stages::{Admission, Headers, Health, Identify, Routes, pages};
 use crate::{
     Ending, Exchange, Forwarding, HeaderOptions, HealthOptions, Notices, Origin, Peer, Recorder,
     Refusal, Request, Response, RouteOptions, StandardFields, Standing, Step,
@@ -36,7 +36,6 @@ pub struct Pipeline<O> {
     admission: Admission,
     forwarding: Arc<Forwarding>,
     origin: O,
-    pages: Pages,
     headers: Headers,
     recorder: Arc<Recorder>,
 }
@@ -83,7 +82,6 @@ impl<O: Origin> Pipeline<O> {
             admission: Admission::new(Arc::clone(standing)),
             forwarding: Arc::new(Forwarding::new(&options.instance)),
             origin,
-            pages: Pages,
             headers: Headers::new(&options.headers),
             recorder,
         }
@@ -127,7 +125,7 @@ impl<O: Origin> Pipeline<O> {
         exchange.pass(Step::LimitSize);
         exchange.pass(Step::Cache);
         exchange.pass(Step::Origin);
-        self.forwarding.prepare(exchange, request.headers_mut());
+        Forwarding::prepare(exchange, request.headers_mut());
         exchange.forwarding = Some(Arc::clone(&self.forwarding));
         let response = self.origin.respond(exchange, request).await?; //  502 503 504  a worker, an upstream
         let response = self.health.fill_in(exchange, response); //                 the app's 404 to a probe
@@ -139,7 +137,7 @@ impl<O: Origin> Pipeline<O> {
     /// The way out, for answers and refusals alike.
     fn leave(&self, mut ending: Ending, outcome: Result<Response, Refusal>) -> Answer {
         let exchange = ending.exchange_mut();
-        let mut response = self.pages.render(exchange, outcome);
+        let mut response = pages::render(exchange, outcome);
         let standard = self.headers.set(exchange, &mut response);
         ending.answered(response.status().as_u16());
         Answer {

@@ -16,7 +16,7 @@ use crate::thread::Thread;
 const BACKLOG: i32 = 4_096;
 /// After this long without a byte the kernel asks whether a client is still there: tunnels and event
 /// streams may be silent, dead ones are found.
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
+const KEEP_ALIVE: Duration = Duration::from_mins(1);
 /// How long accepting pauses when descriptors have run out.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -171,7 +171,7 @@ pub(crate) async fn accept(thread: Thread, listener: tokio::net::TcpListener) {
         };
         match accepted {
             Ok((stream, address)) => {
-                thread.spawn(Stream::Tcp(stream), Peer::plain(address.ip(), port))
+                thread.spawn(Stream::Tcp(stream), Peer::plain(address.ip(), port));
             }
             Err(error) if is_exhaustion(&error) => {
                 thread.counters().accept_pauses.increment();

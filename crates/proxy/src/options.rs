@@ -56,7 +56,7 @@ impl Default for ClientOptions {
             keep_alive_trusted: Duration::from_secs(620),
             body_minimum: 5_000,
             body_period: Duration::from_secs(10),
-            send_timeout: Duration::from_secs(60),
+            send_timeout: Duration::from_mins(1),
             linger: Duration::from_secs(5),
         }
     }
@@ -95,8 +95,8 @@ impl Default for UpstreamOptions {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(2),
-            head_timeout: Duration::from_secs(60),
-            body_timeout: Duration::from_secs(300),
+            head_timeout: Duration::from_mins(1),
+            body_timeout: Duration::from_mins(5),
             idle: Duration::from_secs(4),
             idle_connections: 128,
         }

@@ -36,7 +36,7 @@ fn prepared(trusted: bool, fields: &[(&str, &str)]) -> HeaderMap {
     let mut headers = map(fields);
     let mut exchange = exchange(trusted);
     let forwarding = Forwarding::new("a1");
-    forwarding.prepare(&mut exchange, &mut headers);
+    Forwarding::prepare(&mut exchange, &mut headers);
     forwarding.fields(&exchange, |name, value| {
         assert!(name == VIA || !headers.contains_key(&name), "{name} twice");
         headers.append(name, value.clone());

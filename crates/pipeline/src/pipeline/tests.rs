@@ -74,6 +74,7 @@ async fn serve<F: Fn(&Request) -> Result<Response, Refusal>>(
         .await
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "an origin may refuse")]
 fn ok(_: &Request) -> Result<Response, Refusal> {
     Ok(Response::new(Body::Full(Bytes::from_static(b"hello"))))
 }
@@ -202,9 +203,9 @@ async fn a_request_waits_for_a_worker_and_then_is_told_to_come_back() {
 #[test]
 fn all_of_it_is_send() {
     fn is_send<T: Send>(_: T) {}
+    fn is_send_and_sync<T: Send + Sync>() {}
     let world = world(ok);
     let peer = Arc::default();
     is_send(world.pipeline.serve(&peer, get("/"), Instant::now()));
-    fn is_send_and_sync<T: Send + Sync>() {}
     is_send_and_sync::<Pipeline<Echo<fn(&Request) -> Result<Response, Refusal>>>>();
 }

@@ -4,7 +4,7 @@ mod admission;
 mod headers;
 mod health;
 mod identify;
-mod pages;
+pub(crate) mod pages;
 mod record;
 mod routes;
 
@@ -14,7 +14,6 @@ pub use headers::{HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting, Standa
 pub(crate) use health::Health;
 pub use health::HealthOptions;
 pub(crate) use identify::Identify;
-pub(crate) use pages::Pages;
 pub use record::{AccessLog, Ending, Recorder};
 pub use routes::RouteOptions;
 pub(crate) use routes::Routes;

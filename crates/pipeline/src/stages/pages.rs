@@ -5,22 +5,14 @@ use http::{HeaderValue, StatusCode};
 
 use crate::{Body, Exchange, Refusal, Response, Step};
 
-#[derive(Debug, Default)]
-pub(crate) struct Pages;
-
-impl Pages {
-    pub(crate) fn render(
-        &self,
-        exchange: &mut Exchange,
-        outcome: Result<Response, Refusal>,
-    ) -> Response {
-        exchange.pass(Step::Pages);
-        match outcome {
-            Ok(response) => response,
-            Err(refusal) => {
-                exchange.refusal = Some(refusal);
-                page(exchange, refusal)
-            }
+/// The answer, whatever came.
+pub(crate) fn render(exchange: &mut Exchange, outcome: Result<Response, Refusal>) -> Response {
+    exchange.pass(Step::Pages);
+    match outcome {
+        Ok(response) => response,
+        Err(refusal) => {
+            exchange.refusal = Some(refusal);
+            page(exchange, refusal)
         }
     }
 }
@@ -108,9 +100,8 @@ mod tests {
             .expect("a request");
         let mut exchange = Exchange::begin(&Arc::default(), &request, Instant::now());
         exchange.request_id = HeaderValue::from_static("abc");
-        let (parts, body) = Pages
-            .render(&mut exchange, Err(Refusal::OriginMalformed("two_lengths")))
-            .into_parts();
+        let (parts, body) =
+            render(&mut exchange, Err(Refusal::OriginMalformed("two_lengths"))).into_parts();
         let Body::Full(text) = body else {
             panic!("a page has a body")
         };

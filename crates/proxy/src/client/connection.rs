@@ -180,8 +180,7 @@ async fn exchange(
         Sent::Whole { keep: true } if discard(inbound, link, deadline).await => {
             Next::Keep { peer_is_trusted }
         }
-        Sent::Whole { keep: true } => Next::Close,
-        Sent::Whole { keep: false } => Next::Close,
+        Sent::Whole { .. } => Next::Close,
         Sent::Broken => Next::Abandon,
     }
 }
@@ -317,11 +316,10 @@ async fn linger(link: &mut Link, deadline: &Deadline, patience: Duration) {
 /// Whether a body is known to be over, or short enough to be read to its end for the connection's sake.
 pub(super) fn may_be_finished(inbound: Option<&Inbound>) -> bool {
     inbound.is_none_or(|inbound| match inbound.state() {
-        State::Complete | State::Coming => true,
+        State::Complete | State::Coming | State::Held => true,
         State::Unwanted => inbound
             .remaining()
             .is_some_and(|left| left <= DISCARD as u64),
-        State::Held => true,
         State::Broken | State::TooSlow => false,
     })
 }

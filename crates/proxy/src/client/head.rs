@@ -33,8 +33,8 @@ pub(super) async fn read(link: &mut Link, serving: &Serving, deadline: &Deadline
     let mut is_timed = false;
     loop {
         match scan.find_end(&link.input, serving.limits()) {
-            Ok(Some(span)) => {
-                let head = link.input.split_to(span.end).freeze().slice(span.start..);
+            Ok(Some(found)) => {
+                let head = link.input.split_to(found.end).freeze().slice(found.start..);
                 return match parse_request(head, serving.limits()) {
                     Ok(request) => Arrival::Request(request, started),
                     Err(refused) => Arrival::Refused(refused, started),

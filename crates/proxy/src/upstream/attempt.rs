@@ -196,13 +196,13 @@ impl Asking<'_> {
         }
         loop {
             match scan.find_response_end(&self.link.input, &tools.limits) {
-                Ok(Some(span)) => {
+                Ok(Some(found)) => {
                     let head: Bytes = self
                         .link
                         .input
-                        .split_to(span.end)
+                        .split_to(found.end)
                         .freeze()
-                        .slice(span.start..);
+                        .slice(found.start..);
                     let parsed = parse_response(head, &self.outgoing.method, &tools.limits);
                     return Poll::Ready(
                         parsed.map_err(|fault| broken(Refusal::OriginMalformed(fault.reason()))),
