@@ -37,11 +37,8 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) common: Common,
     /// A file, a folder, or a command with its arguments; what mainstay.toml says if nothing is given
-    #[arg(
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "FILE|FOLDER|COMMAND"
-    )]
+    // what follows its first word is the app's; before it stand our flags, and a mistyped one is a mistake
+    #[arg(trailing_var_arg = true, value_name = "FILE|FOLDER|COMMAND")]
     words: Vec<String>,
 }
 
@@ -89,10 +86,7 @@ impl Run {
     /// All that was said, for the settings.
     pub(crate) fn flags(&self) -> Flags {
         let cwd = std::env::current_dir().unwrap_or_default();
-        let words: &[String] = match self.words.split_first() {
-            Some((dashes, rest)) if dashes == "--" => rest,
-            _ => &self.words,
-        };
+        let words = &self.words;
         Flags {
             target: (!words.is_empty()).then(|| Target::from_words(words, &cwd)),
             ..self.common.flags()
@@ -161,6 +155,42 @@ impl Common {
             without: None,
             name: None,
             upstream: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(typed: &str) -> Result<Vec<String>, String> {
+        let typed = ["mainstay", "run"].into_iter().chain(typed.split(' '));
+        match CommandLine::try_parse_from(typed) {
+            Ok(CommandLine {
+                command: Some(Command::Run(run)),
+            }) => Ok(run.words),
+            Ok(_) => Err("another command".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn our_flags_end_where_the_app_begins() {
+        for (typed, expected) in [
+            ("server.js", "server.js"),
+            ("-n 2 server.js", "server.js"),
+            ("-n 2 server.js -n 3", "server.js -n 3"),
+            ("node --inspect server.js", "node --inspect server.js"),
+            ("-- node --inspect server.js", "node --inspect server.js"),
+            ("-n 2 -- node -r x server.js", "node -r x server.js"),
+            ("npm run dev -- --port 3", "npm run dev -- --port 3"),
+            ("-- --strange", "--strange"),
+        ] {
+            let expected: Vec<String> = expected.split(' ').map(str::to_owned).collect();
+            assert_eq!(words(typed), Ok(expected), "{typed}");
+        }
+        for typed in ["--lisen :80 server.js", "-x server.js", "--inspect"] {
+            assert!(words(typed).is_err(), "{typed}");
         }
     }
 }

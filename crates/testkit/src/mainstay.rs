@@ -10,6 +10,9 @@ use std::process::{Child, Command, Stdio};
 
 use crate::{Ended, Folder, Output, Running, built, eventually, packages};
 
+/// The runtime directory, inside the program's folder.
+const RUNTIME_DIR: &str = ".run";
+
 /// Describes one start of the program.
 #[derive(Debug)]
 #[must_use = "nothing runs until `start` or `finish`"]
@@ -143,6 +146,12 @@ impl Mainstay {
         self
     }
 
+    /// Uses the runtime directory of a program that runs, or ran, already.
+    pub fn beside(self, other: &Running) -> Self {
+        let folder = other.folder().join(RUNTIME_DIR);
+        self.env("MAINSTAY_RUNTIME_DIR", folder)
+    }
+
     /// One variable of the environment.
     pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.environment.push((name.to_owned(), value.into()));
@@ -215,7 +224,7 @@ impl Mainstay {
         ] {
             command.env_remove(stray);
         }
-        command.env("MAINSTAY_RUNTIME_DIR", self.folder.path().join(".run"));
+        command.env("MAINSTAY_RUNTIME_DIR", self.folder.path().join(RUNTIME_DIR));
         command.env("PATH", self.search_path());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command

@@ -167,6 +167,29 @@ impl Running {
         self
     }
 
+    /// SIGKILL to one process below the program.
+    #[track_caller]
+    pub fn kill(&self, pid: i32) {
+        assert!(
+            self.descendants().contains(&pid),
+            "{pid} is no process below the program"
+        );
+        processes::signal(pid, Signal::KILL);
+    }
+
+    /// The words by which `ps` shows a process: the control plane's, or one's below it.
+    #[must_use]
+    #[track_caller]
+    pub fn words_of(&self, pid: i32) -> Vec<String> {
+        let words = std::fs::read(format!("/proc/{pid}/cmdline"))
+            .unwrap_or_else(|error| panic!("cannot read the words of {pid}: {error}"));
+        words
+            .split(|byte| *byte == 0)
+            .filter(|word| !word.is_empty())
+            .map(|word| String::from_utf8_lossy(word).into_owned())
+            .collect()
+    }
+
     /// SIGTERM, then waits for the end of the program and of everything below it.
     #[track_caller]
     pub fn stop(mut self) -> ExitStatus {

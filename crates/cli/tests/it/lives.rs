@@ -2,7 +2,7 @@
 
 use mainstay_testkit::{Mainstay, eventually};
 
-use crate::support::json;
+use crate::support::{gateway, json};
 
 #[test]
 fn requests_wait_for_a_slow_start() {
@@ -65,8 +65,30 @@ fn children_that_a_worker_left_behind_go_with_it() {
 }
 
 #[test]
-fn a_killed_control_plane_leaves_nobody() {
+fn a_killed_control_plane_leaves_nobody_and_the_next_starts_at_once() {
     let mut mainstay = Mainstay::run_testapp([]).flags(["-n", "2"]).start();
     mainstay.get("/").expect(200);
+    let address = mainstay.address().to_string();
     mainstay.kill_and_expect_nobody_left();
+    let next = Mainstay::run_testapp([])
+        .listens_as_configured()
+        .flags(["--listen", &address])
+        .beside(&mainstay)
+        .start();
+    next.get("/").expect(200);
+    assert!(next.stop().success());
+}
+
+#[test]
+fn a_killed_gateway_is_replaced_and_the_workers_stay() {
+    let mainstay = Mainstay::run_testapp([]).start();
+    let before = json(&mainstay.get("/").expect(200))["pid"].clone();
+    let first = gateway(&mainstay, None);
+    mainstay.kill(first);
+    // The listening sockets are the control plane's: whoever connects meanwhile waits for the next gateway.
+    let second = gateway(&mainstay, Some(first));
+    assert_ne!(first, second);
+    let after = json(&mainstay.get("/").expect(200))["pid"].clone();
+    assert_eq!(before, after, "the worker lives through it");
+    assert!(mainstay.stop().success());
 }

@@ -141,6 +141,69 @@ fn two_instances_never_share_a_port_in_silence() {
 }
 
 #[test]
+fn two_instances_never_share_a_name() {
+    let first = Mainstay::run("server.js")
+        .file("server.js", HELLO)
+        .flags(["--name", "shop"])
+        .start();
+    Mainstay::run("server.js")
+        .file("server.js", HELLO)
+        .flags(["--name", "shop"])
+        .beside(&first)
+        .finish()
+        .expect_code(2)
+        .says(["`shop` is already running", "--name"]);
+    first.get("/").expect(200);
+}
+
+/// What people get wrong, the exit code, and what they must be told.
+#[test]
+fn what_cannot_be_meant_is_said_with_its_cure() {
+    let config = |text: &str| {
+        Mainstay::run("")
+            .file("server.js", HELLO)
+            .config(text)
+            .finish()
+            .expect_code(2)
+    };
+    let flags = |words: [&str; 2]| {
+        Mainstay::run("server.js")
+            .file("server.js", HELLO)
+            .flags(words)
+            .finish()
+            .expect_code(2)
+    };
+    config("{\n  \"listen\": \":3000\"\n}\n").says(["mainstay.toml:1:1", "TOML", "JSON"]);
+    config("preset = \"stict\"\n").says(["`preset`", "mainstay.toml:1:10", "`strict`"]);
+    flags(["--preset", "brave"]).says(["--preset", "`off`, `safe` or `strict`"]);
+    flags(["--workers", "0"]).says(["--workers", "1 to 1024", "`auto`"]);
+    flags(["--lisen", ":3000"]).says(["--lisen", "--listen"]);
+}
+
+#[test]
+fn an_instance_below_a_worker_is_its_own() {
+    let inner = format!(
+        "MAINSTAY_RUNTIME_DIR=$PWD/.inner exec {} run --listen 127.0.0.1:$PORT server.js",
+        env!("CARGO_BIN_EXE_mainstay")
+    );
+    let outer = Mainstay::run_command(["sh", "-c", &inner])
+        .file(
+            "server.js",
+            &HELLO.replace("3000", "process.env.PORT || 3000"),
+        )
+        .env("MAINSTAY_NAME", "outer")
+        .env("MAINSTAY_OBSERVE", "127.0.0.1:0")
+        .start();
+    outer.get("/").expect(200).body_is("hello");
+    let metrics = outer.output().matches("/metrics").count();
+    assert_eq!(
+        metrics, 1,
+        "the outer one's settings are not the inner one's"
+    );
+    assert!(outer.stop().success());
+}
+
+#[test]
 fn the_app_says_where_when_nobody_else_does() {
     let port = crate::support::free_port();
     let app = HELLO.replace("3000", &port.to_string());

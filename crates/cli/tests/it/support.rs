@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::TcpListener;
 
-use mainstay_testkit::{Response, Running, eventually};
+use mainstay_testkit::{Mainstay, Response, Running, eventually};
 use serde_json::Value;
 
 /// The answer as JSON.
@@ -45,6 +45,27 @@ pub(crate) fn sees_the_client(mainstay: &Running) {
     assert_eq!(answer["ip"], "198.51.100.7", "{answer}");
     assert_eq!(answer["protocol"], "https", "{answer}");
     assert_eq!(answer["hostname"], "shop.example", "{answer}");
+}
+
+/// What `mainstay status --json` says of a program.
+#[track_caller]
+pub(crate) fn status(mainstay: &Running) -> Value {
+    let ended = Mainstay::say(["status", "--json"])
+        .beside(mainstay)
+        .finish();
+    let ended = ended.expect_code(0);
+    serde_json::from_str(&ended.output)
+        .unwrap_or_else(|error| panic!("no JSON ({error}): {}", ended.output))
+}
+
+/// The gateway's process id, once there is one other than `but`.
+#[track_caller]
+pub(crate) fn gateway(mainstay: &Running, but: Option<i32>) -> i32 {
+    eventually("a gateway", || {
+        let pid = status(mainstay)["gateway_pid"].as_i64();
+        pid.and_then(|pid| i32::try_from(pid).ok())
+            .filter(|pid| Some(*pid) != but)
+    })
 }
 
 /// A port of loopback that was free a moment ago, for apps that insist on a number.
