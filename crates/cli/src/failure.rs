@@ -14,11 +14,11 @@ pub(crate) struct Failure {
     code: u8,
 }
 
-/// The app ended or never came up.
+/// The app never came up.
 const APP: u8 = 1;
-/// The command line or the settings are wrong.
+/// The command line, the environment or the settings are wrong, or mean an instance that cannot be meant.
 const USAGE: u8 = 2;
-/// The machine does not allow it: an address in use, a missing right, a full disk.
+/// The machine does not allow it: an address in use, a missing right, no folder for sockets.
 const MACHINE: u8 = 3;
 /// Mainstay itself is at fault.
 const INTERNAL: u8 = 70;
@@ -80,6 +80,33 @@ impl From<StartError> for Failure {
             StartError::PathTooLong { .. } | StartError::Io { .. } => {
                 Self::machine(error.to_string())
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_of_exit_codes_names_exactly_these() {
+        let page = include_str!("../../../docs/operations/exit-codes.md");
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| "));
+        let codes: Vec<u8> = rows
+            .filter_map(|row| row.split(' ').next()?.parse().ok())
+            .collect();
+        assert_eq!(codes, [0, APP, USAGE, MACHINE, INTERNAL]);
+    }
+
+    #[test]
+    fn every_failure_has_its_code() {
+        for (failure, code) in [
+            (Failure::app("x"), APP),
+            (Failure::usage("x"), USAGE),
+            (Failure::machine("x"), MACHINE),
+            (Failure::internal("x", "y"), INTERNAL),
+        ] {
+            assert_eq!(failure.exit_code(), ExitCode::from(code));
         }
     }
 }

@@ -31,7 +31,7 @@ fn a_crash_of_one_worker_is_no_ones_loss() {
 #[test]
 fn an_app_that_cannot_start_says_so() {
     let ended = Mainstay::run_testapp(["--fail-start"]).finish();
-    ended.expect_failure();
+    ended.expect_code(1);
 }
 
 #[test]

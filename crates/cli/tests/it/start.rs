@@ -56,7 +56,7 @@ fn output_of_the_app_passes_byte_for_byte() {
 fn a_file_that_is_not_there() {
     Mainstay::run("absent.js")
         .finish()
-        .expect_failure()
+        .expect_code(2)
         .says(["absent.js"]);
 }
 
@@ -64,7 +64,7 @@ fn a_file_that_is_not_there() {
 fn a_folder_without_a_package() {
     Mainstay::run(".")
         .finish()
-        .expect_failure()
+        .expect_code(2)
         .says(["package.json"]);
 }
 
@@ -74,7 +74,7 @@ fn a_package_without_a_start() {
     Mainstay::run(".")
         .file("package.json", package)
         .finish()
-        .expect_failure()
+        .expect_code(2)
         .says(["start"]);
 }
 
@@ -84,7 +84,7 @@ fn an_app_that_cannot_start_shows_why() {
     Mainstay::run("server.js")
         .file("server.js", app)
         .finish()
-        .expect_failure()
+        .expect_code(1)
         .says(["no database today"]);
 }
 
@@ -102,7 +102,7 @@ fn typescript_that_nothing_here_can_run_is_a_clear_error() {
     Mainstay::run("server.ts")
         .file("server.ts", app)
         .finish()
-        .expect_failure()
+        .expect_code(2)
         .says(["tsx", "server.ts"]);
 }
 
@@ -113,7 +113,7 @@ fn an_unknown_key_is_an_error_with_its_place() {
         .file("server.js", HELLO)
         .config(config)
         .finish()
-        .expect_failure();
+        .expect_code(2);
     ended.says(["`listn`", "mainstay.toml:1:1", "`listen`"]);
 }
 
@@ -125,7 +125,7 @@ fn a_port_that_is_taken_is_named() {
         .file("server.js", HELLO)
         .listens_as_configured()
         .flags(["--listen", &address]);
-    start.finish().expect_failure().says([&address]);
+    start.finish().expect_code(3).says([&address]);
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn two_instances_never_share_a_port_in_silence() {
         .file("server.js", HELLO)
         .listens_as_configured()
         .flags(["--listen", &address]);
-    second.finish().expect_failure().says([&address]);
+    second.finish().expect_code(3).says([&address]);
     first.get("/").expect(200);
 }
 
