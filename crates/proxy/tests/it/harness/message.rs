@@ -2,6 +2,8 @@
 //!
 //! What may not be here: forgiveness. A message that was cut off is never taken for a whole one.
 
+use std::fmt;
+
 /// How a message ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
@@ -14,7 +16,7 @@ pub(crate) enum Ending {
 }
 
 /// A request or a response.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Message {
     pub(crate) start: String,
     pub(crate) fields: Vec<(String, String)>,
@@ -80,6 +82,21 @@ impl Message {
     pub(crate) fn says_close(&self) -> bool {
         self.field("connection")
             .is_some_and(|value| value.eq_ignore_ascii_case("close"))
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.text();
+        let shown: String = text.chars().take(200).collect();
+        write!(f, "{:?} {:?} {shown:?} ", self.start, self.fields)?;
+        write!(
+            f,
+            "({} bytes) {:?} {:?}",
+            text.len(),
+            self.trailers,
+            self.ending
+        )
     }
 }
 

@@ -7,7 +7,7 @@ mod message;
 mod origin;
 mod wire;
 
-pub(crate) use gateway::Gateway;
+pub(crate) use gateway::{Gateway, endpoint, endpoints};
 pub(crate) use message::{Ending, Message};
 pub(crate) use origin::{Origin, Visit};
 pub(crate) use wire::{End, Wire};

@@ -2,6 +2,7 @@
 //!
 //! What may not be here: any idea of what the right answer is.
 
+use std::collections::HashMap;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -22,7 +23,8 @@ pub(crate) struct Origin {
 struct Stage {
     connections: AtomicUsize,
     requests: Mutex<Vec<Message>>,
-    open: Mutex<Vec<TcpStream>>,
+    /// Second handles, by which all can be ended from outside.
+    open: Mutex<HashMap<usize, TcpStream>>,
     is_over: AtomicBool,
 }
 
@@ -48,9 +50,10 @@ impl Origin {
                 if host.is_over.load(SeqCst) {
                     return;
                 }
-                lock(&host.open).extend(stream.try_clone());
+                let number = host.connections.fetch_add(1, SeqCst);
+                lock(&host.open).extend(stream.try_clone().map(|second| (number, second)));
                 let visit = Visit {
-                    number: host.connections.fetch_add(1, SeqCst),
+                    number,
                     wire: Wire::new(stream),
                     stage: Arc::clone(&host),
                 };
@@ -99,7 +102,7 @@ impl Origin {
 
     /// Ends all connections at once, in order.
     pub(crate) fn close_all(&self) {
-        for stream in lock(&self.stage.open).drain(..) {
+        for (_, stream) in lock(&self.stage.open).drain() {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
@@ -121,11 +124,16 @@ impl Visit {
         Some(message)
     }
 
-    /// The bare connection; closing it is closing it for all.
-    pub(crate) fn into_wire(self) -> Wire {
-        // the list of open connections holds a second handle, which would keep it open
-        lock(&self.stage.open).clear();
-        self.wire
+    /// Closes with a reset.
+    pub(crate) fn reset(self) {
+        self.wire.reset_on_close();
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        // so that the connection closes with its last handle, which is ours
+        lock(&self.stage.open).remove(&self.number);
     }
 }
 

@@ -101,6 +101,11 @@ impl Wire {
 
     /// Closes with a reset.
     pub(crate) fn reset(self) {
+        self.reset_on_close();
+    }
+
+    /// Makes closing send a reset.
+    pub(super) fn reset_on_close(&self) {
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
 

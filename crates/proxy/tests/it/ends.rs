@@ -1,0 +1,280 @@
+//! How messages and connections end: broken ones visibly, whole ones with the connection in a known state.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use mainstay_testkit::eventually;
+
+use crate::harness::{
+    End, Ending, Gateway, OK, Origin, answer, get, head_for, head_for_chunks, with_body,
+};
+
+/// Upstream answers that end before they are whole.
+const BROKEN: [&str; 4] = [
+    "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n",
+];
+
+#[test]
+fn a_broken_answer_is_visibly_broken_to_every_client() {
+    for bytes in BROKEN {
+        let origin = Origin::saying(bytes);
+        let gateway = Gateway::before(&[&origin]);
+        let broken = gateway.ask(get("/")).expect_broken();
+        assert_eq!(broken.text(), "hello", "{bytes:?}");
+        let mut old = gateway.connect();
+        let broken = old
+            .send("GET / HTTP/1.0\r\nHost: a\r\n\r\n")
+            .response()
+            .expect_broken();
+        assert_ne!(broken.ending, Ending::Closed, "{bytes:?}");
+        assert!(
+            gateway
+                .logged("origin_broke_off")
+                .contains("\"status\":200")
+        );
+    }
+}
+
+#[test]
+fn an_answer_that_ends_by_a_reset_is_visibly_broken() {
+    for head in [
+        "HTTP/1.1 200 OK\r\n\r\nhello",
+        "HTTP/1.0 200 OK\r\n\r\nhello",
+    ] {
+        let (told, arrived) = mpsc::channel();
+        let arrived = std::sync::Mutex::new(arrived);
+        let origin = Origin::new(move |mut visit| {
+            if visit.request().is_some() {
+                visit.send(head);
+                // the reset must not overtake the bytes
+                let _ = arrived.lock().expect("one at a time").recv();
+                visit.reset();
+            }
+        });
+        let gateway = Gateway::before(&[&origin]);
+        let mut client = gateway.connect();
+        client.send(get("/"));
+        client.response_head();
+        assert_eq!(client.bytes(10), "5\r\nhello\r\n");
+        told.send(()).expect("the origin waits");
+        let (text, end) = client.to_end();
+        assert!(!text.contains("0\r\n\r\n") && end != End::Open, "{text:?}");
+    }
+}
+
+#[test]
+fn an_answer_that_ends_with_its_connection_is_whole_for_everybody() {
+    let origin = Origin::saying("HTTP/1.1 200 OK\r\n\r\nhello");
+    let gateway = Gateway::before(&[&origin]);
+    let response = gateway.ask(get("/")).expect(200);
+    assert_eq!(
+        (response.text(), response.ending),
+        ("hello".to_owned(), Ending::Whole)
+    );
+    let mut old = gateway.connect();
+    let response = old.send("GET / HTTP/1.0\r\nHost: a\r\n\r\n").response();
+    assert_eq!(
+        (response.text(), response.ending),
+        ("hello".to_owned(), Ending::Closed)
+    );
+}
+
+#[test]
+fn a_broken_answer_leaves_the_origins_connection_unused() {
+    let origin = Origin::new(|mut visit| {
+        while visit.request().is_some() {
+            if visit.number == 0 {
+                visit.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n");
+            } else {
+                visit.send(OK);
+            }
+        }
+    });
+    let gateway = Gateway::before(&[&origin]);
+    gateway.ask(get("/")).expect_broken();
+    gateway.ask(get("/")).expect(200);
+    assert_eq!(origin.connections(), 2);
+}
+
+#[test]
+fn a_truncated_body_is_never_a_whole_request_and_is_400() {
+    for head in [head_for("POST", 10), head_for_chunks("POST")] {
+        let origin = Origin::answering(OK);
+        let gateway = Gateway::before(&[&origin]);
+        let mut client = gateway.connect();
+        client.send(&head).send("2\r\nab").half_close();
+        client.response().expect(400);
+        client.expect_end();
+        eventually("the request to be let go", || {
+            let seen = origin.requests();
+            let is_broken = |end: &Ending| matches!(end, Ending::Broken(_));
+            seen.first()
+                .map(|seen| assert!(is_broken(&seen.ending), "{seen:?}"))
+        });
+    }
+}
+
+#[test]
+fn a_body_that_breaks_after_the_answer_began_ends_the_request_at_the_origin() {
+    let (told, ended) = mpsc::channel();
+    let origin = Origin::new(move |mut visit| {
+        visit.head();
+        visit.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+        let (_, end) = visit.to_end();
+        let _ = told.send(end);
+    });
+    let gateway = Gateway::before(&[&origin]);
+    let mut client = gateway.connect();
+    client.send(head_for_chunks("POST")).send("2\r\nab\r\n");
+    client.response_head();
+    client.bytes(10);
+    client.send("zz\r\n");
+    let end = ended.recv_timeout(Duration::from_secs(5));
+    assert!(
+        end.is_ok_and(|end| end != End::Open),
+        "the origin still waits for the rest"
+    );
+}
+
+#[test]
+fn a_client_that_resets_has_its_request_cancelled_and_logged_as_499() {
+    for request in [get("/"), with_body("POST", "ab"), head_for("POST", 100)] {
+        let (told, ended) = mpsc::channel();
+        let origin = Origin::new(move |mut visit| {
+            visit.head();
+            let _ = told.send(End::Open);
+            let _ = told.send(visit.to_end().1);
+        });
+        let gateway = Gateway::before(&[&origin]);
+        let mut client = gateway.connect();
+        client.send(&request);
+        ended.recv().expect("the origin was asked");
+        client.reset();
+        assert_ne!(ended.recv().expect("it ends"), End::Open, "{request:?}");
+        assert!(
+            gateway.logged("\"status\"").contains("\"status\":499"),
+            "{request:?}"
+        );
+        eventually("the connection's end", || {
+            (gateway.open_connections() == 0).then_some(())
+        });
+    }
+}
+
+#[test]
+fn a_client_that_resets_while_an_answer_is_silent_has_it_cancelled() {
+    // a body that came later than its head leaves something to feed, which must not hide the client's end
+    for late_body in ["", "ab"] {
+        let (told, ended) = mpsc::channel();
+        let origin = Origin::new(move |mut visit| {
+            visit.head();
+            let _ = told.send(End::Open);
+            visit.bytes(late_body.len());
+            visit.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n");
+            let _ = told.send(visit.to_end().1);
+        });
+        let gateway = Gateway::before(&[&origin]);
+        let mut client = gateway.connect();
+        client.send(head_for("POST", late_body.len()));
+        ended.recv().expect("the origin was asked");
+        client.send(late_body);
+        client.response_head();
+        client.bytes(14);
+        client.reset();
+        let end = ended.recv_timeout(Duration::from_secs(5));
+        assert!(
+            end.is_ok_and(|end| end != End::Open),
+            "{late_body:?}: the origin still streams to nobody"
+        );
+    }
+}
+
+#[test]
+fn a_half_closed_client_gets_its_answer_and_costs_nothing_meanwhile() {
+    let (go, gone) = mpsc::channel::<()>();
+    let gone = std::sync::Mutex::new(gone);
+    let origin = Origin::new(move |mut visit| {
+        visit.request();
+        let _ = gone.lock().expect("one at a time").recv();
+        visit.send(OK);
+    });
+    let gateway = Gateway::before(&[&origin]);
+    let mut client = gateway.connect();
+    client.send(get("/")).half_close();
+    eventually("the request", || origin.requests().pop());
+    let before = gateway.cpu_time();
+    assert_eq!(client.end_within(Duration::from_millis(500)), End::Open);
+    let spent = gateway.cpu_time() - before;
+    assert!(spent < Duration::from_millis(200), "a busy loop: {spent:?}");
+    go.send(()).expect("the origin waits");
+    client.response().expect(200);
+    assert_eq!(client.expect_end(), End::Closed);
+}
+
+#[test]
+fn all_requests_of_a_half_closed_client_are_answered() {
+    let origin = Origin::answering(OK);
+    let gateway = Gateway::before(&[&origin]);
+    let mut client = gateway.connect();
+    client
+        .send(format!("{}{}{}", get("/1"), get("/2"), get("/3")))
+        .half_close();
+    let (text, _) = client.to_end();
+    assert_eq!(text.matches("HTTP/1.1 200").count(), 3, "{text}");
+}
+
+#[test]
+fn an_early_answer_to_a_long_body_closes_and_poisons_nothing() {
+    let origin = Origin::new(|mut visit| {
+        visit.head();
+        visit.send(answer("401 Unauthorized", "no"));
+        visit.to_end();
+    });
+    let gateway = Gateway::before(&[&origin]);
+    let mut client = gateway.connect();
+    client.send(head_for("POST", 10_000_000));
+    client.response().expect(401);
+    let mut sender = client.second_hand();
+    let sent = std::thread::spawn(move || {
+        let body = get("/smuggled").repeat(1_000);
+        sender.send_until_held(body.as_bytes(), 10_000_000, Duration::from_secs(10))
+    });
+    let (text, end) = client.to_end();
+    assert!(text.is_empty() && end != End::Open, "{end:?} {text:?}");
+    sent.join().expect("the sender ends");
+    assert_eq!(origin.requests().len(), 0);
+}
+
+#[test]
+fn an_early_answer_to_a_short_body_keeps_the_connection_in_step() {
+    let origin = Origin::new(|mut visit| {
+        while let Some(head) = visit.head() {
+            let is_early = head.start.starts_with("POST");
+            visit.send(if is_early {
+                answer("401 Unauthorized", "no")
+            } else {
+                OK.to_owned()
+            });
+        }
+    });
+    let gateway = Gateway::before(&[&origin]);
+    for (head, body) in [
+        (head_for("POST", 1_000), "x".repeat(1_000)),
+        (
+            head_for_chunks("POST"),
+            format!("3e8\r\n{}\r\n0\r\n\r\n", "x".repeat(1_000)),
+        ),
+    ] {
+        let mut client = gateway.connect();
+        let response = client.send(head).response().expect(401);
+        client.send(body).send(get("/next"));
+        if response.says_close() {
+            client.expect_end();
+        } else {
+            client.response().expect(200);
+        }
+    }
+}

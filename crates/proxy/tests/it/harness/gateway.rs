@@ -1,0 +1,231 @@
+//! One thread of the data plane on a free port, driven from the test's thread.
+//!
+//! What may not be here: anything the program does not wire in the same way.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use mainstay_observe::RequestMetrics;
+use mainstay_pipeline::{
+    AccessLog, HeaderOptions, HealthOptions, Notices, Options as Stages, Pipeline, Recorder,
+    RouteOptions, Standing, Target, TargetKind, WaitOptions,
+};
+use mainstay_proxy::{
+    Address, Counters, Endpoint, Options, Serving, Thread, Upstreams, Workshop, bind,
+};
+use mainstay_testkit::{eventually, patience};
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::message::Message;
+use super::origin::Origin;
+use super::wire::Wire;
+
+type Job = Box<dyn FnOnce(&Thread, &Upstreams) + Send>;
+
+/// A running thread of the data plane; ends with the value.
+pub(crate) struct Gateway {
+    pub(crate) address: SocketAddr,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) standing: Arc<Standing>,
+    log: Arc<AccessLog>,
+    jobs: UnboundedSender<Job>,
+}
+
+/// What a gateway shall be, before it is started.
+pub(crate) struct Plan {
+    options: Options,
+    kind: TargetKind,
+}
+
+impl Plan {
+    /// Asks the members as workers of an app, not as servers that were there already.
+    pub(crate) fn app(mut self) -> Self {
+        self.kind = TargetKind::App;
+        self
+    }
+
+    /// Starts it in front of these.
+    pub(crate) fn before(self, members: &[Arc<Endpoint>]) -> Gateway {
+        Gateway::start(self, members)
+    }
+}
+
+impl Gateway {
+    /// With the options of the program.
+    pub(crate) fn before(origins: &[&Origin]) -> Self {
+        Self::with(|_| {}).before(&endpoints(origins))
+    }
+
+    /// With other options.
+    pub(crate) fn with(change: impl FnOnce(&mut Options)) -> Plan {
+        let mut options = Options::default();
+        change(&mut options);
+        Plan {
+            options,
+            kind: TargetKind::Upstream,
+        }
+    }
+
+    fn start(plan: Plan, members: &[Arc<Endpoint>]) -> Self {
+        let mut bound = bind(&"127.0.0.1:0".parse().expect("an address"), 1).expect("a free port");
+        let socket = bound.sockets.remove(0);
+        let target = Target::new("api", plan.kind, members.len());
+        let wait = WaitOptions {
+            patience: patience(),
+            ..WaitOptions::default()
+        };
+        let standing = Arc::new(Standing::new(vec![target], wait));
+        standing.set_ready(0, members.len());
+        let (counters, log) = (Arc::<Counters>::default(), Arc::<AccessLog>::default());
+        let (jobs, queue) = unbounded_channel::<Job>();
+        let gateway = Self {
+            address: bound.address,
+            counters: Arc::clone(&counters),
+            standing: Arc::clone(&standing),
+            log: Arc::clone(&log),
+            jobs,
+        };
+        std::thread::spawn(move || {
+            let runtime = Builder::new_current_thread()
+                .enable_all()
+                .build_local(LocalOptions::default())
+                .expect("a runtime");
+            runtime.block_on(async move {
+                let (thread, upstreams) = open(plan.options, &standing, counters, log);
+                thread.accept(socket).expect("a listener can be watched");
+                work(queue, &thread, &upstreams).await;
+            });
+        });
+        gateway.set_members(members);
+        gateway
+    }
+
+    fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Thread, &Upstreams) -> T + Send + 'static,
+    ) -> T {
+        let (done, result) = mpsc::channel();
+        let job: Job = Box::new(move |thread, upstreams| {
+            let _ = done.send(job(thread, upstreams));
+        });
+        assert!(self.jobs.send(job).is_ok(), "the gateway has ended");
+        result
+            .recv_timeout(patience())
+            .expect("the gateway is not stuck")
+    }
+
+    /// Replaces the members.
+    pub(crate) fn set_members(&self, members: &[Arc<Endpoint>]) {
+        let members = members.to_vec();
+        self.run(move |_, upstreams| upstreams.set_members(0, &members));
+    }
+
+    /// Begins to drain; the end of it comes over the channel.
+    pub(crate) fn drain(&self, grace: Duration) -> mpsc::Receiver<()> {
+        let (done, drained) = mpsc::channel();
+        self.run(move |thread, _| {
+            let thread = thread.clone();
+            tokio::task::spawn_local(async move {
+                thread.drain(grace).await;
+                let _ = done.send(());
+            });
+        });
+        drained
+    }
+
+    /// Connections of clients that are open.
+    pub(crate) fn open_connections(&self) -> usize {
+        self.run(|thread, _| thread.open_connections())
+    }
+
+    #[track_caller]
+    pub(crate) fn connect(&self) -> Wire {
+        Wire::connect(self.address)
+    }
+
+    /// Sends these bytes on a connection of their own and reads one response.
+    #[track_caller]
+    pub(crate) fn ask(&self, request: impl AsRef<[u8]>) -> Message {
+        self.connect().send(request).response()
+    }
+
+    /// Processor time that its thread has used.
+    pub(crate) fn cpu_time(&self) -> Duration {
+        self.run(|_, _| {
+            let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+            Duration::new(
+                time.tv_sec.unsigned_abs(),
+                u32::try_from(time.tv_nsec).unwrap_or(0),
+            )
+        })
+    }
+
+    /// The first access line that holds this, once it is written. Lines before it are gone then.
+    #[track_caller]
+    pub(crate) fn logged(&self, part: &str) -> String {
+        eventually("an access line", || {
+            let text = String::from_utf8(self.log.take()).expect("the log is text");
+            text.lines()
+                .find(|line| line.contains(part))
+                .map(str::to_owned)
+        })
+    }
+}
+
+async fn work(mut queue: UnboundedReceiver<Job>, thread: &Thread, upstreams: &Upstreams) {
+    while let Some(job) = queue.recv().await {
+        job(thread, upstreams);
+    }
+}
+
+fn open(
+    options: Options,
+    standing: &Arc<Standing>,
+    counters: Arc<Counters>,
+    log: Arc<AccessLog>,
+) -> (Thread, Upstreams) {
+    let workshop = Workshop::new(counters);
+    let upstreams = Upstreams::new(&workshop, options.upstream.clone(), Arc::clone(standing));
+    let recorder = Recorder {
+        metrics: Arc::new(RequestMetrics::new(1)),
+        log: Some(log),
+        routes: Arc::new(["default".to_owned()]),
+    };
+    let stages = Stages {
+        trusted_proxies: "0".parse().expect("no hops"),
+        health: HealthOptions::default(),
+        routes: vec![RouteOptions::everything(0)],
+        headers: HeaderOptions::default(),
+        instance: "it".to_owned(),
+    };
+    let pipeline = Pipeline::new(
+        stages,
+        standing,
+        Arc::<Notices>::default(),
+        Arc::new(recorder),
+        upstreams.clone(),
+    );
+    (
+        Thread::start(workshop, Serving::new(pipeline, options)),
+        upstreams,
+    )
+}
+
+/// A member that can be counted on.
+pub(crate) fn endpoint(id: u64, address: SocketAddr) -> Arc<Endpoint> {
+    Arc::new(Endpoint::new(
+        id,
+        format!("api/{id}"),
+        Address::Tcp(address),
+    ))
+}
+
+/// Members in this order.
+pub(crate) fn endpoints(origins: &[&Origin]) -> Vec<Arc<Endpoint>> {
+    (0..)
+        .zip(origins)
+        .map(|(id, origin)| endpoint(id, origin.address))
+        .collect()
+}

@@ -1,0 +1,12 @@
+//! The data plane between a scripted client and a scripted origin, byte for byte, over real sockets.
+//!
+//! What may not be here: the program around it, processes (but the one that runs out of descriptors),
+//! figures of absolute time.
+
+mod corpus;
+mod ends;
+mod framing;
+mod harness;
+mod interim;
+mod resend;
+mod tunnel;
