@@ -76,9 +76,14 @@ pub(crate) fn need(tools: &[&Tool]) -> Result<(), Failure> {
         .env("RUNLEVEL", "1"))
 }
 
+/// Whether a cargo subcommand is there.
+pub(crate) fn has_cargo(name: &str) -> bool {
+    succeeds(&mut cargo([name, "--version"]))
+}
+
 /// Makes sure that a cargo subcommand is there, in this version if it has to be built.
 pub(crate) fn need_cargo(name: &str, version: &str) -> Result<(), Failure> {
-    if succeeds(&mut cargo([name, "--version"])) {
+    if has_cargo(name) {
         return Ok(());
     }
     let package = format!("cargo-{name}");
