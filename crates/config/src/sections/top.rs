@@ -17,7 +17,7 @@ pub(crate) const SECTION: Section = Section {
         Key {
             name: "name",
             kind: "name",
-            default: "(the folder's name)",
+            default: "(the only app's name, else the folder's)",
             doc: "The instance's name, by which other commands find it.",
         },
         Key {
@@ -41,7 +41,7 @@ pub(crate) const SECTION: Section = Section {
         Key {
             name: "user",
             kind: "name or number",
-            default: "(as started)",
+            default: "(`nobody` when started as root, else as started)",
             doc: "The user the gateway runs as once its sockets are open; needs root.",
         },
         Key {
