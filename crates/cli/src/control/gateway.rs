@@ -1,18 +1,17 @@
 //! The gateway as the control plane sees it: started, told, listened to, started again.
 
-use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use mainstay_supervisor::identity::Identity;
-use mainstay_supervisor::process::{Process, Spawn};
+use mainstay_supervisor::process::Process;
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::mpsc;
 
 use super::fronts::Sockets;
+use super::own;
 use crate::failure::Failure;
 use crate::gateway::{CONTROL_FD, FIRST_SOCKET_FD, FOLDER_FD};
 use crate::protocol::{self, Beginning, Down, Frame, Up};
@@ -59,9 +58,7 @@ impl Gateway {
         for (socket, number) in sockets.all().zip(FIRST_SOCKET_FD..) {
             descriptors.push((socket.try_clone().map_err(internal)?.into(), number));
         }
-        let mut spawn = Spawn::new(own_program());
-        spawn.title = Some(OsString::from("mainstay"));
-        spawn.arguments = vec!["gateway".into(), name.into()];
+        let mut spawn = own::process("gateway", name);
         spawn.descriptors = descriptors;
         spawn.identity = identity;
         let process = spawn.start().map_err(internal)?;
@@ -96,9 +93,4 @@ impl Gateway {
     pub(super) async fn hear(&mut self) -> Heard {
         self.heard.recv().await.unwrap_or(Heard::Ended)
     }
-}
-
-/// This very program, even if its file was replaced meanwhile.
-pub(super) fn own_program() -> PathBuf {
-    PathBuf::from("/proc/self/exe")
 }

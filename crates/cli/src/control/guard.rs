@@ -1,13 +1,13 @@
 //! The guard: a process that outlives the control plane by a moment and ends what it left behind.
 
-use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use mainstay_supervisor::os::inherited_fd;
-use mainstay_supervisor::process::{ParentDeath, Process, Spawn};
+use mainstay_supervisor::process::{ParentDeath, Process};
 
+use super::own;
 use crate::Outcome;
 use crate::failure::Failure;
 
@@ -27,9 +27,7 @@ pub(crate) fn main() -> Outcome {
 pub(super) fn start(name: &str) -> Result<(Process, OwnedFd), Failure> {
     let internal = |error: std::io::Error| Failure::internal("starting the guard", error);
     let (reader, writer) = std::io::pipe().map_err(internal)?;
-    let mut spawn = Spawn::new(super::gateway::own_program());
-    spawn.title = Some(OsString::from("mainstay"));
-    spawn.arguments = vec!["guard".into(), name.into()];
+    let mut spawn = own::process("guard", name);
     spawn.descriptors = vec![(reader.into(), PIPE_FD)];
     // it must live on when we are gone: that is what it is for
     spawn.parent_death = ParentDeath::Survives;

@@ -13,6 +13,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{FdFlags, fcntl_setfd};
 use serde::{Deserialize, Serialize};
 
+use super::own;
 use crate::Outcome;
 use crate::failure::Failure;
 
@@ -54,12 +55,15 @@ pub(crate) fn become_control(invocation: &Invocation) -> Outcome {
         .arg0("mainstay")
         .args(["control", &invocation.name])
         .env(VARIABLE, file.as_raw_fd().to_string())
+        .env(own::SMALL_PAGES.0, own::SMALL_PAGES.1)
         .exec();
     Err(internal(error))
 }
 
 /// What [`become_control`] left.
 pub(super) fn receive() -> Result<Invocation, Failure> {
+    // the allocator switched them off for good, workers would inherit that
+    let _ = rustix::thread::disable_transparent_huge_pages(false);
     let number = std::env::var(VARIABLE)
         .ok()
         .and_then(|number| number.parse().ok())
@@ -80,6 +84,6 @@ pub(super) fn receive() -> Result<Invocation, Failure> {
 /// The environment for everything below, without what is between us.
 pub(super) fn environment() -> std::collections::BTreeMap<std::ffi::OsString, std::ffi::OsString> {
     std::env::vars_os()
-        .filter(|(name, _)| name != VARIABLE)
+        .filter(|(name, _)| name != VARIABLE && name != own::SMALL_PAGES.0)
         .collect()
 }

@@ -11,6 +11,7 @@ mod guard;
 mod invocation;
 mod members;
 mod output;
+mod own;
 mod report;
 mod run;
 pub(crate) mod runtime_dir;
