@@ -5,12 +5,15 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use mainstay_supervisor::node;
 use rustix::fs::{FlockOperation, flock};
 
 use crate::failure::Failure;
 
 /// The admin socket's name.
 pub(crate) const ADMIN: &str = "admin.sock";
+/// Workers' sockets are below this; the name is short because paths of sockets are.
+const SOCKETS: &str = "w";
 /// Held by the instance that the directory belongs to; holds its name, which the directory's own may only resemble.
 const LOCK: &str = "lock";
 
@@ -28,7 +31,7 @@ impl RuntimeDir {
     pub(crate) fn claim(name: &str) -> Result<Self, Failure> {
         let mut last = None;
         for path in candidates(name) {
-            match make(&path) {
+            match nobody_elses(&path).and_then(|()| make(&path)) {
                 Ok(()) => return Self::lock(path, name),
                 Err(error) => last = Some((path, error)),
             }
@@ -36,7 +39,7 @@ impl RuntimeDir {
         let (path, error) =
             last.unwrap_or_else(|| (PathBuf::from("/run"), io::ErrorKind::NotFound.into()));
         Err(Failure::machine(format!(
-            "no folder for sockets: `{}` cannot be made: {error}; name one with MAINSTAY_RUNTIME_DIR",
+            "no folder for sockets: `{}` cannot be used: {error}; name another with MAINSTAY_RUNTIME_DIR",
             path.display()
         )))
     }
@@ -58,7 +61,7 @@ impl RuntimeDir {
         lock.set_len(0)
             .and_then(|()| lock.write_all(name.as_bytes()))
             .map_err(machine)?;
-        let sockets = path.join("w");
+        let sockets = path.join(SOCKETS);
         // what a dead instance left: nobody listens there
         let _ = std::fs::remove_dir_all(&sockets);
         make(&sockets).map_err(machine)?;
@@ -79,7 +82,12 @@ impl RuntimeDir {
 
 impl Drop for RuntimeDir {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.path);
+        // only what we made: the folder may have been named by somebody, and may hold more by now
+        let _ = std::fs::remove_dir_all(&self.sockets);
+        for file in [ADMIN, node::PRELOAD_NAME, LOCK] {
+            let _ = std::fs::remove_file(self.path.join(file));
+        }
+        let _ = std::fs::remove_dir(&self.path);
     }
 }
 
@@ -136,6 +144,21 @@ fn parents() -> Vec<PathBuf> {
     parents
 }
 
+/// A folder in which others keep something is not taken: we would set its rights, and remove what has our names.
+fn nobody_elses(path: &Path) -> io::Result<()> {
+    let is_ours = path.join(LOCK).exists();
+    let is_empty = match std::fs::read_dir(path) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    };
+    if is_ours || is_empty {
+        return Ok(());
+    }
+    Err(io::Error::other(
+        "it is not empty, and no instance has used it before",
+    ))
+}
+
 /// Makes a folder that is ours alone, with those above it. One that is there must be ours: in `/tmp`
 /// somebody else could have made it first.
 fn make(path: &Path) -> io::Result<()> {
@@ -148,4 +171,28 @@ fn make(path: &Path) -> io::Result<()> {
         ));
     }
     std::fs::set_permissions(path, Permissions::from_mode(0o700))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_others_is_not_taken_and_nothing_of_theirs_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_path_buf();
+        std::fs::create_dir(path.join("w")).unwrap();
+        assert!(nobody_elses(&path).is_err());
+        std::fs::remove_dir(path.join("w")).unwrap();
+        nobody_elses(&path).unwrap();
+        nobody_elses(&path.join("absent")).unwrap();
+
+        let claimed = RuntimeDir::lock(path.clone(), "shop").unwrap();
+        nobody_elses(&path).expect("ours from the last time");
+        std::fs::write(path.join("notes.txt"), "theirs").unwrap();
+        drop(claimed);
+        let left: Vec<_> = std::fs::read_dir(&path).unwrap().flatten().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+        assert_eq!(left[0].file_name(), "notes.txt");
+    }
 }

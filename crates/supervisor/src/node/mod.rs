@@ -11,13 +11,16 @@ use std::path::{Path, PathBuf};
 /// The script, as it is written to the runtime folder.
 pub const PRELOAD: &str = include_str!("preload.cjs");
 
+/// Its file's name there.
+pub const PRELOAD_NAME: &str = "preload.cjs";
+
 /// Writes the script to `folder` and returns its path. An old one is replaced in one step, so that a worker starting at
 /// this moment reads one of the two whole.
 ///
 /// # Errors
 /// What the kernel said about writing there.
 pub fn install(folder: &Path) -> io::Result<PathBuf> {
-    let path = folder.join("preload.cjs");
+    let path = folder.join(PRELOAD_NAME);
     let fresh = folder.join(format!(".preload.{}", std::process::id()));
     std::fs::write(&fresh, PRELOAD)?;
     std::fs::rename(&fresh, &path)?;
