@@ -3,10 +3,16 @@
 //! What may not be here: the program around it, processes (but the one that runs out of descriptors),
 //! figures of absolute time.
 
+mod clocks;
 mod corpus;
+mod descriptors;
+mod drain;
 mod ends;
+mod flow;
 mod framing;
 mod harness;
 mod interim;
+mod keep;
+mod members;
 mod resend;
 mod tunnel;
