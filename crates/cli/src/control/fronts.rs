@@ -58,14 +58,7 @@ pub(super) fn decides_the_address(settings: &Settings) -> Option<&AppSettings> {
 
 /// Where the app wanted to listen: there we listen in its place.
 pub(super) fn asked_address(worker: &ReadyWorker) -> Address {
-    let port = worker
-        .port_asked
-        .or_else(|| {
-            std::env::var("PORT")
-                .ok()
-                .and_then(|port| port.parse().ok())
-        })
-        .unwrap_or(3000);
+    let port = worker.port_asked.unwrap_or_else(usual_port);
     let ip = worker
         .address_asked
         .as_deref()
@@ -74,6 +67,12 @@ pub(super) fn asked_address(worker: &ReadyWorker) -> Address {
         Some(ip) if !ip.is_unspecified() => Address::Socket((ip, port).into()),
         _ => Address::Port(port),
     }
+}
+
+/// The port when nobody says one.
+fn usual_port() -> u16 {
+    let named = std::env::var("PORT").ok();
+    named.and_then(|port| port.parse().ok()).unwrap_or(3000)
 }
 
 /// Opens every address. `asked` is the one the app asked for.
@@ -87,6 +86,7 @@ pub(super) fn open(
     if settings.shared_targets().next().is_some() {
         let addresses: Vec<Address> = match asked {
             Some(asked) if settings.listen.http.is_empty() => vec![asked.clone()],
+            None if settings.listen.http.is_empty() => vec![Address::Port(usual_port())],
             _ => settings.listen.http.clone(),
         };
         let routes = settings.routes.iter().filter_map(|route| {

@@ -1,6 +1,6 @@
 //! Start and stop of an instance, and what happens between.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
@@ -80,7 +80,7 @@ struct Control {
     /// Whether `NODE_ENV` was set by us.
     set_node_env: bool,
     /// Apps that were ready once.
-    came_up: HashMap<String, bool>,
+    came_up: HashSet<String>,
     tickets: HashMap<u64, oneshot::Sender<String>>,
     next_ticket: u64,
     _guard: Option<Process>,
@@ -155,7 +155,7 @@ impl Control {
             pause: Duration::ZERO,
             has_greeted: false,
             set_node_env,
-            came_up: HashMap::new(),
+            came_up: HashSet::new(),
             tickets: HashMap::new(),
             next_ticket: 0,
             _guard: guard,
@@ -211,7 +211,7 @@ impl Control {
                 .await;
             }
             Event::Failed(failure) => {
-                if !self.came_up.contains_key(&*failure.worker.app) {
+                if !self.came_up.contains(&*failure.worker.app) {
                     self.output.settle();
                     return Err(Failure::app(report::failed(&failure)));
                 }
@@ -224,7 +224,7 @@ impl Control {
     }
 
     async fn on_ready(&mut self, worker: &ReadyWorker) -> Result<(), Failure> {
-        self.came_up.insert(worker.worker.app.to_string(), true);
+        let is_first = self.came_up.insert(worker.worker.app.to_string());
         if let Some(app) = fronts::decides_the_address(&self.settings)
             && self.sockets.is_none()
             && app.name() == &*worker.worker.app
@@ -232,7 +232,9 @@ impl Control {
             let asked = fronts::asked_address(worker);
             self.open(Some(&asked)).await?;
         }
-        report::trust_hint(worker);
+        if is_first {
+            report::trust_hint(worker);
+        }
         self.change(&worker.worker.app, |members, target| {
             members.add(target, worker)
         })

@@ -216,6 +216,18 @@ fn the_app_says_where_when_nobody_else_does() {
 }
 
 #[test]
+fn an_upstream_alone_is_fronted_on_the_usual_port() {
+    let origin = Origin::start(|_| Script::ok("there"));
+    let port = crate::support::free_port();
+    let mainstay = Mainstay::in_front_of(&origin.address().to_string())
+        .listens_as_configured()
+        .env("PORT", port.to_string())
+        .start();
+    assert_eq!(mainstay.address().port(), port);
+    mainstay.get("/").expect(200).body_is("there");
+}
+
+#[test]
 fn nothing_is_left_behind_after_stop() {
     let mainstay = Mainstay::run("server.js")
         .file("server.js", HELLO)
