@@ -131,6 +131,26 @@ fn an_answer_that_stalls_is_broken_off() {
 }
 
 #[test]
+fn slow_clients_keep_nobody_else_waiting() {
+    const SLOW: usize = 300;
+    let origin = Origin::answering(OK);
+    let gateway = Gateway::with(|options| options.client.head_timeout = 10 * SHORT)
+        .before(&endpoints(&[&origin]));
+    let mut slow: Vec<Wire> = (0..SLOW).map(|_| gateway.connect()).collect();
+    for client in &mut slow {
+        client.send("GET / HTTP/1.1\r\nHost:");
+    }
+    let mut client = gateway.connect();
+    for _ in 0..100 {
+        client.send(get("/")).response().expect(200);
+    }
+    for client in &mut slow {
+        client.response().expect(408);
+    }
+    assert_eq!(origin.requests().len(), 100);
+}
+
+#[test]
 fn an_event_stream_may_be_silent() {
     let origin = Origin::new(|mut visit| {
         visit.request();

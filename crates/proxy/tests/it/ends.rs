@@ -6,7 +6,7 @@ use std::time::Duration;
 use mainstay_testkit::eventually;
 
 use crate::harness::{
-    End, Ending, Gateway, OK, Origin, answer, get, head_for, head_for_chunks, with_body,
+    End, Ending, Gateway, OK, Origin, answer, endpoints, get, head_for, head_for_chunks, with_body,
 };
 
 /// Upstream answers that end before they are whole.
@@ -190,6 +190,68 @@ fn a_client_that_resets_while_an_answer_is_silent_has_it_cancelled() {
             "{late_body:?}: the origin still streams to nobody"
         );
     }
+}
+
+#[test]
+fn a_client_that_resets_while_its_upload_is_held_has_it_cancelled() {
+    let (told, heard) = mpsc::channel();
+    let (go, gone) = mpsc::channel::<()>();
+    let gone = std::sync::Mutex::new(gone);
+    let origin = Origin::new(move |mut visit| {
+        visit.head();
+        // reads nothing as long as the test wants it so
+        let _ = gone.lock().expect("one at a time").recv();
+        let _ = told.send(visit.count_to_end().1);
+    });
+    let members = endpoints(&[&origin]);
+    let gateway = Gateway::with(|_| {}).before(&members);
+    let mut client = gateway.connect();
+    client.send(head_for("POST", 1 << 30));
+    let piece = vec![b'x'; 64 * 1024];
+    client.send_until_held(&piece, 1 << 30, Duration::from_millis(500));
+    client.reset();
+    eventually_within(Duration::from_secs(5), "the worker's place", || {
+        members[0].in_flight() == 0
+    });
+    go.send(()).expect("the origin waits");
+    assert_ne!(heard.recv().expect("the origin listens"), End::Open);
+}
+
+/// For what would come true after a long clock anyway.
+#[track_caller]
+fn eventually_within(time: Duration, what: &str, mut is_true: impl FnMut() -> bool) {
+    let begun = std::time::Instant::now();
+    let came = eventually(what, || {
+        is_true()
+            .then_some(true)
+            .or_else(|| (begun.elapsed() > time).then_some(false))
+    });
+    assert!(came, "waited in vain for {what}");
+}
+
+#[test]
+fn an_answer_may_run_beside_its_request() {
+    let origin = Origin::new(|mut visit| {
+        visit.head();
+        visit.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        for _ in 0..3 {
+            let chunk = visit.bytes(8);
+            visit.send(chunk);
+        }
+        visit.bytes(5);
+        visit.send("0\r\n\r\n");
+        visit.to_end();
+    });
+    let gateway = Gateway::before(&[&origin]);
+    let mut client = gateway.connect();
+    client.send(head_for_chunks("POST"));
+    client.response_head();
+    for chunk in ["3\r\none\r\n", "3\r\ntwo\r\n", "3\r\n333\r\n"] {
+        assert_eq!(client.send(chunk).bytes(8), chunk);
+    }
+    assert_eq!(client.send("0\r\n\r\n").bytes(5), "0\r\n\r\n");
+    // both ended cleanly
+    client.send(get("/"));
 }
 
 #[test]

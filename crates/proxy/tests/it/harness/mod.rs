@@ -8,8 +8,8 @@ mod origin;
 mod wire;
 
 pub(crate) use gateway::{Gateway, endpoint, endpoints};
-pub(crate) use message::{Ending, Message};
-pub(crate) use origin::{Origin, Visit};
+pub(crate) use message::Ending;
+pub(crate) use origin::Origin;
 pub(crate) use wire::{End, Wire};
 
 /// A whole answer of two bytes.
