@@ -1,6 +1,6 @@
 //! What start says, and what it refuses.
 
-use mainstay_testkit::Mainstay;
+use mainstay_testkit::{Mainstay, Origin};
 
 const HELLO: &str =
     "require('http').createServer((request, response) => response.end('hello')).listen(3000);";
@@ -217,9 +217,9 @@ fn the_app_says_where_when_nobody_else_does() {
 
 #[test]
 fn an_upstream_alone_is_fronted_on_the_usual_port() {
-    let origin = Origin::start(|_| Script::ok("there"));
+    let origin = Origin::says("there").start();
     let port = crate::support::free_port();
-    let mainstay = Mainstay::in_front_of(&origin.address().to_string())
+    let mainstay = Mainstay::in_front_of(&origin.address())
         .listens_as_configured()
         .env("PORT", port.to_string())
         .start();
