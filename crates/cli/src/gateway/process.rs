@@ -164,6 +164,13 @@ impl Gateway {
                 }))
             })
             .collect();
+        // Fewer are fewer at once: on a thread that has heard of it there must be no wait that ends before
+        // somebody has come.
+        if let Some(known) = self.standing.targets().get(target)
+            && endpoints.len() < known.ready()
+        {
+            self.standing.set_ready(target, endpoints.len());
+        }
         let applied = Arc::new(Applied::new(
             self.threads.len(),
             target,
