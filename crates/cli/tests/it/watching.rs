@@ -7,15 +7,15 @@ use mainstay_testkit::{Mainstay, Origin, Running, eventually};
 
 /// An answer of the admin socket.
 fn admin(mainstay: &Running, path: &str) -> String {
-    let mut stream = UnixStream::connect(mainstay.folder().join(".run/admin.sock")).unwrap();
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n"
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+    let asked = || {
+        let mut stream = UnixStream::connect(mainstay.folder().join(".run/admin.sock"))?;
+        let head = format!("GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok::<_, std::io::Error>(answer)
+    };
+    asked().unwrap_or_else(|error| panic!("no answer to {path}: {error}"))
 }
 
 #[test]
