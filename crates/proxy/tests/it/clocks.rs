@@ -103,7 +103,7 @@ fn an_origin_that_does_not_answer_is_504_and_let_go() {
     let (told, ended) = mpsc::channel();
     let origin = Origin::new(move |mut visit| {
         visit.request();
-        let _ = told.send(visit.to_end().1);
+        let _ = told.send(visit.read_to_end().1);
     });
     let gateway = Gateway::with(|options| options.upstream.head_timeout = SHORT)
         .before(&endpoints(&[&origin]));
@@ -123,7 +123,7 @@ fn an_answer_that_stalls_is_broken_off() {
     let origin = Origin::new(|mut visit| {
         visit.request();
         visit.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
-        visit.to_end();
+        visit.read_to_end();
     });
     let gateway = Gateway::with(|options| options.upstream.body_timeout = SHORT)
         .before(&endpoints(&[&origin]));
@@ -173,7 +173,7 @@ fn a_slow_client_does_not_count_against_its_origin() {
                 "HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n"
             ))
             .send(vec![b'x'; LENGTH]);
-        visit.to_end();
+        visit.read_to_end();
     });
     let gateway = Gateway::with(|options| options.upstream.body_timeout = SHORT)
         .before(&endpoints(&[&origin]));
@@ -216,7 +216,7 @@ fn a_client_that_reads_slowly_but_steadily_is_served() {
                 "HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n"
             ))
             .send(vec![b'x'; LENGTH]);
-        visit.to_end();
+        visit.read_to_end();
     });
     let gateway = Gateway::with(|options| options.client.send_timeout = 2 * SHORT)
         .before(&endpoints(&[&origin]));

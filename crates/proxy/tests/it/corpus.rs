@@ -54,7 +54,7 @@ fn severe_requests_are_refused_and_closed_and_reach_no_origin() {
             .send(case.bytes())
             .send("0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: example.com\r\n\r\n")
             .half_close();
-        let (text, end) = client.to_end();
+        let (text, end) = client.read_to_end();
         let status = text.split(' ').nth(1).unwrap_or_default().to_owned();
         let answers = text.matches("HTTP/1.1 ").count();
         let is_refused = status.starts_with('4') || status == "501";

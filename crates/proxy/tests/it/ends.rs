@@ -60,7 +60,7 @@ fn an_answer_that_ends_by_a_reset_is_visibly_broken() {
         client.response_head();
         assert_eq!(client.bytes(10), "5\r\nhello\r\n");
         told.send(()).expect("the origin waits");
-        let (text, end) = client.to_end();
+        let (text, end) = client.read_to_end();
         assert!(!text.contains("0\r\n\r\n") && end != End::Open, "{text:?}");
     }
 }
@@ -123,7 +123,7 @@ fn a_body_that_breaks_after_the_answer_began_ends_the_request_at_the_origin() {
     let origin = Origin::new(move |mut visit| {
         visit.head();
         visit.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
-        let (_, end) = visit.to_end();
+        let (_, end) = visit.read_to_end();
         let _ = told.send(end);
     });
     let gateway = Gateway::before(&[&origin]);
@@ -146,7 +146,7 @@ fn a_client_that_resets_has_its_request_cancelled_and_logged_as_499() {
         let origin = Origin::new(move |mut visit| {
             visit.head();
             let _ = told.send(End::Open);
-            let _ = told.send(visit.to_end().1);
+            let _ = told.send(visit.read_to_end().1);
         });
         let gateway = Gateway::before(&[&origin]);
         let mut client = gateway.connect();
@@ -174,7 +174,7 @@ fn a_client_that_resets_while_an_answer_is_silent_has_it_cancelled() {
             let _ = told.send(End::Open);
             visit.bytes(late_body.len());
             visit.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n");
-            let _ = told.send(visit.to_end().1);
+            let _ = told.send(visit.read_to_end().1);
         });
         let gateway = Gateway::before(&[&origin]);
         let mut client = gateway.connect();
@@ -240,7 +240,7 @@ fn an_answer_may_run_beside_its_request() {
         }
         visit.bytes(5);
         visit.send("0\r\n\r\n");
-        visit.to_end();
+        visit.read_to_end();
     });
     let gateway = Gateway::before(&[&origin]);
     let mut client = gateway.connect();
@@ -269,7 +269,7 @@ fn a_half_closed_client_gets_its_answer_and_costs_nothing_meanwhile() {
     eventually("the request", || origin.requests().pop());
     let before = gateway.cpu_time();
     assert_eq!(client.end_within(Duration::from_millis(500)), End::Open);
-    let spent = gateway.cpu_time() - before;
+    let spent = gateway.cpu_time().saturating_sub(before);
     assert!(spent < Duration::from_millis(200), "a busy loop: {spent:?}");
     go.send(()).expect("the origin waits");
     client.response().expect(200);
@@ -284,7 +284,7 @@ fn all_requests_of_a_half_closed_client_are_answered() {
     client
         .send(format!("{}{}{}", get("/1"), get("/2"), get("/3")))
         .half_close();
-    let (text, _) = client.to_end();
+    let (text, _) = client.read_to_end();
     assert_eq!(text.matches("HTTP/1.1 200").count(), 3, "{text}");
 }
 
@@ -293,7 +293,7 @@ fn an_early_answer_to_a_long_body_closes_and_poisons_nothing() {
     let origin = Origin::new(|mut visit| {
         visit.head();
         visit.send(answer("401 Unauthorized", "no"));
-        visit.to_end();
+        visit.read_to_end();
     });
     let gateway = Gateway::before(&[&origin]);
     let mut client = gateway.connect();
@@ -304,7 +304,7 @@ fn an_early_answer_to_a_long_body_closes_and_poisons_nothing() {
         let body = get("/smuggled").repeat(1_000);
         sender.send_until_held(body.as_bytes(), 10_000_000, Duration::from_secs(10))
     });
-    let (text, end) = client.to_end();
+    let (text, end) = client.read_to_end();
     assert!(text.is_empty() && end != End::Open, "{end:?} {text:?}");
     sent.join().expect("the sender ends");
     assert_eq!(origin.requests().len(), 0);

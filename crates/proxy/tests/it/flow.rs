@@ -46,7 +46,7 @@ fn a_download_is_held_while_the_client_does_not_read() {
         let taken = visit.send_until_held(&piece, LENGTH, LULL);
         let _ = told.send(taken);
         visit.send(vec![b'x'; LENGTH - taken]);
-        visit.to_end();
+        visit.read_to_end();
     });
     let gateway = Gateway::before(&[&origin]);
     let mut client = gateway.connect();

@@ -148,7 +148,7 @@ fn an_upgrade_that_is_not_quite_one_hides_no_request_in_its_body() {
         let mut client = gateway.connect();
         client.send(&head).send(smuggled);
         let _ = client.response();
-        client.half_close().to_end();
+        client.half_close().read_to_end();
         let lines: Vec<_> = origin
             .requests()
             .into_iter()

@@ -67,7 +67,7 @@ fn a_100_that_comes_late_is_not_passed_on_twice() {
 /// After a refusal instead of 100, a client may send the body or not, and must not be misread either way.
 fn expect_no_misreading(client: &mut Wire, says_close: bool, then: &str) {
     client.send(then);
-    let (text, end) = client.to_end();
+    let (text, end) = client.read_to_end();
     assert_ne!(end, End::Open, "stuck");
     assert!(
         !says_close || text.is_empty(),
@@ -82,7 +82,7 @@ fn a_refusal_instead_of_100_reaches_the_client_and_leaves_nobody_stuck() {
         let origin = Origin::new(move |mut visit| {
             visit.head();
             visit.send(&refusal);
-            visit.to_end();
+            visit.read_to_end();
         });
         let gateway = Gateway::before(&[&origin]);
         let mut client = gateway.connect();

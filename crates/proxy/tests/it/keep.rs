@@ -177,7 +177,7 @@ fn idle_connections_are_closed_before_the_origin_would() {
     let origin = Origin::new(move |mut visit| {
         visit.request();
         visit.send(OK);
-        let _ = told.send(visit.to_end().1);
+        let _ = told.send(visit.read_to_end().1);
     });
     let gateway = Gateway::with(|options| {
         options.upstream.idle = Duration::from_millis(300);

@@ -86,7 +86,7 @@ fn connections_to_a_member_that_left_are_closed() {
     let origin = Origin::new(move |mut visit| {
         visit.request();
         visit.send(OK);
-        let _ = told.send(visit.to_end().1);
+        let _ = told.send(visit.read_to_end().1);
     });
     let gateway = Gateway::before(&[&origin]);
     gateway.ask(get("/")).expect(200);

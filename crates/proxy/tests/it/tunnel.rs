@@ -17,7 +17,7 @@ fn bytes_pass_both_ways_after_101() {
         visit.send(SWITCH).send("hello");
         let text = visit.bytes(3);
         visit.send(text.to_uppercase());
-        visit.to_end();
+        visit.read_to_end();
     });
     let gateway = Gateway::before(&[&origin]);
     let mut client = gateway.connect();
@@ -40,7 +40,7 @@ fn nothing_is_forwarded_before_101() {
         visit.send(SWITCH);
         let text = visit.bytes(5);
         visit.send(text);
-        visit.to_end();
+        visit.read_to_end();
     });
     let gateway = Gateway::before(&[&origin]);
     let mut client = gateway.connect();
@@ -62,7 +62,7 @@ fn bytes_behind_a_refused_upgrade_never_reach_the_origin_as_a_tunnel() {
     let mut client = gateway.connect();
     client.send(UPGRADE).send("\0\0garbage\r\n\r\n");
     client.response().expect(403);
-    client.half_close().to_end();
+    client.half_close().read_to_end();
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn the_clients_end_ends_one_direction_only() {
     let origin = Origin::new(|mut visit| {
         visit.head();
         visit.send(SWITCH);
-        let (text, end) = visit.to_end();
+        let (text, end) = visit.read_to_end();
         assert_eq!(end, End::Closed);
         visit.send(format!("you said {text}"));
     });
@@ -99,7 +99,10 @@ fn the_clients_end_ends_one_direction_only() {
     let mut client = gateway.connect();
     assert_eq!(client.send(UPGRADE).response_head().status(), 101);
     client.send("bye").half_close();
-    assert_eq!(client.to_end(), ("you said bye".to_owned(), End::Closed));
+    assert_eq!(
+        client.read_to_end(),
+        ("you said bye".to_owned(), End::Closed)
+    );
 }
 
 #[test]
@@ -108,12 +111,12 @@ fn the_origins_end_ends_one_direction_only() {
     let origin = Origin::new(move |mut visit| {
         visit.head();
         visit.send(SWITCH).send("bye").half_close();
-        let _ = told.send(visit.to_end());
+        let _ = told.send(visit.read_to_end());
     });
     let gateway = Gateway::before(&[&origin]);
     let mut client = gateway.connect();
     assert_eq!(client.send(UPGRADE).response_head().status(), 101);
-    assert_eq!(client.to_end(), ("bye".to_owned(), End::Closed));
+    assert_eq!(client.read_to_end(), ("bye".to_owned(), End::Closed));
     client.send("last words").half_close();
     let heard = heard.recv().expect("the origin listens to the end");
     assert_eq!(heard.0, "last words");
@@ -151,7 +154,7 @@ fn a_client_that_vanishes_ends_the_tunnel_at_the_origin() {
     let origin = Origin::new(move |mut visit| {
         visit.head();
         visit.send(SWITCH);
-        let _ = told.send(visit.to_end().1);
+        let _ = told.send(visit.read_to_end().1);
     });
     let gateway = Gateway::before(&[&origin]);
     let mut client = gateway.connect();

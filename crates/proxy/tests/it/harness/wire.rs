@@ -111,7 +111,7 @@ impl Wire {
 
     /// Reads once; how many bytes came, or how it ended.
     fn more(&mut self) -> Result<usize, End> {
-        let mut block = [0; 64 * 1024];
+        let mut block = [0; 16 * 1024];
         match self.stream.read(&mut block) {
             Ok(0) => Err(End::Closed),
             Ok(count) => {
@@ -204,7 +204,7 @@ impl Wire {
             (Some(_), Some(_)) => Err("two framings".to_owned()),
             (Some(_), None) => self.chunks(message),
             (None, Some(length)) => self.length(length, message),
-            (None, None) => self.rest(message),
+            (None, None) => self.until_closed(message),
         };
         if let Err(reason) = result {
             message.ending = Ending::Broken(reason);
@@ -222,7 +222,7 @@ impl Wire {
         Ok(())
     }
 
-    fn rest(&mut self, message: &mut Message) -> Result<(), String> {
+    fn until_closed(&mut self, message: &mut Message) -> Result<(), String> {
         let end = loop {
             if let Err(end) = self.more() {
                 break end;
@@ -262,7 +262,7 @@ impl Wire {
     }
 
     /// All there is until the other end finishes, and how it did.
-    pub(crate) fn to_end(&mut self) -> (String, End) {
+    pub(crate) fn read_to_end(&mut self) -> (String, End) {
         let end = loop {
             if let Err(end) = self.more() {
                 break end;
@@ -313,7 +313,7 @@ impl Wire {
     /// Waits for the other end to finish without another byte.
     #[track_caller]
     pub(crate) fn expect_end(&mut self) -> End {
-        let (text, end) = self.to_end();
+        let (text, end) = self.read_to_end();
         assert!(
             text.is_empty() && end != End::Open,
             "expected an end, {end:?} and {text:?}"
