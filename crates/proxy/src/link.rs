@@ -31,8 +31,8 @@ pub(crate) struct Link {
     output: Output,
     /// The other end will send no more.
     pub(crate) has_ended: bool,
-    /// Something was written since the last [`Link::rest`].
-    has_written: bool,
+    /// Bytes written since the last [`Link::rest`].
+    written: u64,
 }
 
 /// Bytes to write: first `head` from `written` on, then `pieces`.
@@ -52,7 +52,7 @@ impl Link {
             input: BytesMut::new(),
             output: Output::default(),
             has_ended: false,
-            has_written: false,
+            written: 0,
         }
     }
 
@@ -173,7 +173,7 @@ impl Link {
             ready!(stream.poll_write_vectored(context, &slices))?
         };
         output.advance(written);
-        self.has_written = true;
+        self.written += written as u64;
         Poll::Ready(Ok(written))
     }
 
@@ -189,14 +189,14 @@ impl Link {
         }
     }
 
-    /// Whether a byte went out since the link last rested.
-    pub(crate) fn has_written(&self) -> bool {
-        self.has_written
+    /// How many bytes went out since the link last rested.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
     }
 
     /// Gives back what memory an idle link does not need.
     pub(crate) fn rest(&mut self) {
-        self.has_written = false;
+        self.written = 0;
         if self.input.is_empty() {
             self.input = BytesMut::new();
         }

@@ -267,7 +267,7 @@ async fn refuse(
 /// Reads the rest of a body that was not wanted, if it is short and comes soon. Whether the connection
 /// stands at the next request then.
 async fn discard(inbound: Option<Inbound>, link: &mut Link, deadline: &Deadline) -> bool {
-    let Some(mut inbound) = inbound.filter(|inbound| inbound.state() != State::Complete) else {
+    let Some(mut inbound) = inbound.filter(|inbound| !inbound.is_over()) else {
         return true;
     };
     let mut bound = DISCARD;
@@ -316,8 +316,8 @@ async fn linger(link: &mut Link, deadline: &Deadline, patience: Duration) {
 /// Whether a body is known to be over, or short enough to be read to its end for the connection's sake.
 pub(super) fn may_be_finished(inbound: Option<&Inbound>) -> bool {
     inbound.is_none_or(|inbound| match inbound.state() {
-        State::Complete | State::Coming | State::Held => true,
-        State::Unwanted => inbound
+        State::Complete | State::Held => true,
+        State::Coming | State::Unwanted => inbound
             .remaining()
             .is_some_and(|left| left <= DISCARD as u64),
         State::Broken | State::TooSlow => false,

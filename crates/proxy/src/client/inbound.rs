@@ -109,6 +109,12 @@ impl Inbound {
         self.state
     }
 
+    /// Whether what follows is the next request: the body is complete, or was to be a tunnel's and the
+    /// origin did not switch.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.state, State::Complete | State::Held)
+    }
+
     /// How many bytes are still to come, if that is known.
     pub(super) fn remaining(&self) -> Option<u64> {
         self.decoder.remaining_hint()

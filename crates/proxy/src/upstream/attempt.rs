@@ -53,7 +53,7 @@ pub(super) async fn attempt(
 ) -> Result<Answered, Failure> {
     let counted = InFlight::begin(&member.endpoint);
     let deadline = tools.workshop.deadlines.entry();
-    let (mut link, is_fresh) = match member.take_idle(now) {
+    let (mut link, freshness) = match warm(member, now).await {
         Some(link) => (link, Freshness::Used),
         None => (connect(tools, member, &deadline).await?, Freshness::Fresh),
     };
@@ -66,7 +66,7 @@ pub(super) async fn attempt(
         sent: None,
         has_continued: false,
     };
-    let head = asking.head(tools, exchange, &deadline, is_fresh).await?;
+    let head = asking.head(tools, exchange, &deadline, freshness).await?;
     let sent = asking.sent;
     let came = Instant::now();
     Ok(answer(
@@ -91,6 +91,17 @@ enum Freshness {
     Fresh,
     /// Used before: its other end may have gone away meanwhile.
     Used,
+}
+
+/// An idle connection whose other end has said nothing. What the runtime knows already costs no call.
+async fn warm(member: &Member, now: Instant) -> Option<Link> {
+    while let Some(mut link) = member.take_idle(now) {
+        let is_quiet = poll_fn(|context| Poll::Ready(link.poll_fill(context).is_pending())).await;
+        if is_quiet {
+            return Some(link);
+        }
+    }
+    None
 }
 
 async fn connect(tools: &Tools, member: &Member, deadline: &Deadline) -> Result<Link, Failure> {
@@ -184,6 +195,7 @@ impl Asking<'_> {
         freshness: Freshness,
         context: &mut Context<'_>,
     ) -> Poll<Result<ResponseHead, Failure>> {
+        let before = self.link.written();
         if self.sent.is_none()
             && let Poll::Ready(progress) = self.outgoing.poll_send(self.cursor, self.link, context)
         {
@@ -192,6 +204,10 @@ impl Asking<'_> {
             }
             self.sent = Some(progress);
             // the clock for the answer runs from the request's last byte
+            deadline.set(tools.options.head_timeout);
+        }
+        if self.sent.is_none() && (self.link.written() != before || self.link.unsent() == 0) {
+            // the origin takes what it is given: a long upload may take as long as its client does
             deadline.set(tools.options.head_timeout);
         }
         loop {
@@ -238,7 +254,7 @@ impl Asking<'_> {
     fn hung_up(&self, freshness: Freshness) -> Failure {
         let reach = if !self.link.input.is_empty() {
             Reach::Final
-        } else if self.link.has_written() {
+        } else if self.link.written() > 0 {
             Reach::Asked
         } else {
             // an idle connection that its other end had closed
@@ -267,6 +283,9 @@ impl Asking<'_> {
     }
 
     fn pass_on(&mut self, head: ResponseHead, exchange: &Exchange) {
+        if exchange.version < Version::HTTP_11 {
+            return; // such clients know no interim answers (RFC 9110, 15.2)
+        }
         if head.status == StatusCode::CONTINUE {
             if self.outgoing.expects {
                 self.let_continue(exchange);
@@ -282,7 +301,7 @@ impl Asking<'_> {
     }
 
     fn let_continue(&mut self, exchange: &Exchange) {
-        if !self.has_continued {
+        if !self.has_continued && exchange.version >= Version::HTTP_11 {
             self.has_continued = true;
             let head = InterimHead {
                 status: StatusCode::CONTINUE,
