@@ -18,8 +18,13 @@ pub(crate) struct Tool {
     packages: &'static [&'static str],
 }
 
+/// The test apps' packages ask for Node 20; Debian has it since release 13.
 pub(crate) const NODE: Tool = Tool {
-    probe: &["node", "--version"],
+    probe: &[
+        "node",
+        "--eval",
+        "process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)",
+    ],
     packages: &["nodejs"],
 };
 pub(crate) const NPM: Tool = Tool {
@@ -49,12 +54,7 @@ pub(crate) const OPENSSL: Tool = Tool {
 
 /// Makes sure that all of these are there.
 pub(crate) fn need(tools: &[&Tool]) -> Result<(), Failure> {
-    let missing: Vec<&str> = tools
-        .iter()
-        .filter(|tool| !tool.works())
-        .flat_map(|tool| tool.packages)
-        .copied()
-        .collect();
+    let missing = lacking(tools);
     if missing.is_empty() {
         return Ok(());
     }
@@ -73,7 +73,25 @@ pub(crate) fn need(tools: &[&Tool]) -> Result<(), Failure> {
     run(install
         .args(&missing)
         .env("DEBIAN_FRONTEND", "noninteractive")
-        .env("RUNLEVEL", "1"))
+        .env("RUNLEVEL", "1"))?;
+    let old = lacking(tools);
+    if old.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "what this Debian has of {} is too old\n  install Node 20 and Python 3.11 or newer, or use Debian 13",
+        old.join(" ")
+    )))
+}
+
+/// Debian's packages of those tools that do not work here.
+fn lacking(tools: &[&Tool]) -> Vec<&'static str> {
+    tools
+        .iter()
+        .filter(|tool| !tool.works())
+        .flat_map(|tool| tool.packages)
+        .copied()
+        .collect()
 }
 
 /// Whether a cargo subcommand is there.
