@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::harness::{End, Gateway, OK, Origin, answer, get};
+use crate::harness::{End, Gateway, OK, Origin, answer, endpoints, get};
 
 const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: a.example\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
@@ -189,4 +189,15 @@ fn an_upgrade_on_a_connection_that_was_closed_while_idle_is_sent_again() {
     client.send(get("/")).response().expect(200);
     origin.close_all();
     assert_eq!(client.send(UPGRADE).response_head().status(), 101);
+}
+
+#[test]
+fn an_origin_that_never_agrees_is_504() {
+    let origin = Origin::new(|mut visit| {
+        visit.read_to_end();
+    });
+    let gateway =
+        Gateway::with(|options| options.upstream.head_timeout = Duration::from_millis(300))
+            .before(&endpoints(&[&origin]));
+    gateway.ask(UPGRADE).expect(504);
 }
