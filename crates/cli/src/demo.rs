@@ -32,6 +32,9 @@ pub(crate) fn execute(flags: &Flags) -> Outcome {
 /// What no flag says: how the sample app takes its socket, and where its links are.
 fn complete(app: &mut AppSettings) {
     app.options.listen_fds = true;
+    if std::env::var_os(sample::LINKS).is_some() {
+        return;
+    }
     let links = std::env::temp_dir().join(format!(
         "mainstay-demo-{}.jsonl",
         rustix::process::getuid().as_raw()

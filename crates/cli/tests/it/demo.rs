@@ -6,9 +6,9 @@ use crate::support::json;
 
 #[test]
 fn the_demo_is_the_sample_app() {
-    let mainstay = Mainstay::say(["demo"])
-        .env("MAINSTAY_LISTEN", "127.0.0.1:0")
-        .start();
+    let demo = Mainstay::say(["demo"]).env("MAINSTAY_LISTEN", "127.0.0.1:0");
+    let links = demo.folder().join("links.jsonl");
+    let mainstay = demo.env("SHORTENER_LINKS", links).start();
     mainstay.get("/").expect(200).body_contains("<form");
     let fields = [("Content-Type", "application/json")];
     let made = json(
