@@ -130,6 +130,32 @@ fn an_answer_that_stalls_is_broken_off() {
     assert_eq!(gateway.ask(get("/")).expect_broken().text(), "hello");
 }
 
+/// The clock stands still while the answer's reader is behind, and must run again afterwards.
+#[test]
+fn an_answer_that_stalls_after_it_was_held_is_broken_off_too() {
+    let origin = Origin::new(|mut visit| {
+        visit.request();
+        let pieces = "1\r\nx\r\n".repeat(8_000);
+        visit.send(format!(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{pieces}"
+        ));
+        visit.read_to_end();
+    });
+    let gateway = Gateway::with(|options| options.upstream.body_timeout = SHORT)
+        .before(&endpoints(&[&origin]));
+    let mut client = gateway.connect();
+    let reader = client.send(get("/")).second_hand();
+    let (told, ended) = mpsc::channel();
+    thread::spawn(move || {
+        let mut reader = reader;
+        let _ = told.send(reader.response());
+    });
+    let response = ended
+        .recv_timeout(Duration::from_secs(5))
+        .expect("nobody waits without a clock");
+    assert_eq!(response.expect_broken().body.len(), 8_000);
+}
+
 #[test]
 fn slow_clients_keep_nobody_else_waiting() {
     const SLOW: usize = 300;

@@ -256,6 +256,26 @@ fn fields_of_one_connection_stay_on_it() {
     );
 }
 
+/// Proxies overwrite the usual spelling; what came through them in another one is the client's own word, and
+/// some servers read both as one variable.
+#[test]
+fn another_spelling_is_not_believed_of_a_trusted_proxy_either() {
+    let origin = Origin::answering(OK);
+    let gateway = Gateway::with(|_| {})
+        .trusting("loopback")
+        .before(&crate::harness::endpoints(&[&origin]));
+    gateway
+        .ask("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.1\r\nX_Forwarded_For: 192.0.2.66\r\nX_Real_IP: 192.0.2.66\r\n\r\n")
+        .expect(200);
+    let request = &origin.requests()[0];
+    assert_eq!(request.field("x-forwarded-for"), Some("192.0.2.1"));
+    let values: Vec<_> = request.fields.iter().map(|(_, value)| value).collect();
+    assert!(
+        !values.iter().any(|value| value.contains("192.0.2.66")),
+        "{request:?}"
+    );
+}
+
 #[test]
 fn a_connection_that_stays_silent_is_closed_without_a_word() {
     let gateway = Gateway::with(|options| {

@@ -37,12 +37,19 @@ pub(crate) struct Gateway {
 pub(crate) struct Plan {
     options: Options,
     kind: TargetKind,
+    trusted: &'static str,
 }
 
 impl Plan {
     /// Asks the members as workers of an app, not as servers that were there already.
     pub(crate) fn app(mut self) -> Self {
         self.kind = TargetKind::App;
+        self
+    }
+
+    /// Believes these about clients.
+    pub(crate) fn trusting(mut self, proxies: &'static str) -> Self {
+        self.trusted = proxies;
         self
     }
 
@@ -65,6 +72,7 @@ impl Gateway {
         Plan {
             options,
             kind: TargetKind::Upstream,
+            trusted: "0",
         }
     }
 
@@ -93,7 +101,7 @@ impl Gateway {
                 .build_local(LocalOptions::default())
                 .expect("a runtime");
             runtime.block_on(async move {
-                let (thread, upstreams) = open(plan.options, &standing, counters, log);
+                let (thread, upstreams) = open(plan, &standing, counters, log);
                 thread.accept(socket).expect("a listener can be watched");
                 work(queue, &thread, &upstreams).await;
             });
@@ -181,11 +189,12 @@ async fn work(mut queue: UnboundedReceiver<Job>, thread: &Thread, upstreams: &Up
 }
 
 fn open(
-    options: Options,
+    plan: Plan,
     standing: &Arc<Standing>,
     counters: Arc<Counters>,
     log: Arc<AccessLog>,
 ) -> (Thread, Upstreams) {
+    let options = plan.options;
     let workshop = Workshop::new(counters);
     let upstreams = Upstreams::new(&workshop, options.upstream.clone(), Arc::clone(standing));
     let recorder = Recorder {
@@ -194,7 +203,7 @@ fn open(
         routes: Arc::new(["default".to_owned()]),
     };
     let stages = Stages {
-        trusted_proxies: "0".parse().expect("no hops"),
+        trusted_proxies: plan.trusted.parse().expect("trusted proxies"),
         health: HealthOptions::default(),
         routes: vec![RouteOptions::everything(0)],
         headers: HeaderOptions::default(),
