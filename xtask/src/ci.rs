@@ -6,10 +6,15 @@ use std::time::Instant;
 
 use crate::command::{cargo, run as run_command, succeeds};
 use crate::failure::Failure;
-use crate::{graph, links, sizes, test, tools, words};
+use crate::tools::Subcommand;
+use crate::{graph, links, sizes, test, words};
 
-/// The version built where none is installed; its configuration format changes between versions.
-const DENY: &str = "0.20.2";
+/// Its configuration format changes between versions.
+const DENY: Subcommand = Subcommand {
+    name: "deny",
+    version: "0.20.2",
+    features: &["--no-default-features"],
+};
 
 /// A demand: its name in the list at the end, and how it is met.
 type Demand = (&'static str, fn() -> Result<(), Failure>);
@@ -34,7 +39,7 @@ const DEPENDENCIES: Demand = ("what comes from outside", deny);
 
 pub(crate) fn run() -> Result<(), Failure> {
     // Seconds where it is installed; where it must be built first, everything else is cheaper.
-    let middle = if tools::has_cargo("deny") {
+    let middle = if DENY.is_here() {
         [&[DEPENDENCIES][..], &BUILDS]
     } else {
         [&BUILDS[..], &[DEPENDENCIES]]
@@ -90,7 +95,7 @@ fn document() -> Result<(), Failure> {
 
 /// What comes from outside. The database of advisories is not fetched here: CI reaches package registries only.
 fn deny() -> Result<(), Failure> {
-    tools::need_cargo("deny", DENY)?;
+    DENY.need()?;
     run_command(&mut cargo([
         "deny", "--locked", "check", "bans", "licenses", "sources",
     ]))?;

@@ -4,16 +4,19 @@
 
 use crate::command::{cargo, output, run as run_command};
 use crate::failure::Failure;
-use crate::tools;
+use crate::tools::Subcommand;
 
-/// Installed when a machine has none.
-const CARGO_FUZZ: &str = "0.13.2";
+const FUZZ: Subcommand = Subcommand {
+    name: "fuzz",
+    version: "0.13.2",
+    features: &[],
+};
 
 pub(crate) fn run(target: &str, seconds: &str) -> Result<(), Failure> {
     let seconds: u32 = seconds
         .parse()
         .map_err(|_| Failure::new(format!("`{seconds}` is no number of seconds")))?;
-    tools::need_cargo("fuzz", CARGO_FUZZ)?;
+    FUZZ.need()?;
     let known = output(&mut unstable(["fuzz", "list"]))?;
     if !known.lines().any(|line| line == target) {
         let known = known.split_whitespace().collect::<Vec<_>>().join(", ");

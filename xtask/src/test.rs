@@ -4,10 +4,14 @@
 
 use crate::command::{self, cargo};
 use crate::failure::Failure;
-use crate::tools::{self, NODE, NPM, PYTHON};
+use crate::tools::{self, NODE, NPM, PYTHON, Subcommand};
 
-/// Installed when a machine has none.
-const NEXTEST: &str = "0.9.143";
+/// Without its own updater.
+const NEXTEST: Subcommand = Subcommand {
+    name: "nextest",
+    version: "0.9.143",
+    features: &["--no-default-features", "--features", "default-no-update"],
+};
 
 pub(crate) fn run() -> Result<(), Failure> {
     prepare()?;
@@ -24,7 +28,7 @@ pub(crate) fn run() -> Result<(), Failure> {
 /// Everything tests need, programs of ours included: integration tests start them as strangers would.
 pub(crate) fn prepare() -> Result<(), Failure> {
     tools::need(&[&NODE, &NPM, &PYTHON])?;
-    tools::need_cargo("nextest", NEXTEST)?;
+    NEXTEST.need()?;
     tools::app_packages()?;
     command::run(&mut cargo([
         "build",

@@ -94,24 +94,39 @@ fn lacking(tools: &[&Tool]) -> Vec<&'static str> {
         .collect()
 }
 
-/// Whether a cargo subcommand is there.
-pub(crate) fn has_cargo(name: &str) -> bool {
-    succeeds(&mut cargo([name, "--version"]))
+/// A cargo subcommand.
+pub(crate) struct Subcommand {
+    /// Its name after `cargo`.
+    pub(crate) name: &'static str,
+    /// The version built where none is installed.
+    pub(crate) version: &'static str,
+    /// What is built of it: words for `cargo install`.
+    pub(crate) features: &'static [&'static str],
 }
 
-/// Makes sure that a cargo subcommand is there, in this version if it has to be built.
-pub(crate) fn need_cargo(name: &str, version: &str) -> Result<(), Failure> {
-    if has_cargo(name) {
-        return Ok(());
+impl Subcommand {
+    /// Whether it is there.
+    pub(crate) fn is_here(&self) -> bool {
+        succeeds(&mut cargo([self.name, "--version"]))
     }
-    let package = format!("cargo-{name}");
-    run(&mut cargo([
-        "install",
-        &package,
-        "--locked",
-        "--version",
-        version,
-    ]))
+
+    /// Makes sure that it is there. It is built without optimisation: on two cores that takes three minutes instead
+    /// of ten, and costs it seconds where it is used.
+    pub(crate) fn need(&self) -> Result<(), Failure> {
+        if self.is_here() {
+            return Ok(());
+        }
+        let package = format!("cargo-{}", self.name);
+        let mut install = cargo([
+            "install",
+            "--debug",
+            "--locked",
+            "--version",
+            self.version,
+            &package,
+        ]);
+        run(install.args(self.features))
+    }
 }
 
 /// Installs the packages of the test apps, unless the same ones are there already.
