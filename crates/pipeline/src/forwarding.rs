@@ -11,10 +11,10 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{
-    CONNECTION, EXPECT, FORWARDED, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
+    CONNECTION, EXPECT, FORWARDED, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
+    SEC_WEBSOCKET_VERSION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
 };
-use http::{HeaderMap, HeaderValue, Version};
+use http::{HeaderMap, HeaderValue, Method, Version};
 
 use crate::exchange::all_values;
 use crate::name_set::NameSet;
@@ -83,10 +83,18 @@ impl Forwarding {
 
     /// Removes what must not pass, and whatever [`Forwarding::fields`] says instead.
     pub(crate) fn prepare(exchange: &mut Exchange, headers: &mut HeaderMap) {
-        let upgrade = strip_hop_by_hop(headers);
+        let upgrade = strip_hop_by_hop(headers).filter(|_| begins_websocket(exchange, headers));
+        let options = match (&upgrade, headers.contains_key(TE)) {
+            (None, false) => None,
+            (None, true) => Some("te"),
+            (Some(_), false) => Some("upgrade"),
+            (Some(_), true) => Some("upgrade, te"),
+        };
         if let Some(upgrade) = upgrade {
             headers.insert(UPGRADE, upgrade);
-            headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        }
+        if let Some(options) = options {
+            headers.insert(CONNECTION, HeaderValue::from_static(options));
         }
         if exchange.peer_is_trusted {
             exchange.heard.forwarded = headers.remove(FORWARDED).is_some();
@@ -143,6 +151,16 @@ impl Forwarding {
             },
         );
     }
+}
+
+/// Whether a request that asks for a WebSocket may have one (RFC 6455, 4.1). Anything else keeps its body,
+/// and must not be taken for a tunnel by anybody.
+fn begins_websocket(exchange: &Exchange, headers: &HeaderMap) -> bool {
+    exchange.method == Method::GET
+        && exchange.version == Version::HTTP_11
+        && headers
+            .get(SEC_WEBSOCKET_VERSION)
+            .is_some_and(|version| version == "13")
 }
 
 /// Removes the fields that concern one connection only, and those that `Connection` names.

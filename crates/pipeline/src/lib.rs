@@ -34,5 +34,5 @@ pub use stages::{
     AccessLog, Ending, HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting, HealthOptions,
     Recorder, RouteOptions, StandardFields,
 };
-pub use standing::{Phase, Standing, Target, TargetKind, WaitOptions};
+pub use standing::{Phase, Place, Standing, Target, TargetKind, WaitOptions};
 pub use step::{Step, Trail};

@@ -112,6 +112,11 @@ impl Deadline {
             from.saturating_add(u64::try_from(after.as_millis()).unwrap_or(NEVER));
     }
 
+    /// Whether it will expire some time.
+    pub(crate) fn is_set(&self) -> bool {
+        self.table.borrow().at[self.index] != NEVER
+    }
+
     /// Does not expire.
     pub(crate) fn clear(&self) {
         self.table.borrow_mut().at[self.index] = NEVER;

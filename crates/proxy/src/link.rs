@@ -182,6 +182,11 @@ impl Link {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 
+    /// Whether the connection has broken. Asks the kernel.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.stream.has_failed()
+    }
+
     /// Makes closing send a reset: the only way to say that a message without a length is not whole.
     pub(crate) fn reset(&self) {
         if let Stream::Tcp(stream) = &self.stream {

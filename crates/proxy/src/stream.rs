@@ -64,6 +64,15 @@ impl AsyncWrite for Stream {
 }
 
 impl Stream {
+    /// Whether the connection has broken, though there may still be bytes to read.
+    pub(crate) fn has_failed(&self) -> bool {
+        let error = match self {
+            Stream::Tcp(stream) => stream.take_error(),
+            Stream::Unix(stream) => stream.take_error(),
+        };
+        !matches!(error, Ok(None))
+    }
+
     /// Asks the kernel, past any readiness that may be stale, whether the other end has hung up or sent
     /// what nobody asked for.
     pub(crate) fn is_quiet(&self) -> bool {

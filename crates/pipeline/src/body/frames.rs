@@ -33,6 +33,15 @@ pub enum BodyBroken {
     TooSlow,
 }
 
+/// What a waiting frame costs: a body of tiny pieces must not cost many times its length.
+fn cost(frame: &Frame) -> usize {
+    let bytes = match frame {
+        Frame::Data(data) => data.len(),
+        Frame::Trailers(_) => 0,
+    };
+    bytes + size_of::<Frame>()
+}
+
 /// Bytes that may wait between producer and consumer before the producer is held.
 const CAPACITY: usize = 128 * 1024;
 
@@ -98,9 +107,7 @@ impl FrameSender {
     /// Hands on one frame. Bounded only by the caller's asking `poll_ready` first.
     pub fn send(&mut self, frame: Frame) {
         let mut shared = lock(&self.shared);
-        if let Frame::Data(data) = &frame {
-            shared.bytes += data.len();
-        }
+        shared.bytes += cost(&frame);
         shared.queue.push_back(frame);
         wake(shared.consumer.take());
     }
@@ -150,9 +157,7 @@ impl Frames {
     ) -> Poll<Option<Result<Frame, BodyBroken>>> {
         let mut shared = lock(&self.shared);
         if let Some(frame) = shared.queue.pop_front() {
-            if let Frame::Data(data) = &frame {
-                shared.bytes -= data.len();
-            }
+            shared.bytes -= cost(&frame);
             if shared.bytes < CAPACITY {
                 wake(shared.producer.take());
             }

@@ -158,7 +158,14 @@ fn only_nominated_websocket_upgrades_pass() {
         ("Upgrade", "h2c", false),
         ("keep-alive", "websocket", false),
     ] {
-        let headers = prepared(false, &[("connection", connection), ("upgrade", upgrade)]);
+        let headers = prepared(
+            false,
+            &[
+                ("connection", connection),
+                ("upgrade", upgrade),
+                ("sec-websocket-version", "13"),
+            ],
+        );
         assert_eq!(
             headers.contains_key(UPGRADE),
             passes,
@@ -199,6 +206,6 @@ proptest! {
             .map(|(_, value)| value.clone())
             .collect();
         prop_assert_eq!(said, ["192.0.2.7", "192.0.2.7"]);
-        prop_assert!(!headers.keys().any(|name| HOP_BY_HOP.contains(name) && *name != TE));
+        prop_assert!(!headers.keys().any(|name| HOP_BY_HOP.contains(name) && *name != TE && *name != CONNECTION));
     }
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use http::{Method, Version};
+use http::{Method, StatusCode, Version};
 use mainstay_codec::{Persistence, RequestHead, Upgrade, write_interim};
 use mainstay_pipeline::{InterimHead, Peer, Refusal, Request};
 
 use super::head::{self, Arrival};
-use super::inbound::{Inbound, State};
+use super::inbound::{Expects, Inbound, State};
 use super::outbound::{self, Sent};
 use crate::deadline::Deadline;
 use crate::link::Link;
@@ -164,9 +164,10 @@ async fn exchange(
         }
     };
     // those that came together with the answer still go first
-    write_interims(link, peer.interim.take());
+    write_interims(link, peer.interim.take(), inbound.as_mut());
     let peer_is_trusted = answer.ending.exchange().peer_is_trusted;
-    match outbound::send(
+    let is_switch = answer.response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    let sending = outbound::send(
         thread,
         serving,
         link,
@@ -174,15 +175,33 @@ async fn exchange(
         answer,
         inbound.as_mut(),
         deadline,
-    )
-    .await
-    {
+    );
+    match sending.await {
+        Sent::Whole { .. } if is_switch => {
+            finish_tunnel(inbound, link, deadline).await;
+            Next::Abandon
+        }
         Sent::Whole { keep: true } if discard(inbound, link, deadline).await => {
             Next::Keep { peer_is_trusted }
         }
         Sent::Whole { .. } => Next::Close,
         Sent::Broken => Next::Abandon,
     }
+}
+
+/// The origin has ended its direction of a tunnel; the client may still have something to say in its own.
+async fn finish_tunnel(inbound: Option<Inbound>, link: &mut Link, deadline: &Deadline) {
+    let Some(mut inbound) = inbound else { return };
+    poll_fn(|context| {
+        let shut = link.poll_shutdown(context);
+        let fed = inbound.poll_feed(link, deadline, context);
+        if shut.is_ready() && fed.is_ready() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
 }
 
 /// What of a request decides how its answer is framed.
@@ -202,6 +221,11 @@ fn assemble(head: RequestHead, link: &mut Link, serving: &Serving) -> (Request, 
             link,
             serving.limits(),
             &serving.options.client,
+            if head.expect_continue {
+                Expects::Continue
+            } else {
+                Expects::Nothing
+            },
         )
     };
     let mut request = Request::new(body);
@@ -216,28 +240,34 @@ fn assemble(head: RequestHead, link: &mut Link, serving: &Serving) -> (Request, 
 /// gone.
 fn poll_meanwhile(
     link: &mut Link,
-    inbound: Option<&mut Inbound>,
+    mut inbound: Option<&mut Inbound>,
     deadline: &Deadline,
     peer: &Peer,
     context: &mut Context<'_>,
 ) -> Poll<()> {
     while let Poll::Ready(heads) = peer.interim.poll_take(context) {
-        write_interims(link, heads);
+        write_interims(link, heads, inbound.as_deref_mut());
     }
     if let Poll::Ready(Err(_)) = link.poll_flush(context) {
         return Poll::Ready(());
     }
-    if let Some(inbound) = inbound
-        && (inbound.poll_feed(link, deadline, context).is_pending()
-            || inbound.state() != State::Complete)
-    {
+    let Some(inbound) = inbound else {
+        return link.poll_gone(context);
+    };
+    let _ = inbound.poll_feed(link, deadline, context);
+    match inbound.state() {
+        State::Gone => Poll::Ready(()),
+        State::Complete | State::Held => link.poll_gone(context),
         // an unwanted or broken body is not read on: what follows is no request
-        return Poll::Pending;
+        State::Coming | State::Unwanted | State::Broken | State::TooSlow => Poll::Pending,
     }
-    link.poll_gone(context)
 }
 
-fn write_interims(link: &mut Link, heads: Vec<InterimHead>) {
+fn write_interims(link: &mut Link, heads: Vec<InterimHead>, inbound: Option<&mut Inbound>) {
+    let continues = heads.iter().any(|head| head.status == StatusCode::CONTINUE);
+    if let Some(inbound) = inbound.filter(|_| continues) {
+        inbound.was_continued();
+    }
     for head in heads {
         write_interim(link.out(), head.status, &head.headers);
     }
@@ -315,11 +345,14 @@ async fn linger(link: &mut Link, deadline: &Deadline, patience: Duration) {
 
 /// Whether a body is known to be over, or short enough to be read to its end for the connection's sake.
 pub(super) fn may_be_finished(inbound: Option<&Inbound>) -> bool {
-    inbound.is_none_or(|inbound| match inbound.state() {
-        State::Complete | State::Held => true,
-        State::Coming | State::Unwanted => inbound
-            .remaining()
-            .is_some_and(|left| left <= DISCARD as u64),
-        State::Broken | State::TooSlow => false,
+    inbound.is_none_or(|inbound| {
+        !inbound.is_ambiguous()
+            && match inbound.state() {
+                State::Complete | State::Held => true,
+                State::Coming | State::Unwanted => inbound
+                    .remaining()
+                    .is_some_and(|left| left <= DISCARD as u64),
+                State::Broken | State::TooSlow | State::Gone => false,
+            }
     })
 }

@@ -13,6 +13,18 @@ use crate::deadline::Deadline;
 use crate::link::Link;
 use crate::options::ClientOptions;
 
+/// Whether the client asked to be told to go on before it sends the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expects {
+    /// It sends as it likes.
+    Nothing,
+    /// `Expect: 100-continue`.
+    Continue,
+}
+
+/// How often a client whose body is held is asked whether it is still there.
+const HELD: Duration = Duration::from_secs(1);
+
 /// A body that is still coming.
 pub(super) struct Inbound {
     decoder: BodyDecoder,
@@ -20,6 +32,8 @@ pub(super) struct Inbound {
     sender: Option<FrameSender>,
     state: State,
     clock: Pace,
+    /// The client holds the body back until it is told to go on.
+    awaits_continue: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +50,8 @@ pub(super) enum State {
     Broken,
     /// It came too slowly.
     TooSlow,
+    /// The client is gone.
+    Gone,
 }
 
 /// A minimum of bytes in each period, counted only while the client is waited for.
@@ -54,6 +70,7 @@ impl Inbound {
         link: &mut Link,
         limits: &Limits,
         options: &ClientOptions,
+        expects_continue: Expects,
     ) -> (Body, Option<Self>) {
         let length = match framing {
             Framing::None | Framing::Length(0) => return (Body::Empty, None),
@@ -70,6 +87,7 @@ impl Inbound {
             decoder: BodyDecoder::new(framing, limits),
             sender: Some(sender),
             state: State::Coming,
+            awaits_continue: expects_continue == Expects::Continue,
             clock: Pace {
                 minimum: options.body_minimum,
                 period: options.body_period,
@@ -87,6 +105,7 @@ impl Inbound {
             decoder: BodyDecoder::new(Framing::UntilClose, limits),
             sender: Some(sender),
             state: State::Held,
+            awaits_continue: false,
             // the kernel's keep-alive probes find dead tunnels; silent ones may live
             clock: Pace {
                 minimum: 0,
@@ -107,6 +126,17 @@ impl Inbound {
 
     pub(super) fn state(&self) -> State {
         self.state
+    }
+
+    /// The client was told to go on.
+    pub(super) fn was_continued(&mut self) {
+        self.awaits_continue = false;
+    }
+
+    /// Whether the client may rather send its next request than the body it was never asked for: then
+    /// nobody can tell what its next bytes are.
+    pub(super) fn is_ambiguous(&self) -> bool {
+        self.awaits_continue && self.state != State::Complete
     }
 
     /// Whether what follows is the next request: the body is complete, or was to be a tunnel's and the
@@ -140,11 +170,15 @@ impl Inbound {
                 Poll::Pending => {
                     // the origin is slow, not the client
                     self.clock.stop(deadline);
+                    if poll_failed_while_held(link, deadline, context) {
+                        self.end(State::Gone, deadline);
+                    }
                     return Poll::Pending;
                 }
             }
             match self.decoder.decode(&mut link.input) {
                 Ok(Decoded::Data(piece)) => {
+                    self.awaits_continue = false;
                     self.clock.came += piece.len();
                     sender.send(Frame::Data(piece));
                 }
@@ -179,7 +213,7 @@ impl Inbound {
                 Poll::Ready(())
             }
             Poll::Ready(Err(_)) => {
-                self.end(State::Broken, deadline);
+                self.end(State::Gone, deadline);
                 Poll::Ready(())
             }
             Poll::Pending if self.clock.poll_is_too_slow(deadline, context) => {
@@ -193,6 +227,7 @@ impl Inbound {
     fn end(&mut self, state: State, deadline: &Deadline) {
         self.state = state;
         self.clock.stop(deadline);
+        deadline.clear();
         let Some(sender) = self.sender.take() else {
             return;
         };
@@ -200,7 +235,9 @@ impl Inbound {
             State::Complete => sender.finish(),
             State::Broken => sender.break_off(BodyBroken::Malformed),
             State::TooSlow => sender.break_off(BodyBroken::TooSlow),
-            State::Coming | State::Held | State::Unwanted => sender.break_off(BodyBroken::Gone),
+            State::Coming | State::Held | State::Unwanted | State::Gone => {
+                sender.break_off(BodyBroken::Gone);
+            }
         }
     }
 
@@ -225,6 +262,20 @@ impl Inbound {
             }
         }
     }
+}
+
+/// While nothing is read, nobody would notice that the client is gone: so it is asked from time to time.
+fn poll_failed_while_held(link: &Link, deadline: &Deadline, context: &Context<'_>) -> bool {
+    if !deadline.is_set() {
+        deadline.set(HELD);
+    }
+    while deadline.poll_expired(context) {
+        if link.has_failed() {
+            return true;
+        }
+        deadline.set(HELD);
+    }
+    false
 }
 
 impl Pace {

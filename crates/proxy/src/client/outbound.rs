@@ -59,7 +59,7 @@ pub(super) async fn send(
     let keep = encoder != BodyEncoder::UntilClose
         && reply.connection == Persistence::KeepAlive
         && !thread.is_draining()
-        && !link.has_ended
+        && !(link.has_ended && link.input.is_empty())
         && ending
             .exchange()
             .refusal
@@ -103,7 +103,10 @@ pub(super) async fn send(
             let _ = inbound.poll_feed(link, deadline, context);
         }
         let sent = sending.poll_send(thread, link, context);
-        if sent.is_pending() && inbound.is_none() && link.poll_gone(context).is_ready() {
+        if sent.is_pending()
+            && inbound.as_ref().is_none_or(|inbound| inbound.is_over())
+            && link.poll_gone(context).is_ready()
+        {
             sending.ending.broken("client_gone");
             return Poll::Ready(Sent::Broken);
         }

@@ -206,7 +206,8 @@ impl Asking<'_> {
             // the clock for the answer runs from the request's last byte
             deadline.set(tools.options.head_timeout);
         }
-        if self.sent.is_none() && (self.link.written() != before || self.link.unsent() == 0) {
+        let waits_for_client = self.link.unsent() == 0 && !self.outgoing.is_switch;
+        if self.sent.is_none() && (self.link.written() != before || waits_for_client) {
             // the origin takes what it is given: a long upload may take as long as its client does
             deadline.set(tools.options.head_timeout);
         }

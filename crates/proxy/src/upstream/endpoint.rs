@@ -51,7 +51,15 @@ impl Endpoint {
 
     pub(super) async fn connect(&self) -> io::Result<Stream> {
         Ok(match &self.address {
-            Address::Unix(path) => Stream::Unix(UnixStream::connect(path).await?),
+            Address::Unix(path) => loop {
+                match UnixStream::connect(path).await {
+                    // its queue is full for the moment; TCP would wait in the kernel
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        queue_is_full().await;
+                    }
+                    result => break Stream::Unix(result?),
+                }
+            },
             Address::Tcp(address) => {
                 let stream = TcpStream::connect(address).await?;
                 stream.set_nodelay(true)?;
@@ -59,6 +67,14 @@ impl Endpoint {
             }
         })
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "bounded by the connect timeout of the caller"
+)]
+async fn queue_is_full() {
+    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
 }
 
 /// Counts a request for as long as its answer is not over.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mainstay_codec::Limits;
-use mainstay_pipeline::{Exchange, Origin, Refusal, Request, Response, Standing, TargetKind};
+use mainstay_pipeline::{
+    Exchange, Origin, Place, Refusal, Request, Response, Standing, TargetKind,
+};
 
 use super::attempt::{self, Answered, Failure, Reach};
 use super::budget::Budget;
@@ -86,6 +88,7 @@ impl Origin for Upstreams {
         let group = self.group(exchange.target).ok_or(Refusal::NoWorker)?;
         let mut outgoing = Outgoing::new(request);
         let mut failed = None;
+        let mut waiting = None;
         self.budget.earn();
         loop {
             let Some(member) = group.pick(failed) else {
@@ -118,7 +121,7 @@ impl Origin for Upstreams {
                     failed = Some(member.endpoint.id);
                 }
                 Err(failure) if self.is_restarting(exchange, &failure) => {
-                    self.replaced(exchange, &group, member.endpoint.id).await?;
+                    self.pause(&mut waiting).await?;
                     failed = None;
                 }
                 Err(failure) => return Err(failure.refusal),
@@ -135,21 +138,22 @@ impl Upstreams {
             && target.is_some_and(|target| target.kind == TargetKind::App)
     }
 
-    /// Waits until the member that nobody answers for is gone from the group; then the queue for a ready
-    /// worker is the right place to wait.
-    async fn replaced(
-        &self,
-        exchange: &Exchange,
-        group: &Group,
-        member: u64,
+    /// Waits a moment before the next attempt, in the queue of those who wait for a worker and for no longer
+    /// than they do.
+    async fn pause<'a>(
+        &'a self,
+        waiting: &mut Option<(Place<'a>, Instant)>,
     ) -> Result<(), Refusal> {
-        let _place = self.standing.queue().ok_or(Refusal::NoWorker)?;
-        while group.has(member) {
-            if exchange.elapsed() > self.standing.patience() {
-                return Err(Refusal::NoWorker);
-            }
-            pause().await;
+        let since = if let Some((_, since)) = waiting {
+            *since
+        } else {
+            let place = self.standing.queue().ok_or(Refusal::NoWorker)?;
+            waiting.insert((place, Instant::now())).1
+        };
+        if since.elapsed() > self.standing.patience() {
+            return Err(Refusal::NoWorker);
         }
+        pause().await;
         Ok(())
     }
 }

@@ -59,14 +59,6 @@ impl Group {
         *members = next;
     }
 
-    /// Whether a member is still there.
-    pub(super) fn has(&self, id: u64) -> bool {
-        self.members
-            .borrow()
-            .iter()
-            .any(|member| member.endpoint.id == id)
-    }
-
     /// The member with the fewest requests in flight, one at random of several; not `except`, unless
     /// there is nobody else.
     pub(super) fn pick(&self, except: Option<u64>) -> Option<Rc<Member>> {

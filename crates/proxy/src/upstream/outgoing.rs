@@ -13,6 +13,8 @@ use crate::link::Link;
 
 /// So much of a streamed body is kept for a second attempt.
 const REPLAY: usize = 64 * 1024;
+/// What keeping a piece costs beside its bytes.
+const PIECE_COST: usize = size_of::<Bytes>();
 /// Bytes that are gathered before they are written.
 const GATHER: usize = 64 * 1024;
 
@@ -122,12 +124,12 @@ impl Outgoing {
                 | Method::PUT
                 | Method::DELETE
         );
-        is_idempotent && self.may_replay()
+        is_idempotent && !self.is_switch && self.may_replay()
     }
 
     /// Whether all that was taken of its body is still there.
     pub(super) fn may_replay(&self) -> bool {
-        !self.overflowed && !self.is_switch
+        !self.overflowed
     }
 
     /// Writes what can be written. Ready when the request is out, or never will be.
@@ -198,12 +200,12 @@ impl Outgoing {
         if self.overflowed {
             return;
         }
-        if self.is_switch || self.kept_bytes + piece.len() > REPLAY {
+        if self.is_switch || self.kept_bytes + piece.len() + PIECE_COST > REPLAY {
             self.overflowed = true;
             self.kept = Vec::new();
             cursor.replayed = 0;
         } else {
-            self.kept_bytes += piece.len();
+            self.kept_bytes += piece.len() + PIECE_COST;
             self.kept.push(piece.clone());
             cursor.replayed += 1;
         }

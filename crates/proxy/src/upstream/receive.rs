@@ -75,19 +75,37 @@ pub(super) async fn receive(tools: Rc<Tools>, outgoing: Outgoing, rest: Rest) {
         is_shut: false,
     };
     receiving.restart_clock();
-    let end = poll_fn(|context| {
-        sending.poll(&mut receiving, context);
-        receiving.poll(context)
-    })
-    .await;
+    let end =
+        poll_fn(
+            |context| match sending.poll(&mut receiving.link, receiving.is_switch, context) {
+                // a request that breaks off takes its answer with it
+                Some(reason) => Poll::Ready(End::Broken(reason)),
+                None => receiving.poll(context),
+            },
+        )
+        .await;
     let Receiving {
-        link,
+        mut link,
         sender,
         member,
         keep_for,
+        is_switch,
         ..
     } = receiving;
     match end {
+        End::Whole if is_switch => {
+            sender.finish();
+            // the origin has ended its direction of the tunnel, the client perhaps not
+            poll_fn(|context| {
+                let _ = sending.poll(&mut link, is_switch, context);
+                if sending.is_shut {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            })
+            .await;
+        }
         End::Whole => {
             sender.finish();
             if let Some(keep_for) = keep_for
@@ -103,22 +121,31 @@ pub(super) async fn receive(tools: Rc<Tools>, outgoing: Outgoing, rest: Rest) {
 }
 
 impl Sending {
-    fn poll(&mut self, receiving: &mut Receiving, context: &mut Context<'_>) {
+    /// Sends on; tells why if the client's side broke.
+    fn poll(
+        &mut self,
+        link: &mut Link,
+        is_switch: bool,
+        context: &mut Context<'_>,
+    ) -> Option<BodyBroken> {
         if self.state == SendState::Going
-            && let Poll::Ready(progress) =
-                self.outgoing
-                    .poll_send(&mut self.cursor, &mut receiving.link, context)
+            && let Poll::Ready(progress) = self.outgoing.poll_send(&mut self.cursor, link, context)
         {
-            self.state = if progress == Progress::Done {
-                SendState::Done
-            } else {
-                SendState::Failed
+            self.state = match progress {
+                Progress::Done => SendState::Done,
+                Progress::OriginGone => SendState::Failed,
+                Progress::ClientBroke(reason) => {
+                    self.state = SendState::Failed;
+                    self.is_shut = true;
+                    return Some(reason);
+                }
             };
         }
         // the client ended its side of the tunnel: so do we
-        if receiving.is_switch && self.state != SendState::Going && !self.is_shut {
-            self.is_shut = receiving.link.poll_shutdown(context).is_ready();
+        if is_switch && self.state != SendState::Going && !self.is_shut {
+            self.is_shut = link.poll_shutdown(context).is_ready();
         }
+        None
     }
 }
 
