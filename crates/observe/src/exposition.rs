@@ -130,7 +130,7 @@ mod tests {
     fn requests_become_counters_and_histograms() {
         let metrics = RequestMetrics::new(1);
         metrics.observe(0, "GET", 200, Duration::from_millis(2), 7);
-        metrics.observe(0, "GET", 200, Duration::from_secs(60), 7);
+        metrics.observe(0, "GET", 200, Duration::from_mins(1), 7);
         let mut totals = RequestTotals::default();
         totals.add(&metrics, 0);
         let mut exposition = Exposition::default();
