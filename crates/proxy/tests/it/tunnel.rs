@@ -201,3 +201,27 @@ fn an_origin_that_never_agrees_is_504() {
             .before(&endpoints(&[&origin]));
     gateway.ask(UPGRADE).expect(504);
 }
+
+/// Most origins do not end one direction, they close; and not every client closes in return.
+#[test]
+fn a_tunnel_whose_origin_closed_does_not_wait_for_its_client_for_ever() {
+    let origin = Origin::new(|mut visit| {
+        visit.head();
+        visit.send(SWITCH);
+    });
+    let members = endpoints(&[&origin]);
+    let gateway = Gateway::with(|options| options.client.linger = Duration::from_millis(300))
+        .before(&members);
+    let mut client = gateway.connect();
+    assert_eq!(client.send(UPGRADE).response_head().status(), 101);
+    assert_eq!(client.read_to_end(), (String::new(), End::Closed));
+    let begun = std::time::Instant::now();
+    let is_over = mainstay_testkit::eventually("the tunnel's end", || {
+        if gateway.open_connections() == 0 && members[0].in_flight() == 0 {
+            Some(true)
+        } else {
+            (begun.elapsed() > Duration::from_secs(5)).then_some(false)
+        }
+    });
+    assert!(is_over, "the client holds a tunnel to nobody");
+}
