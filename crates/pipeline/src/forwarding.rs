@@ -109,8 +109,10 @@ impl Forwarding {
             ] {
                 headers.remove(name);
             }
+            // they vouch for the usual spelling; another one came through them
+            strip(headers, |name| name.contains('_') && speaks_of_client(name));
         } else {
-            strip_forwarded(headers);
+            strip(headers, speaks_of_client);
         }
     }
 
@@ -244,14 +246,10 @@ fn may_be_nominated(name: &HeaderName) -> bool {
         && *name != TRAILER
 }
 
-/// Removes every field that speaks about the client and was not written by somebody trusted, in every
+/// Removes fields that speak about the client and were not written by somebody trusted, in every
 /// spelling: some servers read `X_Forwarded_For` and `X-Forwarded-For` as the same variable.
-fn strip_forwarded(headers: &mut HeaderMap) {
-    while let Some(name) = headers
-        .keys()
-        .find(|name| speaks_of_client(name.as_str()))
-        .cloned()
-    {
+fn strip(headers: &mut HeaderMap, is_meant: impl Fn(&str) -> bool) {
+    while let Some(name) = headers.keys().find(|name| is_meant(name.as_str())).cloned() {
         headers.remove(name);
     }
 }

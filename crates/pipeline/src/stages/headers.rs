@@ -12,7 +12,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_SECURITY_POLICY, HeaderName, SERVER, STRICT_TRANSPORT_SECURITY};
+use http::header::{
+    CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HeaderName, SERVER, STRICT_TRANSPORT_SECURITY,
+    TRANSFER_ENCODING,
+};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 
@@ -203,6 +206,13 @@ impl Headers {
         let is_switch = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
         if is_switch {
+            for name in [
+                CONTENT_LENGTH,
+                TRANSFER_ENCODING,
+                HeaderName::from_static("keep-alive"),
+            ] {
+                headers.remove(name);
+            }
             headers.insert(X_REQUEST_ID, exchange.request_id.clone());
             return None;
         }

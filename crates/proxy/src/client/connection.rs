@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use http::header::EXPECT;
 use http::{Method, StatusCode, Version};
 use mainstay_codec::{Persistence, RequestHead, Upgrade, write_interim};
 use mainstay_pipeline::{InterimHead, Peer, Refusal, Request};
@@ -178,8 +179,9 @@ async fn exchange(
     );
     match sending.await {
         Sent::Whole { .. } if is_switch => {
-            finish_tunnel(inbound, link, deadline).await;
-            Next::Abandon
+            let patience = serving.options.client.linger;
+            finish_tunnel(thread, inbound, link, deadline, patience).await;
+            Next::Close
         }
         Sent::Whole { keep: true } if discard(inbound, link, deadline).await => {
             Next::Keep { peer_is_trusted }
@@ -189,13 +191,26 @@ async fn exchange(
     }
 }
 
-/// The origin has ended its direction of a tunnel; the client may still have something to say in its own.
-async fn finish_tunnel(inbound: Option<Inbound>, link: &mut Link, deadline: &Deadline) {
+/// The origin has ended its direction of a tunnel; the client may still have something to say in its own,
+/// but not for ever: most origins end both at once.
+async fn finish_tunnel(
+    thread: &Thread,
+    inbound: Option<Inbound>,
+    link: &mut Link,
+    deadline: &Deadline,
+    patience: Duration,
+) {
     let Some(mut inbound) = inbound else { return };
+    let mut came = None;
+    let silence = thread.deadline();
     poll_fn(|context| {
         let shut = link.poll_shutdown(context);
         let fed = inbound.poll_feed(link, deadline, context);
-        if shut.is_ready() && fed.is_ready() {
+        if came != Some(inbound.came()) {
+            came = Some(inbound.came());
+            silence.set(patience);
+        }
+        if (shut.is_ready() && fed.is_ready()) || silence.poll_expired(context) {
             Poll::Ready(())
         } else {
             Poll::Pending
@@ -233,6 +248,10 @@ fn assemble(head: RequestHead, link: &mut Link, serving: &Serving) -> (Request, 
     *request.uri_mut() = head.uri;
     *request.version_mut() = head.version;
     *request.headers_mut() = head.headers;
+    if !head.expect_continue {
+        // there is nothing to be told to go on with: no body, or a client that knows no 100
+        request.headers_mut().remove(EXPECT);
+    }
     (request, inbound)
 }
 

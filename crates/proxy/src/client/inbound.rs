@@ -128,6 +128,11 @@ impl Inbound {
         self.state
     }
 
+    /// Bytes that came since its clock began; all of them in a tunnel, which has none.
+    pub(super) fn came(&self) -> usize {
+        self.clock.came
+    }
+
     /// The client was told to go on.
     pub(super) fn was_continued(&mut self) {
         self.awaits_continue = false;

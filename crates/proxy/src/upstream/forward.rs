@@ -18,6 +18,11 @@ use super::outgoing::Outgoing;
 use crate::options::UpstreamOptions;
 use crate::thread::Workshop;
 
+/// Between two attempts at a worker that is being replaced.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
+/// See [`SHORTEST_PAUSE`].
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
 /// How often idle connections are looked through.
 const SWEEP: Duration = Duration::from_secs(1);
 
@@ -153,14 +158,15 @@ impl Upstreams {
         if since.elapsed() > self.standing.patience() {
             return Err(Refusal::NoWorker);
         }
-        pause().await;
+        // soon at first, since a restart is quick; then seldom, since many may wait
+        pause((since.elapsed() / 4).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)).await;
         Ok(())
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "only after a worker's death")]
-async fn pause() {
-    tokio::time::sleep(Duration::from_millis(5)).await;
+async fn pause(duration: Duration) {
+    tokio::time::sleep(duration).await;
 }
 
 /// Attempts beyond the first.

@@ -189,6 +189,10 @@ impl Receiving {
         if self.sender.poll_abandoned(context).is_ready() {
             return Poll::Ready(End::Unwanted);
         }
+        if !self.deadline.is_set() {
+            // it stood still while the client was slow
+            self.restart_clock();
+        }
         if self.deadline.poll_expired(context) {
             return Poll::Ready(End::Broken(BodyBroken::TooSlow));
         }
