@@ -1,5 +1,6 @@
 //! Origins behind sockets: who they are, which one is asked, how one is asked.
 
+mod asking;
 mod attempt;
 mod budget;
 mod endpoint;
