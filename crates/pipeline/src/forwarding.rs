@@ -7,7 +7,7 @@
 
 use std::net::IpAddr;
 use std::sync::{LazyLock, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{
@@ -40,6 +40,8 @@ pub struct Forwarding {
     via_10: HeaderValue,
     /// The port that was asked for last, as a value: it is nearly always the same.
     port: Mutex<(u16, HeaderValue)>,
+    /// The last millisecond in which a request came, as a value.
+    start: Mutex<(u128, HeaderValue)>,
 }
 
 impl Forwarding {
@@ -60,6 +62,7 @@ impl Forwarding {
             via_10: via("1.0"),
             pseudonym,
             port: Mutex::new((0, HeaderValue::from(0))),
+            start: Mutex::new((0, HeaderValue::from(0))),
         }
     }
 
@@ -77,6 +80,18 @@ impl Forwarding {
         let mut last = self.port.lock().unwrap_or_else(PoisonError::into_inner);
         if last.0 != port {
             *last = (port, HeaderValue::from(port));
+        }
+        last.1.clone()
+    }
+
+    /// When the request came, in the form that queue-time meters read. Requests of one millisecond share it.
+    fn start_value(&self) -> HeaderValue {
+        let since = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let mut last = self.start.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.0 != since.as_millis() {
+            *last = (since.as_millis(), request_start(since));
         }
         last.1.clone()
     }
@@ -139,7 +154,7 @@ impl Forwarding {
         tell(X_FORWARDED_PORT, &self.port_value(exchange.port()));
         tell(X_REQUEST_ID, &exchange.request_id);
         if !exchange.heard.start {
-            tell(X_REQUEST_START, &request_start());
+            tell(X_REQUEST_START, &self.start_value());
         }
         if exchange.heard.forwarded {
             tell(FORWARDED, &forwarded(exchange));
@@ -288,11 +303,8 @@ pub(crate) fn speaks_of_client(name: &str) -> bool {
             .any(|known| known.len() == name.len() && same(name, known.as_bytes()))
 }
 
-/// When the request came, in the form that queue-time meters read: `t=` and epoch seconds.
-fn request_start() -> HeaderValue {
-    let since = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
+/// `t=` and epoch seconds.
+fn request_start(since: Duration) -> HeaderValue {
     let mut text = Vec::with_capacity(20);
     text.extend_from_slice(b"t=");
     text.extend_from_slice(itoa::Buffer::new().format(since.as_secs()).as_bytes());

@@ -1,7 +1,10 @@
 //! Interim answers (1xx) on their way to the client. Decides nothing about them.
 
+use std::sync::atomic::{
+    AtomicUsize,
+    Ordering::{Acquire, Release},
+};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
 
 use http::{HeaderMap, StatusCode};
 
@@ -18,45 +21,54 @@ pub struct InterimHead {
 }
 
 /// A small queue from the origin to the client's connection; one a connection.
+///
+/// Nobody is woken by it: the connection's own task drives the origin, and looks here whenever it has.
 #[derive(Clone, Debug, Default)]
-pub struct Interim(Arc<Mutex<Shared>>);
+pub struct Interim(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    heads: Vec<InterimHead>,
-    waker: Option<Waker>,
+    /// How many wait, so that looking costs no lock.
+    waiting: AtomicUsize,
+    heads: Mutex<Vec<InterimHead>>,
 }
 
 impl Interim {
     /// Hands on one interim answer.
     pub fn send(&self, head: InterimHead) {
-        let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if shared.heads.len() < CAPACITY {
-            shared.heads.push(head);
-        }
-        if let Some(waker) = shared.waker.take() {
-            waker.wake();
+        let mut heads = self.0.heads.lock().unwrap_or_else(PoisonError::into_inner);
+        if heads.len() < CAPACITY {
+            heads.push(head);
+            self.0.waiting.store(heads.len(), Release);
         }
     }
 
-    /// Takes what has come so far, without waiting.
+    /// Takes what has come so far.
     pub fn take(&self) -> Vec<InterimHead> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).heads)
-    }
-
-    /// Takes what has come.
-    pub fn poll_take(&self, context: &mut Context<'_>) -> Poll<Vec<InterimHead>> {
-        let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if shared.heads.is_empty() {
-            if !shared
-                .waker
-                .as_ref()
-                .is_some_and(|waker| waker.will_wake(context.waker()))
-            {
-                shared.waker = Some(context.waker().clone());
-            }
-            return Poll::Pending;
+        if self.0.waiting.load(Acquire) == 0 {
+            return Vec::new();
         }
-        Poll::Ready(std::mem::take(&mut shared.heads))
+        let mut heads = self.0.heads.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.waiting.store(0, Release);
+        std::mem::take(&mut heads)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sent_is_taken_once_and_never_too_much() {
+        let interim = Interim::default();
+        assert!(interim.take().is_empty());
+        for _ in 0..2 * CAPACITY {
+            interim.send(InterimHead {
+                status: StatusCode::CONTINUE,
+                headers: HeaderMap::new(),
+            });
+        }
+        assert_eq!(interim.take().len(), CAPACITY);
+        assert!(interim.take().is_empty());
     }
 }

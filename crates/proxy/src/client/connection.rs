@@ -264,9 +264,7 @@ fn poll_meanwhile(
     peer: &Peer,
     context: &mut Context<'_>,
 ) -> Poll<()> {
-    while let Poll::Ready(heads) = peer.interim.poll_take(context) {
-        write_interims(link, heads, inbound.as_deref_mut());
-    }
+    write_interims(link, peer.interim.take(), inbound.as_deref_mut());
     if let Poll::Ready(Err(_)) = link.poll_flush(context) {
         return Poll::Ready(());
     }
