@@ -2,7 +2,8 @@
 
 use mainstay_testkit::Mainstay;
 
-use crate::support::{TRUSTING, free_port, json, sees_the_client, workers_answer};
+use crate::support::{TRUSTING, json, sees_the_client, workers_answer};
+use mainstay_testkit::free_port;
 
 #[test]
 fn express_4_with_its_port_in_the_code() {

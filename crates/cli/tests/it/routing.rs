@@ -58,7 +58,7 @@ fn each_app_on_an_address_of_its_own() {
             "require('http').createServer((request, response) => response.end('{answer}')).listen(3000);"
         )
     };
-    let port = crate::support::free_port();
+    let port = mainstay_testkit::free_port();
     let config = format!(
         "[app.first]\ncommand = \"node first.js\"\n[app.second]\ncommand = \"node second.js\"\nlisten = \"127.0.0.1:{port}\"\n"
     );

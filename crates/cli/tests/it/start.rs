@@ -205,7 +205,7 @@ fn an_instance_below_a_worker_is_its_own() {
 
 #[test]
 fn the_app_says_where_when_nobody_else_does() {
-    let port = crate::support::free_port();
+    let port = mainstay_testkit::free_port();
     let app = HELLO.replace("3000", &port.to_string());
     let mainstay = Mainstay::run("server.js")
         .file("server.js", &app)
@@ -218,7 +218,7 @@ fn the_app_says_where_when_nobody_else_does() {
 #[test]
 fn an_upstream_alone_is_fronted_on_the_usual_port() {
     let origin = Origin::says("there").start();
-    let port = crate::support::free_port();
+    let port = mainstay_testkit::free_port();
     let mainstay = Mainstay::in_front_of(&origin.address())
         .listens_as_configured()
         .env("PORT", port.to_string())

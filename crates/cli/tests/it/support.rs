@@ -1,7 +1,6 @@
 //! What several modules ask of an app's answer.
 
 use std::collections::BTreeSet;
-use std::net::TcpListener;
 
 use mainstay_testkit::{Mainstay, Response, Running, eventually};
 use serde_json::Value;
@@ -66,12 +65,4 @@ pub(crate) fn gateway(mainstay: &Running, but: Option<i32>) -> i32 {
         pid.and_then(|pid| i32::try_from(pid).ok())
             .filter(|pid| Some(*pid) != but)
     })
-}
-
-/// A port of loopback that was free a moment ago, for apps that insist on a number.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("loopback has a free port")
-        .port()
 }

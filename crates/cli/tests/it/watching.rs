@@ -45,7 +45,7 @@ fn metrics_on_the_admin_socket_count_by_route_method_and_status() {
 #[test]
 fn metrics_and_health_on_an_address_of_their_own() {
     let origin = Origin::says("hello").start();
-    let port = crate::support::free_port();
+    let port = mainstay_testkit::free_port();
     let observe = format!("127.0.0.1:{port}");
     let mainstay = Mainstay::in_front_of(&origin.address())
         .flags(["--observe", &observe])

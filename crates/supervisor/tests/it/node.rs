@@ -237,11 +237,7 @@ async fn a_folder_starts_by_its_script_and_inline_options_keep_the_preload() {
 
 #[tokio::test]
 async fn inspector_ports_do_not_clash() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = mainstay_testkit::free_port();
     let command = format!("node --inspect={port} a.js");
     let mut play = Scene::new().file("a.js", PLAIN).start(workers(2, &command));
     for _ in 0..2 {

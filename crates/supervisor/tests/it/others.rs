@@ -58,7 +58,7 @@ async fn a_listening_socket_is_inherited_and_watched() {
 
 #[tokio::test]
 async fn one_worker_may_keep_a_port_of_its_own_choice() {
-    let port = free_port();
+    let port = mainstay_testkit::free_port();
     let mut play = Scene::new()
         .file("a.py", BY_PORT)
         .env("APP_PORT", &port.to_string())
@@ -76,7 +76,7 @@ async fn one_worker_may_keep_a_port_of_its_own_choice() {
 
 #[tokio::test]
 async fn several_workers_may_not() {
-    let port = free_port();
+    let port = mainstay_testkit::free_port();
     let mut play = Scene::new()
         .file("a.py", BY_PORT)
         .env("APP_PORT", &port.to_string())
@@ -124,9 +124,4 @@ async fn a_taken_port_and_a_missing_program_are_named() {
         "{cause}"
     );
     play.supervisor.kill_all().await;
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
