@@ -1,8 +1,10 @@
 //! What a program wrote, collected while it runs.
 //!
 //! What may not be here: an unbounded memory of it. A program that floods its output must not take the
-//! machine with it: the oldest bytes go first.
+//! machine with it: the oldest bytes of whoever wrote most go first, so that a flood on one stream does not
+//! wash away what was said on the other.
 
+use std::collections::VecDeque;
 use std::io::Read;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -11,7 +13,7 @@ use std::time::Instant;
 use crate::patience;
 
 /// Kept at most; a test that wants more than this in one piece wants a file.
-const KEPT: usize = 8 * 1024 * 1024;
+const KEPT: usize = 1024 * 1024;
 
 /// Standard output and standard error in the order of their arrival.
 #[derive(Clone, Debug, Default)]
@@ -21,19 +23,27 @@ pub struct Output {
 
 #[derive(Debug, Default)]
 struct Collected {
-    bytes: Vec<u8>,
+    /// Pieces in the order of their arrival, with the number of the stream they came from.
+    pieces: VecDeque<(usize, Vec<u8>)>,
+    /// Bytes kept, by stream.
+    kept: Vec<usize>,
     open: usize,
 }
 
 impl Output {
     /// Reads `source` to its end on a thread of its own.
     pub(crate) fn collect(&self, mut source: impl Read + Send + 'static) {
-        self.change(|collected| collected.open += 1);
+        let mut stream = 0;
+        self.change(|collected| {
+            collected.open += 1;
+            stream = collected.kept.len();
+            collected.kept.push(0);
+        });
         let output = self.clone();
         thread::spawn(move || {
             let mut block = vec![0; 64 * 1024];
             while let Ok(count @ 1..) = source.read(&mut block) {
-                output.change(|collected| collected.keep(&block[..count]));
+                output.change(|collected| collected.keep(stream, &block[..count]));
             }
             output.change(|collected| collected.open -= 1);
         });
@@ -43,7 +53,7 @@ impl Output {
     #[must_use]
     pub fn text(&self) -> String {
         let collected = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
-        without_colours(&String::from_utf8_lossy(&collected.bytes))
+        without_colours(&collected.text())
     }
 
     /// Waits until `look` finds something in the whole text; `None` when the program closed its output or
@@ -52,8 +62,7 @@ impl Output {
         let end = Instant::now() + patience();
         let mut collected = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            if let Some(found) = look(&without_colours(&String::from_utf8_lossy(&collected.bytes)))
-            {
+            if let Some(found) = look(&without_colours(&collected.text())) {
                 return Some(found);
             }
             let left = end.saturating_duration_since(Instant::now());
@@ -81,11 +90,32 @@ impl Output {
 }
 
 impl Collected {
-    fn keep(&mut self, block: &[u8]) {
-        self.bytes.extend_from_slice(block);
-        if self.bytes.len() > 2 * KEPT {
-            self.bytes.drain(..self.bytes.len() - KEPT);
+    fn keep(&mut self, stream: usize, block: &[u8]) {
+        self.pieces.push_back((stream, block.to_vec()));
+        self.kept[stream] += block.len();
+        if self.kept.iter().sum::<usize>() <= 2 * KEPT {
+            return;
         }
+        let loudest = (0..self.kept.len())
+            .max_by_key(|stream| self.kept[*stream])
+            .unwrap_or(stream);
+        let kept = &mut self.kept[loudest];
+        self.pieces.retain(|(stream, piece)| {
+            let goes = *stream == loudest && *kept > KEPT;
+            if goes {
+                *kept -= piece.len();
+            }
+            !goes
+        });
+    }
+
+    fn text(&self) -> String {
+        let bytes: Vec<u8> = self
+            .pieces
+            .iter()
+            .flat_map(|(_, piece)| piece.iter().copied())
+            .collect();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 }
 
@@ -125,12 +155,17 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_keeps_its_end() {
-        let mut collected = Collected::default();
+    fn a_flood_keeps_its_end_and_what_was_said_beside_it() {
+        let mut collected = Collected {
+            kept: vec![0, 0],
+            ..Collected::default()
+        };
+        collected.keep(1, b"beside");
         for number in 0..40_u8 {
-            collected.keep(&vec![number; 1024 * 1024]);
+            collected.keep(0, &vec![b'0' + number; KEPT / 8]);
         }
-        assert!(collected.bytes.len() <= 2 * KEPT);
-        assert_eq!(collected.bytes.last(), Some(&39));
+        let text = collected.text();
+        assert!(text.len() <= 2 * KEPT);
+        assert!(text.starts_with("beside") && text.ends_with(char::from(b'0' + 39)));
     }
 }
