@@ -4,9 +4,9 @@ use std::ffi::OsString;
 
 use mainstay_supervisor::process::Spawn;
 
-/// The allocator asks the kernel for pages of 2 MiB unless told otherwise. The gateway wants them: with
-/// small ones a request was measured to cost more, above all in virtual machines. Processes that do little
-/// would hold megabytes of which they need a tenth.
+/// The allocator asks the kernel for pages of 2 MiB unless told otherwise. The gateway keeps them: whether
+/// small ones cost a busy one more has not been settled by measurement. Processes that do little would hold
+/// megabytes of which they need a tenth.
 pub(super) const SMALL_PAGES: (&str, &str) = ("MIMALLOC_ALLOW_THP", "0");
 
 /// The program, even if its file was replaced meanwhile, as `mainstay ROLE NAME`. It gets nothing of our
