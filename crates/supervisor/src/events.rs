@@ -8,14 +8,17 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::lifecycle::Why;
 use crate::output::Line;
 use crate::process::Exit;
 
-/// One worker: its app and its number there, from 0.
+/// One worker: its app, the release it was started from, and its number there, from 0.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WorkerId {
     /// The app's name.
     pub app: Arc<str>,
+    /// The release of the app, counted up from 1 within the instance.
+    pub release: u32,
     /// The worker's number within the app, from 0; it stays over restarts.
     pub index: u32,
 }
@@ -196,6 +199,14 @@ pub enum Event {
     },
     /// A worker can be given work.
     Ready(Box<ReadyWorker>),
+    /// A worker must be given nothing new: it was withdrawn, or it does not react any more. When nothing of it is under
+    /// way, `Supervisor::released` lets it end sooner than its time allows.
+    Draining {
+        /// The worker.
+        worker: WorkerId,
+        /// Why.
+        why: Why,
+    },
     /// A worker that was not asked to end has ended; it is started again after `restart_in`.
     Exited {
         /// The worker.
@@ -210,8 +221,28 @@ pub enum Event {
         last_lines: Vec<String>,
         /// What to do about it, where we recognise the trouble.
         hint: Option<String>,
-        /// When it is tried again.
-        restart_in: Duration,
+        /// When it is started again: at once after it was ready, later after a failed start; absent when it is given up.
+        restart_in: Option<Duration>,
+    },
+    /// A worker's starts fail again and again. Told once; it is tried again slowly, for ever, unless it is given up.
+    CrashLoop {
+        /// The worker.
+        worker: WorkerId,
+        /// How many failed starts.
+        deaths: u32,
+        /// Within what time.
+        within: Duration,
+    },
+    /// A worker whose starts failed again and again has been ready for a while.
+    Recovered {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// A worker is not started again, as the options want it after a crash loop. `Event::Stopped` still follows when it
+    /// is asked to end.
+    GaveUp {
+        /// The worker.
+        worker: WorkerId,
     },
     /// A worker was asked to end and has ended, with all its tree; it is not started again.
     Stopped {

@@ -1,71 +1,125 @@
-//! A worker's life as a pure function: state and event in, state and actions out. No clock, no process, no socket.
+//! A worker's life as a pure function: state, event and moment in, state and actions out. No clock, no chance, no
+//! process, no socket.
 //!
 //! ```text
-//! starting ──came up──▶ ready ──stop──▶ draining ──ended──▶ stopped
-//!    │  ▲                 │
-//!  ended│                 │ ended
-//!    ▼  │                 ▼
-//!  waiting (back-off) ◀───┘
+//! new ─▶ starting ──came up──▶ ready ──withdraw, hung──▶ draining ──released──▶ stopping ──ended──▶ stopped
+//!         ▲    │                 │                                                │
+//!         │    ├──too long──▶ failing                                             └──(hung)──▶ starting
+//!         │    ▼                 │
+//!         └─ waiting ◀──ended────┘   a death after ready starts again at once, without waiting
 //! ```
 
 use std::time::Duration;
+
+use crate::record::{Record, Verdict};
 
 /// What the operator decided about lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
     /// How long a worker may take until it is ready.
     pub start_timeout: Duration,
+    /// How long a withdrawn worker may take to finish what it has.
+    pub drain_timeout: Duration,
+    /// How long a hung worker is left before it is signalled: time to send elsewhere what it was not yet sent.
+    pub hung_drain: Duration,
     /// How long it may take to end when asked.
     pub kill_timeout: Duration,
-    /// The wait before the first restart; each further one waits twice as long.
+    /// The wait after the first failed start; each further one waits twice as long.
     pub first_backoff: Duration,
-    /// The longest wait. Nobody is given up for ever: what is missing may come back.
+    /// The longest wait, give or take a fifth.
     pub longest_backoff: Duration,
-    /// A worker that was ready this long has a clean record again.
-    pub forgiven_after: Duration,
+    /// A worker that was ready this long did not fail to start, whatever ends it.
+    pub proven_after: Duration,
+    /// So many failed starts within `loop_window` are a crash loop.
+    pub loop_deaths: u32,
+    /// See `loop_deaths`.
+    pub loop_window: Duration,
+    /// A worker of a crash loop that was ready this long has recovered.
+    pub recovered_after: Duration,
+    /// What a crash loop leads to.
+    pub give_up: GiveUp,
+}
+
+/// Whether an app is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GiveUp {
+    /// It is tried again for ever, slowly: what is missing may come back.
+    #[default]
+    Never,
+    /// After a crash loop it stays down until somebody acts.
+    InCrashLoop,
 }
 
 impl Default for Policy {
     fn default() -> Self {
         Self {
             start_timeout: Duration::from_mins(1),
+            drain_timeout: Duration::from_secs(30),
+            hung_drain: Duration::from_secs(1),
             kill_timeout: Duration::from_secs(10),
             first_backoff: Duration::from_millis(100),
             longest_backoff: Duration::from_secs(30),
-            forgiven_after: Duration::from_secs(30),
+            proven_after: Duration::from_secs(1),
+            loop_deaths: 5,
+            loop_window: Duration::from_mins(1),
+            recovered_after: Duration::from_mins(1),
+            give_up: GiveUp::Never,
         }
     }
 }
 
-/// Where a worker is in its life. `failures` counts ends in a row that nobody asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A life: where it is, and what is remembered of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Life {
+    /// Where it is.
+    pub state: State,
+    /// Its failed starts.
+    pub record: Record,
+}
+
+/// Where a worker is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum State {
     /// Not yet started.
+    #[default]
     New,
     /// Runs, not yet ready.
-    Starting {
-        /// Ends in a row.
-        failures: u32,
-    },
+    Starting,
     /// Can be given work.
     Ready {
-        /// Ends in a row.
-        failures: u32,
+        /// The moment it came up.
+        since: Duration,
+        /// Whether it has answered anything.
+        answered: bool,
     },
     /// Took too long to start and was killed; its end is awaited.
-    Failing {
-        /// Ends in a row.
-        failures: u32,
-    },
+    Failing,
     /// Not running; started again when the wait is over.
-    Waiting {
-        /// Ends in a row.
-        failures: u32,
+    Waiting,
+    /// Is given nothing new, finishes what it has.
+    Draining {
+        /// What its end leads to.
+        then: Then,
     },
     /// Was asked to end.
-    Draining,
+    Stopping {
+        /// What its end leads to.
+        then: Then,
+    },
+    /// Not running, and not started again until somebody acts.
+    GivenUp,
     /// Has ended as asked.
     Stopped,
+}
+
+/// What comes after an end that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// Nothing.
+    Stop,
+    /// The next start, at once.
+    Restart,
 }
 
 /// What happens to a worker.
@@ -75,16 +129,31 @@ pub enum Event {
     Start,
     /// It is ready.
     CameUp,
-    /// Its process has ended.
+    /// It has answered something.
+    Answered,
+    /// It does not react any more.
+    Hung,
+    /// Its process has ended, or could not be started.
     Ended,
-    /// There is no process: it could not be started.
-    NotStarted,
     /// The timer set by [`Action::SetTimer`] has run out.
     TimedOut,
+    /// It shall be given nothing new, and end when it has nothing left.
+    Withdraw,
+    /// It has nothing left.
+    Released,
     /// It shall end, in its own time.
     Stop,
     /// It shall end now.
     Kill,
+}
+
+/// Why a worker is given nothing new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Somebody wanted it: a reload, fewer workers.
+    Withdrawn,
+    /// It does not react any more.
+    Hung,
 }
 
 /// What the driver has to do, in the order given.
@@ -98,10 +167,20 @@ pub enum Action {
     ClearTimer,
     /// Tell everybody that it can be given work.
     Announce,
-    /// Tell that it ended unasked and comes back after this time.
-    ReportEnd(Duration),
+    /// Tell everybody that it must be given nothing new.
+    ReportDraining(Why),
+    /// Tell that it ended unasked, and after what time it is started again; not at all when absent.
+    ReportEnd(Option<Duration>),
     /// Tell that it was not ready in time; its end follows.
     ReportTimeout,
+    /// Tell that it did not end in time; it is killed.
+    ReportKill,
+    /// Tell that it fails to start again and again.
+    ReportCrashLoop,
+    /// Tell that a crash loop is over.
+    ReportRecovery,
+    /// Tell that it is not started again until somebody acts.
+    ReportGivenUp,
     /// Ask the process to end.
     Signal,
     /// End the process and all its tree.
@@ -110,63 +189,138 @@ pub enum Action {
     Finish,
 }
 
+/// What a step needs to know and cannot find out by itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Moment {
+    /// Time since some fixed moment, the same for all steps of a life.
+    pub now: Duration,
+    /// Chance, -1 to 1: spreads the starts of workers that failed together.
+    pub jitter: f64,
+}
+
 /// One step of a life. Events that make no sense in a state change nothing.
-pub fn step(state: State, event: Event, policy: &Policy) -> (State, Vec<Action>) {
+pub fn step(life: Life, event: Event, moment: Moment, policy: &Policy) -> (Life, Vec<Action>) {
     use Action as A;
     use Event as E;
     use State as S;
-    match (state, event) {
-        (S::New, E::Start) => spawn(0, policy),
-        (S::Waiting { failures }, E::TimedOut) => spawn(failures, policy),
+    let Life { state, mut record } = life;
+    let (state, actions) = match (state, event) {
+        (S::New, E::Start) | (S::Waiting, E::TimedOut) => spawn(policy),
+        (S::New | S::Waiting | S::GivenUp, E::Withdraw | E::Stop | E::Kill) => stopped(),
 
-        (S::Starting { failures }, E::CameUp) => (
-            S::Ready { failures },
-            vec![A::SetTimer(policy.forgiven_after), A::Announce],
-        ),
-        (S::Starting { failures }, E::TimedOut) => {
-            (S::Failing { failures }, vec![A::ReportTimeout, A::Kill])
+        (S::Starting, E::CameUp) => {
+            let recovery = A::SetTimer(policy.recovered_after);
+            let timer = if record.in_loop() {
+                recovery
+            } else {
+                A::ClearTimer
+            };
+            (ready(moment.now), vec![timer, A::Announce])
         }
-        (S::Ready { .. }, E::TimedOut) => (S::Ready { failures: 0 }, Vec::new()),
+        (S::Starting, E::TimedOut) => (S::Failing, vec![A::ClearTimer, A::ReportTimeout, A::Kill]),
+        (S::Starting | S::Failing, E::Ended) => failed(&mut record, moment, policy),
 
-        (
-            S::Starting { failures } | S::Ready { failures } | S::Failing { failures },
-            E::Ended | E::NotStarted,
-        ) => wait(failures + 1, policy),
-
-        (S::Starting { .. } | S::Ready { .. }, E::Stop) => (
-            S::Draining,
-            vec![A::SetTimer(policy.kill_timeout), A::Signal],
+        (S::Ready { since, .. }, E::Answered) => (
+            S::Ready {
+                since,
+                answered: true,
+            },
+            Vec::new(),
         ),
-        (S::Starting { .. } | S::Ready { .. } | S::Failing { .. } | S::Draining, E::Kill)
-        | (S::Draining, E::TimedOut)
-        | (S::Failing { .. }, E::Stop) => (S::Draining, vec![A::ClearTimer, A::Kill]),
-        (S::Draining, E::Ended | E::NotStarted) => (S::Stopped, vec![A::ClearTimer, A::Finish]),
-        (S::New | S::Waiting { .. }, E::Stop | E::Kill) => {
-            (S::Stopped, vec![A::ClearTimer, A::Finish])
+        (S::Ready { .. }, E::TimedOut) if record.in_loop() => {
+            record.clear();
+            (state, vec![A::ReportRecovery])
         }
+        (S::Ready { since, answered }, E::Ended) => {
+            if answered || moment.now.saturating_sub(since) >= policy.proven_after {
+                again(&mut record, policy)
+            } else {
+                failed(&mut record, moment, policy)
+            }
+        }
+        (S::Ready { .. }, E::Withdraw) => drain(Then::Stop, Why::Withdrawn, policy.drain_timeout),
+        (S::Ready { .. }, E::Hung) => drain(
+            Then::Restart,
+            Why::Hung,
+            policy.hung_drain.min(policy.drain_timeout),
+        ),
+
+        (S::Draining { .. }, E::Withdraw) => (S::Draining { then: Then::Stop }, Vec::new()),
+        (S::Draining { then }, E::Released | E::TimedOut) => ask(then, policy),
+        (S::Starting, E::Withdraw | E::Stop) | (S::Ready { .. } | S::Draining { .. }, E::Stop) => {
+            ask(Then::Stop, policy)
+        }
+
+        (S::Stopping { .. }, E::Withdraw | E::Stop) => {
+            (S::Stopping { then: Then::Stop }, Vec::new())
+        }
+        (S::Stopping { .. }, E::TimedOut) => (state, vec![A::ReportKill, A::Kill]),
+        (S::Draining { then } | S::Stopping { then }, E::Ended) => match then {
+            Then::Stop => stopped(),
+            Then::Restart => again(&mut record, policy),
+        },
+
+        (S::Failing, E::Withdraw | E::Stop | E::Kill)
+        | (S::Starting | S::Ready { .. } | S::Draining { .. } | S::Stopping { .. }, E::Kill) => (
+            S::Stopping { then: Then::Stop },
+            vec![A::ClearTimer, A::Kill],
+        ),
 
         (state, _) => (state, Vec::new()),
+    };
+    (Life { state, record }, actions)
+}
+
+fn spawn(policy: &Policy) -> (State, Vec<Action>) {
+    let actions = vec![Action::SetTimer(policy.start_timeout), Action::Spawn];
+    (State::Starting, actions)
+}
+
+fn ready(now: Duration) -> State {
+    State::Ready {
+        since: now,
+        answered: false,
     }
 }
 
-fn spawn(failures: u32, policy: &Policy) -> (State, Vec<Action>) {
-    let actions = vec![Action::SetTimer(policy.start_timeout), Action::Spawn];
-    (State::Starting { failures }, actions)
+fn drain(then: Then, why: Why, limit: Duration) -> (State, Vec<Action>) {
+    let actions = vec![Action::SetTimer(limit), Action::ReportDraining(why)];
+    (State::Draining { then }, actions)
 }
 
-fn wait(failures: u32, policy: &Policy) -> (State, Vec<Action>) {
-    let pause = backoff(failures, policy);
-    let actions = vec![Action::ReportEnd(pause), Action::SetTimer(pause)];
-    (State::Waiting { failures }, actions)
+fn ask(then: Then, policy: &Policy) -> (State, Vec<Action>) {
+    let actions = vec![Action::SetTimer(policy.kill_timeout), Action::Signal];
+    (State::Stopping { then }, actions)
 }
 
-/// How long to wait after so many ends in a row (1 is the first).
-pub fn backoff(failures: u32, policy: &Policy) -> Duration {
-    let doublings = failures.saturating_sub(1).min(31);
-    policy
-        .first_backoff
-        .saturating_mul(1 << doublings)
-        .min(policy.longest_backoff)
+fn stopped() -> (State, Vec<Action>) {
+    (State::Stopped, vec![Action::ClearTimer, Action::Finish])
+}
+
+/// The next start, without a wait: this death says nothing against starting.
+fn again(record: &mut Record, policy: &Policy) -> (State, Vec<Action>) {
+    record.forget_row();
+    let (state, start) = spawn(policy);
+    let mut actions = vec![Action::ReportEnd(Some(Duration::ZERO))];
+    actions.extend(start);
+    (state, actions)
+}
+
+/// A start that came to nothing: the next one has to wait, or there is none.
+fn failed(record: &mut Record, moment: Moment, policy: &Policy) -> (State, Vec<Action>) {
+    let verdict = record.add(moment.now, policy);
+    let news = (verdict == Verdict::LoopBegins).then_some(Action::ReportCrashLoop);
+    if record.in_loop() && policy.give_up == GiveUp::InCrashLoop {
+        let mut actions = vec![Action::ClearTimer, Action::ReportEnd(None)];
+        actions.extend(news);
+        actions.push(Action::ReportGivenUp);
+        return (State::GivenUp, actions);
+    }
+    let pause = record.pause(moment.jitter, policy);
+    let mut actions = vec![Action::ReportEnd(Some(pause))];
+    actions.extend(news);
+    actions.push(Action::SetTimer(pause));
+    (State::Waiting, actions)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::launch::Target;
+pub use crate::lifecycle::GiveUp;
 use crate::signal::Signal;
 
 /// Everything the supervisor needs to know about one app.
@@ -33,6 +34,13 @@ pub struct AppOptions {
     pub kill_signal: Signal,
     /// How long a worker may take to end after that signal, before the kernel ends it.
     pub kill_timeout: Duration,
+    /// How long a withdrawn worker may take to finish what it has, before it is asked to end.
+    pub drain_timeout: Duration,
+    /// How long a Node worker's event loop may stand still before it is replaced; zero for ever. Time in which it waited
+    /// for a CPU does not count.
+    pub hang_timeout: Duration,
+    /// What a crash loop leads to.
+    pub give_up: GiveUp,
     /// The app takes its socket from the supervisor by `LISTEN_FDS` (systemd's protocol, fd 3).
     pub listen_fds: bool,
     /// The user (name or number) the workers run as; needs root.
@@ -56,6 +64,9 @@ impl Default for AppOptions {
             kill_signal: Signal::Terminate,
             // Below the 10 s and 30 s after which Docker and Kubernetes lose patience with us.
             kill_timeout: Duration::from_secs(10),
+            drain_timeout: Duration::from_secs(30),
+            hang_timeout: Duration::from_secs(30),
+            give_up: GiveUp::Never,
             listen_fds: false,
             user: None,
             group: None,

@@ -222,6 +222,7 @@ mod tests {
         let drain = Drain {
             worker: WorkerId {
                 app: "app".into(),
+                release: 1,
                 index: 0,
             },
             stream: Stream::Stdout,

@@ -19,7 +19,7 @@ use crate::ports;
 use crate::process::Spawn;
 use crate::ready::Expected;
 use crate::socket::Files;
-use crate::supervisor::StartError;
+use crate::start_error::StartError;
 use crate::tree::MARK;
 
 /// Everything about an app that does not change from start to start.

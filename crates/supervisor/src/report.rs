@@ -2,13 +2,40 @@
 
 use std::time::Duration;
 
-use crate::events::{Cause, Event, Failure};
+use crate::events::{Cause, Event, Failure, Why};
 use crate::hint::hint;
 use crate::process::Exit;
 use crate::worker::Worker;
 
 impl Worker {
-    pub(crate) fn report_end(&mut self, restart_in: Duration) {
+    pub(crate) fn report_draining(&mut self, why: Why) {
+        self.tell(Event::Draining {
+            worker: self.id.clone(),
+            why,
+        });
+    }
+
+    pub(crate) fn report_crash_loop(&mut self) {
+        self.tell(Event::CrashLoop {
+            worker: self.id.clone(),
+            deaths: self.plan.policy.loop_deaths,
+            within: self.plan.policy.loop_window,
+        });
+    }
+
+    pub(crate) fn report_recovery(&mut self) {
+        self.tell(Event::Recovered {
+            worker: self.id.clone(),
+        });
+    }
+
+    pub(crate) fn report_given_up(&mut self) {
+        self.tell(Event::GaveUp {
+            worker: self.id.clone(),
+        });
+    }
+
+    pub(crate) fn report_end(&mut self, restart_in: Option<Duration>) {
         let exit = self.exit.unwrap_or(Exit::Unknown);
         let cause = self.cause.take().unwrap_or(Cause::Ended(exit));
         if !self.ever_ready {

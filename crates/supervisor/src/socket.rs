@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::identity::{Identity, give};
-use crate::supervisor::StartError;
+use crate::start_error::StartError;
 
 /// The kernel cuts Unix socket paths at 107 bytes; what a worker appends to its own needs some room.
 pub(crate) const LONGEST_PATH: usize = 100;
@@ -23,6 +23,39 @@ pub(crate) struct Owners {
     pub(crate) worker: Option<Identity>,
     /// The group of those who connect, when they run as somebody else.
     pub(crate) gateway_group: Option<u32>,
+}
+
+/// Where the files of an app's workers are, and whose they are.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    sockets: PathBuf,
+    owners: Owners,
+    name: String,
+}
+
+impl Place {
+    /// Under `sockets`, without a name yet.
+    pub(crate) fn new(sockets: &Path, owners: Owners) -> Self {
+        Self {
+            sockets: sockets.to_owned(),
+            owners,
+            name: String::new(),
+        }
+    }
+
+    /// For the app with this short name.
+    pub(crate) fn named(self, name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ..self
+        }
+    }
+
+    /// Makes the folder of one worker of a release. Releases live side by side, so each has its own.
+    pub(crate) fn files(&self, release: u32, index: u32) -> Result<Files, StartError> {
+        let name = format!("{}.{release}.{index}", self.name);
+        Files::create(&self.sockets, &name, self.owners)
+    }
 }
 
 /// The files of one worker. A folder of its own, since a Node worker binds its socket itself.

@@ -1,151 +1,166 @@
-//! The face of the crate: starts the workers of every app, hands out events, takes the wish to stop.
+//! The face of the crate: starts the workers of every app, replaces releases, hands out events, takes the wish to stop.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::ops::Range;
 use std::sync::Arc;
 
-use thiserror::Error;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::events::Event;
+use crate::events::{Event, WorkerId};
 use crate::group::Group;
 use crate::guard::Guarded;
-use crate::identity::{Identity, IdentityError};
-use crate::launch::{Launch, LaunchError};
-use crate::lifecycle::Policy;
 use crate::options::AppOptions;
-use crate::plan::Plan;
-use crate::socket::{Files, Owners};
+use crate::socket::Place;
+pub use crate::start_error::StartError;
+use crate::strangers;
+use crate::surroundings::Surroundings;
 use crate::worker::{Shared, Wish};
-use crate::{count, strangers};
-
-/// What the supervisor finds around it: the program hands it everything, it reads nothing of its own.
-#[derive(Debug)]
-pub struct Surroundings {
-    /// What workers inherit: the program's own environment, already cleaned of what is not theirs.
-    pub environment: BTreeMap<OsString, OsString>,
-    /// What relative paths are relative to.
-    pub cwd: PathBuf,
-    /// A folder for sockets, which must exist; the shorter the better (Unix socket paths end at 107 bytes). When
-    /// workers or the gateway run as other users it must be passable for them (0711).
-    pub sockets: PathBuf,
-    /// The preload script, as written by [`crate::node::install`].
-    pub preload: PathBuf,
-    /// The group of whoever connects to the workers, when it is not our own user.
-    pub gateway_group: Option<u32>,
-    /// The writing end of the guard's pipe (see [`crate::guard`]): it is told every worker's process group.
-    pub guard: Option<OwnedFd>,
-}
-
-/// Why an app cannot be started at all, found before any process is started.
-#[derive(Debug, Error)]
-pub enum StartError {
-    /// What the user wants to run cannot be run.
-    #[error("app `{app}`: {source}")]
-    Launch {
-        /// The app.
-        app: String,
-        /// Why.
-        source: LaunchError,
-    },
-    /// As whom it should run cannot be.
-    #[error("app `{app}`: {source}")]
-    Identity {
-        /// The app.
-        app: String,
-        /// Why.
-        source: IdentityError,
-    },
-    /// Several workers and one port that only one of them can have.
-    #[error(
-        "app `{app}` has {workers} workers and the fixed port {port}, which only one process can listen on: take `port` out \
-         and let the app read the environment variable PORT, or use one worker"
-    )]
-    PortForMany {
-        /// The app.
-        app: String,
-        /// The port.
-        port: u16,
-        /// How many workers.
-        workers: u32,
-    },
-    /// The path of a worker's socket would be cut by the kernel.
-    #[error(
-        "the socket path `{}` has {length} bytes, more than {limit}: set MAINSTAY_RUNTIME_DIR to a shorter folder",
-        .path.display()
-    )]
-    PathTooLong {
-        /// The path.
-        path: PathBuf,
-        /// Its length in bytes.
-        length: usize,
-        /// The longest that works.
-        limit: usize,
-    },
-    /// Something the kernel refused.
-    #[error("cannot {doing} `{}`: {source}", .path.display())]
-    Io {
-        /// What we wanted to do.
-        doing: &'static str,
-        /// To what.
-        path: PathBuf,
-        /// What the kernel said.
-        source: std::io::Error,
-    },
-}
 
 /// All apps and their workers. Dropping it kills every worker.
+///
+/// An app has one release that counts, and others only while one replaces another: `prepare` the new one, `launch` its
+/// workers, and when they are ready `withdraw` the old ones, say `released` when nothing of them is under way, and
+/// `settle`; or `stop_release` the new one, if it is no good. Workers of every release are started again when they die.
 #[derive(Debug)]
 pub struct Supervisor {
+    surroundings: Surroundings,
+    events: UnboundedSender<Event>,
+    guarded: Guarded,
     groups: Vec<Group>,
+    /// How many apps there ever were.
+    apps: usize,
 }
 
 impl Supervisor {
-    /// Starts every worker of every app. Call it on the main thread, inside a current-thread tokio runtime: workers
-    /// die with the thread that forked them.
+    /// Starts every worker of every app, as release 1 of each. Call it on the main thread, inside a current-thread tokio
+    /// runtime: workers die with the thread that forked them.
     ///
     /// # Errors
     /// Only what is wrong before any process is started; a worker that does not come up is told by `Event::Failed`.
     pub fn start(
         apps: Vec<AppOptions>,
-        surroundings: Surroundings,
+        mut surroundings: Surroundings,
         events: UnboundedSender<Event>,
     ) -> Result<Self, StartError> {
+        let guarded = Guarded::new(surroundings.guard.take());
+        let mut supervisor = Self {
+            surroundings,
+            events,
+            guarded,
+            groups: Vec::new(),
+            apps: 0,
+        };
         let mut prepared = Vec::new();
-        for (number, options) in apps.into_iter().enumerate() {
-            let plan = surroundings.plan(options)?;
-            let files = surroundings.files(number, &plan)?;
-            prepared.push((plan, files));
+        for options in apps {
+            let app = options.name.clone();
+            prepared.push((app, supervisor.prepare(options)?));
         }
         crate::os::keep_from_children();
         // Orphans of our workers become our children instead of init's, so that we can end them. Where the kernel
         // refuses, they are init's, as always.
         let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
         tokio::spawn(strangers::reap());
-        let shared = Shared {
-            events,
-            guarded: Guarded::new(surroundings.guard),
-        };
-        let groups = prepared
-            .into_iter()
-            .map(|(plan, files)| Group::start(&Arc::new(plan), files, &shared))
-            .collect();
-        Ok(Self { groups })
+        for (app, release) in prepared {
+            supervisor.launch(&app, release, 0..u32::MAX)?;
+            supervisor.settle(&app, release);
+        }
+        Ok(supervisor)
     }
 
-    /// The apps, with the number of workers each.
+    /// The apps, with the number of workers that the release that counts is meant to have.
     pub fn apps(&self) -> Vec<(Arc<str>, u32)> {
         let apps = self.groups.iter();
         apps.map(Group::size).collect()
     }
 
+    /// Prepares the next release of an app, which may be a new one: finds its program, follows the symlinks of its
+    /// folder, looks up its user anew. Starts nothing. Returns the release's number.
+    ///
+    /// # Errors
+    /// What is wrong with it; nothing has changed then.
+    pub fn prepare(&mut self, options: AppOptions) -> Result<u32, StartError> {
+        let plan = self.surroundings.plan(options)?;
+        let owners = self.surroundings.owners(&plan);
+        let place = Place::new(&self.surroundings.sockets, owners);
+        if let Some(group) = self.find_mut(&plan.app) {
+            return group.prepare(plan, place);
+        }
+        let shared = Shared {
+            events: self.events.clone(),
+            guarded: self.guarded.clone(),
+        };
+        let mut group = Group::new(self.apps, &plan.app, shared);
+        let number = group.prepare(plan, place)?;
+        self.apps += 1;
+        self.groups.push(group);
+        Ok(number)
+    }
+
+    /// Starts these workers of a prepared release, as far as its options have so many. Those that live already, an
+    /// unknown app and an unknown release change nothing.
+    ///
+    /// # Errors
+    /// When the files of a worker cannot be made; those with lower numbers are started.
+    pub fn launch(
+        &mut self,
+        app: &str,
+        release: u32,
+        indices: Range<u32>,
+    ) -> Result<(), StartError> {
+        let Some(group) = self.find_mut(app) else {
+            return Ok(());
+        };
+        let shared = group.shared.clone();
+        let Some(release) = group.release_mut(release) else {
+            return Ok(());
+        };
+        let indices = indices.start..indices.end.min(release.plan.workers);
+        release.launch(indices, &shared)
+    }
+
+    /// This worker shall be given nothing new, and end when `released` is said of it or `drain_timeout` is over. One that
+    /// is not ready is asked to end at once. `Event::Stopped` tells its end; it is not started again.
+    pub fn withdraw(&self, worker: &WorkerId) {
+        self.wish(worker, Wish::Withdraw);
+    }
+
+    /// Nothing is under way at this worker any more: if it is draining, it is asked to end now.
+    pub fn released(&self, worker: &WorkerId) {
+        self.wish(worker, Wish::Released);
+    }
+
+    /// This worker has answered something since its last start: its next death is no failed start.
+    pub fn answered(&self, worker: &WorkerId) {
+        self.wish(worker, Wish::Answered);
+    }
+
+    /// Asks every worker of a release to end: signal, `kill_timeout`, then the kernel ends the tree. `Event::Stopped`
+    /// tells each end.
+    pub fn stop_release(&self, app: &str, release: u32) {
+        self.wish_release(app, release, Wish::Stop);
+    }
+
+    /// Ends every worker of a release at once, without a word to it. `Event::Stopped` tells each end.
+    pub fn kill_release(&self, app: &str, release: u32) {
+        self.wish_release(app, release, Wish::Kill);
+    }
+
+    /// This release is the one that counts from now on; others are forgotten as soon as they have no workers.
+    pub fn settle(&mut self, app: &str, release: u32) {
+        if let Some(group) = self.find_mut(app) {
+            group.settle(release);
+        }
+    }
+
+    /// Forgets an app. Workers it still has are killed.
+    pub fn remove(&mut self, app: &str) {
+        self.groups.retain(|group| group.app() != app);
+    }
+
     /// Asks every worker of `app` to end: signal, `kill_timeout`, then the kernel ends the whole tree. Returns at once;
     /// `Event::Stopped` tells when each has ended. Unknown names and a second call do nothing.
     pub fn stop(&self, app: &str) {
-        for group in self.groups.iter().filter(|group| group.app() == app) {
-            group.wish(Wish::Stop);
+        if let Some(group) = self.find(app) {
+            group.wish_all(Wish::Stop);
         }
     }
 
@@ -161,73 +176,31 @@ impl Supervisor {
 
     async fn end_all(&self, wish: Wish) {
         for group in &self.groups {
-            group.wish(wish);
+            group.wish_all(wish);
         }
         for group in &self.groups {
             group.ended().await;
         }
     }
-}
 
-impl Surroundings {
-    fn plan(&self, options: AppOptions) -> Result<Plan, StartError> {
-        let app = options.name.clone();
-        let cwd = options.cwd.as_ref();
-        let cwd = cwd.map_or_else(|| self.cwd.clone(), |cwd| self.cwd.join(cwd));
-        let mut environment = self.environment.clone();
-        let own = options.env.iter();
-        environment.extend(own.map(|(name, value)| (name.into(), value.into())));
-        let launch = Launch::resolve(&options.target, &environment, &cwd).map_err(|source| {
-            StartError::Launch {
-                app: app.clone(),
-                source,
-            }
-        })?;
-        let user = options.user.as_deref();
-        let identity = user
-            .map(|user| Identity::resolve(user, options.group.as_deref()))
-            .transpose()
-            .map_err(|source| StartError::Identity {
-                app: app.clone(),
-                source,
-            })?;
-        let policy = Policy {
-            start_timeout: options.start_timeout,
-            kill_timeout: options.kill_timeout,
-            ..Policy::default()
-        };
-        let plan = Plan {
-            workers: count::workers(options.workers),
-            app: app.as_str().into(),
-            launch,
-            identity,
-            environment,
-            preload: self.preload.clone(),
-            policy,
-            options,
-        };
-        plan.several_workers_need_ports_of_their_own()?;
-        Ok(plan)
+    fn wish(&self, worker: &WorkerId, wish: Wish) {
+        if let Some(group) = self.find(&worker.app) {
+            group.wish(worker, wish);
+        }
     }
 
-    fn files(&self, number: usize, plan: &Plan) -> Result<Vec<Files>, StartError> {
-        let owners = Owners {
-            worker: plan.identity,
-            gateway_group: self.gateway_group,
-        };
-        let name = folder_name(number, &plan.app);
-        (0..plan.workers)
-            .map(|index| Files::create(&self.sockets, &format!("{name}.{index}"), owners))
-            .collect()
+    fn wish_release(&self, app: &str, release: u32, wish: Wish) {
+        let group = self.find(app);
+        if let Some(release) = group.and_then(|group| group.release(release)) {
+            release.wish_all(wish);
+        }
     }
-}
 
-/// A short name that cannot leave the folder or fill a socket path.
-fn folder_name(number: usize, app: &str) -> String {
-    let usual = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if (1..=16).contains(&app.len()) && app.bytes().all(usual) {
-        app.to_owned()
-    } else {
-        format!("app{number}")
+    fn find(&self, app: &str) -> Option<&Group> {
+        self.groups.iter().find(|group| group.app() == app)
+    }
+
+    fn find_mut(&mut self, app: &str) -> Option<&mut Group> {
+        self.groups.iter_mut().find(|group| group.app() == app)
     }
 }

@@ -5,14 +5,13 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::watch;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::Instant;
 
 use crate::events::{Cause, Endpoint, Event, Note, ReadyWorker, WorkerId};
 use crate::guard::Guarded;
 use crate::heard::{Heard, Listening};
-use crate::lifecycle::{self, Action, State, step};
+use crate::lifecycle::{self, Action, Life, Moment, State, step};
 use crate::node::message::Message;
 use crate::node::speech::Said;
 use crate::output::Output;
@@ -24,9 +23,14 @@ use crate::running::{Happened, Looking, Running, run_out};
 use crate::socket::Files;
 
 /// What the rest of the program wants of a worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wish {
-    Run,
+    /// Be given nothing new.
+    Withdraw,
+    /// Nothing is under way any more.
+    Released,
+    /// Something was answered.
+    Answered,
     Stop,
     Kill,
 }
@@ -42,9 +46,12 @@ pub(crate) struct Shared {
 pub(crate) struct Worker {
     pub(crate) id: WorkerId,
     pub(crate) plan: Arc<Plan>,
+    /// The moment from which its life's times are counted.
+    born: Instant,
     files: Files,
     shared: Shared,
-    wishes: watch::Receiver<Wish>,
+    /// Absent once nobody can wish any more.
+    wishes: Option<UnboundedReceiver<Wish>>,
     pub(crate) output: Arc<Output>,
     starts: u32,
     running: Option<Running>,
@@ -61,19 +68,19 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn new(
+        id: WorkerId,
         plan: Arc<Plan>,
-        index: u32,
         files: Files,
         shared: Shared,
-        wishes: watch::Receiver<Wish>,
+        wishes: UnboundedReceiver<Wish>,
     ) -> Self {
-        let app = Arc::clone(&plan.app);
         Self {
-            id: WorkerId { app, index },
+            id,
+            born: Instant::now(),
             plan,
             files,
             shared,
-            wishes,
+            wishes: Some(wishes),
             output: Arc::default(),
             starts: 0,
             running: None,
@@ -89,18 +96,19 @@ impl Worker {
 
     /// Lives until it is stopped.
     pub(crate) async fn live(mut self) {
-        let mut state = State::New;
+        let mut life = Life::default();
         let mut pending = VecDeque::from([lifecycle::Event::Start]);
-        while state != State::Stopped {
+        while life.state != State::Stopped {
             let event = match pending.pop_front() {
                 Some(event) => event,
                 None => self.next_event().await,
             };
-            if (state, event) == (State::Draining, lifecycle::Event::TimedOut) {
-                let _ = self.note(Note::Killed);
-            }
-            let (next, actions) = step(state, event, &self.plan.policy);
-            state = next;
+            let moment = Moment {
+                now: self.born.elapsed(),
+                jitter: chance(),
+            };
+            let (next, actions) = step(life, event, moment, &self.plan.policy);
+            life = next;
             for action in actions {
                 pending.extend(self.act(action));
             }
@@ -114,8 +122,13 @@ impl Worker {
             Action::SetTimer(time) => self.timer = Some(Instant::now() + time),
             Action::ClearTimer => self.timer = None,
             Action::Announce => self.announce(),
+            Action::ReportDraining(why) => self.report_draining(why),
             Action::ReportEnd(pause) => self.report_end(pause),
             Action::ReportTimeout => self.report_timeout(),
+            Action::ReportKill => return self.note(Note::Killed),
+            Action::ReportCrashLoop => self.report_crash_loop(),
+            Action::ReportRecovery => self.report_recovery(),
+            Action::ReportGivenUp => self.report_given_up(),
             Action::Signal => {
                 let listener = self.heard.listening.as_ref().map(|heard| heard.pid);
                 if let Some(running) = &mut self.running {
@@ -164,7 +177,7 @@ impl Worker {
             Err(error) => {
                 self.files.remove(self.starts);
                 self.cause = Some(Cause::NotStarted(not_started(&program, &error)));
-                Some(lifecycle::Event::NotStarted)
+                Some(lifecycle::Event::Ended)
             }
         }
     }
@@ -317,16 +330,27 @@ async fn happening(running: &mut Option<Running>, looking: Looking) -> Happened 
     }
 }
 
-/// The next wish; when nobody can wish any more, the end.
-async fn wished(wishes: &mut watch::Receiver<Wish>) -> lifecycle::Event {
-    loop {
-        if wishes.changed().await.is_err() {
-            return lifecycle::Event::Kill;
-        }
-        match *wishes.borrow_and_update() {
-            Wish::Run => {}
-            Wish::Stop => return lifecycle::Event::Stop,
-            Wish::Kill => return lifecycle::Event::Kill,
+/// The next wish; when nobody can wish any more, the end, once. Cancel-safe.
+async fn wished(wishes: &mut Option<UnboundedReceiver<Wish>>) -> lifecycle::Event {
+    let Some(receiver) = wishes else {
+        return std::future::pending().await;
+    };
+    match receiver.recv().await {
+        Some(Wish::Withdraw) => lifecycle::Event::Withdraw,
+        Some(Wish::Released) => lifecycle::Event::Released,
+        Some(Wish::Answered) => lifecycle::Event::Answered,
+        Some(Wish::Stop) => lifecycle::Event::Stop,
+        Some(Wish::Kill) => lifecycle::Event::Kill,
+        None => {
+            *wishes = None;
+            lifecycle::Event::Kill
         }
     }
+}
+
+/// A number between -1 and 1 that nobody needs to be unable to guess.
+fn chance() -> f64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    let hash = RandomState::new().hash_one(0) as u32;
+    f64::from(hash) / f64::from(u32::MAX) * 2.0 - 1.0
 }

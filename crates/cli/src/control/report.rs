@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use mainstay_config::{Layer, Preset, Settings};
 use mainstay_pipeline::HeaderPreset;
@@ -125,6 +126,38 @@ pub(super) fn node_env() {
         "  {}",
         say::dim("NODE_ENV=production (it was not set)")
     ));
+}
+
+/// When a worker that ended is started again.
+pub(super) fn again(restart_in: Option<Duration>) -> String {
+    match restart_in {
+        None => "it stays down".to_owned(),
+        Some(Duration::ZERO) => "it starts again at once".to_owned(),
+        Some(pause) => format!("it starts again in {} ms", pause.as_millis()),
+    }
+}
+
+/// A worker does not react any more.
+pub(super) fn hung(worker: &WorkerId) -> String {
+    format!("{worker} does not react any more; it is ended and started again")
+}
+
+/// A worker fails to start again and again.
+pub(super) fn crash_loop(worker: &WorkerId, deaths: u32, within: Duration) -> String {
+    format!(
+        "{worker} is in a crash loop: {deaths} failed starts within {} s; it is tried again slowly",
+        within.as_secs()
+    )
+}
+
+/// A crash loop is over.
+pub(super) fn recovered(worker: &WorkerId) -> String {
+    format!("{worker} has recovered from its crash loop")
+}
+
+/// A worker is not tried any more.
+pub(super) fn gave_up(worker: &WorkerId) -> String {
+    format!("{worker} is given up after its crash loop: repair the app, then `mainstay reload`")
 }
 
 /// Something about a worker.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use mainstay_config::Settings;
-use mainstay_supervisor::events::ReadyWorker;
+use mainstay_supervisor::events::{ReadyWorker, Why};
 use mainstay_supervisor::identity::Identity;
 use mainstay_supervisor::process::Process;
 use mainstay_supervisor::{Event, Supervisor, Surroundings, count, node};
@@ -198,10 +198,8 @@ impl Control {
                 .await;
                 if was_ready {
                     let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-                    say::warning(&format!(
-                        "{worker} {exit}; it starts again in {} ms{hint}",
-                        restart_in.as_millis()
-                    ));
+                    let again = report::again(restart_in);
+                    say::warning(&format!("{worker} {exit}; {again}{hint}"));
                 }
             }
             Event::Stopped { worker, .. } => {
@@ -218,6 +216,23 @@ impl Control {
                 say::warning(&report::failed(&failure));
             }
             Event::Note { worker, note } => report::note(&worker, &note),
+            Event::Draining { worker, why } => {
+                self.change(&worker.app.clone(), |members, target| {
+                    members.remove(target, &worker)
+                })
+                .await;
+                if why == Why::Hung {
+                    say::warning(&report::hung(&worker));
+                }
+                self.supervisor.released(&worker);
+            }
+            Event::CrashLoop {
+                worker,
+                deaths,
+                within,
+            } => say::warning(&report::crash_loop(&worker, deaths, within)),
+            Event::Recovered { worker } => say::warning(&report::recovered(&worker)),
+            Event::GaveUp { worker } => say::warning(&report::gave_up(&worker)),
             Event::Started { .. } | Event::Stats { .. } => {}
         }
         Ok(())

@@ -30,7 +30,11 @@ async fn a_killed_worker_comes_back_on_a_new_socket() {
         .await;
     assert_eq!(exit, Exit::Signal(9));
     assert!(was_ready);
-    assert_eq!(pause, Duration::from_millis(100));
+    // No request was answered within the first second, so this may count as a failed start.
+    assert!(
+        pause.is_some_and(|pause| pause <= Duration::from_millis(120)),
+        "{pause:?}"
+    );
     let second = play.ready().await;
     assert_ne!(first.pid, second.pid);
     assert_ne!(first.endpoint, second.endpoint);
@@ -57,11 +61,17 @@ async fn a_crash_loop_waits_longer_each_time_and_fails_once() {
             })
             .await;
         match pause {
-            Some(pause) => pauses.push(pause.as_millis()),
+            Some(pause) => pauses.push(pause.unwrap().as_millis()),
             None => failures += 1,
         }
     }
-    assert_eq!(pauses, [100, 200, 400]);
+    let fifths = pauses.iter().zip([100, 200, 400]);
+    for (pause, usual) in fifths {
+        assert!(
+            (usual * 4 / 5..=usual * 6 / 5).contains(pause),
+            "{pauses:?}"
+        );
+    }
     assert_eq!(failures, 1);
     let (exit, _) = play.stop().await;
     assert_eq!(exit, Some(Exit::Code(3)));

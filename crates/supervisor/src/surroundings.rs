@@ -1,0 +1,109 @@
+//! What the supervisor finds around it, and how an app's options become a plan there. Starts nothing.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use crate::count;
+use crate::identity::Identity;
+use crate::launch::{Launch, Target};
+use crate::lifecycle::Policy;
+use crate::options::AppOptions;
+use crate::plan::Plan;
+use crate::socket::Owners;
+use crate::start_error::StartError;
+
+/// What the supervisor finds around it: the program hands it everything, it reads nothing of its own.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// What workers inherit: the program's own environment, already cleaned of what is not theirs.
+    pub environment: BTreeMap<OsString, OsString>,
+    /// What relative paths are relative to.
+    pub cwd: PathBuf,
+    /// A folder for sockets, which must exist; the shorter the better (Unix socket paths end at 107 bytes). When
+    /// workers or the gateway run as other users it must be passable for them (0711).
+    pub sockets: PathBuf,
+    /// The preload script, as written by [`crate::node::install`].
+    pub preload: PathBuf,
+    /// The group of whoever connects to the workers, when it is not our own user.
+    pub gateway_group: Option<u32>,
+    /// The writing end of the guard's pipe (see [`crate::guard`]): it is told every worker's process group.
+    pub guard: Option<OwnedFd>,
+}
+
+impl Surroundings {
+    /// Decides everything about a release that does not change from start to start.
+    pub(crate) fn plan(&self, mut options: AppOptions) -> Result<Plan, StartError> {
+        let app = options.name.clone();
+        let cwd = options.cwd.as_ref();
+        let cwd = cwd.map_or_else(|| self.cwd.clone(), |cwd| self.cwd.join(cwd));
+        let cwd = resolved(cwd);
+        if let Target::Path(path) = &mut options.target {
+            resolve_folder(path, &cwd);
+        }
+        let mut environment = self.environment.clone();
+        let own = options.env.iter();
+        environment.extend(own.map(|(name, value)| (name.into(), value.into())));
+        let launch = Launch::resolve(&options.target, &environment, &cwd).map_err(|source| {
+            StartError::Launch {
+                app: app.clone(),
+                source,
+            }
+        })?;
+        let user = options.user.as_deref();
+        let identity = user
+            .map(|user| Identity::resolve(user, options.group.as_deref()))
+            .transpose()
+            .map_err(|source| StartError::Identity {
+                app: app.clone(),
+                source,
+            })?;
+        let policy = Policy {
+            start_timeout: options.start_timeout,
+            drain_timeout: options.drain_timeout,
+            kill_timeout: options.kill_timeout,
+            give_up: options.give_up,
+            ..Policy::default()
+        };
+        let plan = Plan {
+            workers: count::workers(options.workers),
+            app: app.as_str().into(),
+            launch,
+            identity,
+            environment,
+            preload: self.preload.clone(),
+            policy,
+            options,
+        };
+        plan.several_workers_need_ports_of_their_own()?;
+        Ok(plan)
+    }
+
+    /// Who has to do with the files of a plan's workers.
+    pub(crate) fn owners(&self, plan: &Plan) -> Owners {
+        Owners {
+            worker: plan.identity,
+            gateway_group: self.gateway_group,
+        }
+    }
+}
+
+/// The folder behind its symlinks. Where `current` leads is decided once for a release: a worker that is started again
+/// after the link was moved is still of the release it belongs to.
+fn resolved(folder: PathBuf) -> PathBuf {
+    // One that is not there is complained about where it is used.
+    folder.canonicalize().unwrap_or(folder)
+}
+
+/// As above for the folder of a file. The file itself keeps its name: what it is called may be what it does.
+fn resolve_folder(path: &mut PathBuf, cwd: &Path) {
+    let Some(name) = path.file_name() else { return };
+    let is_link = path.parent().is_some_and(|folder| {
+        let folder = cwd.join(folder);
+        folder.canonicalize().is_ok_and(|real| real != folder)
+    });
+    if is_link && let Some(folder) = path.parent() {
+        *path = resolved(cwd.join(folder)).join(name);
+    }
+}
