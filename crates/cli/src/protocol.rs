@@ -6,6 +6,7 @@
 
 use std::io;
 
+use mainstay_observe::Totals;
 use mainstay_pipeline::{HeaderOptions, HealthOptions, RouteOptions, TargetKind, WaitOptions};
 use mainstay_proxy::{Address, Options};
 use mainstay_values::TrustedProxies;
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 /// Both ends must speak the same.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 /// No message is longer.
 const LONGEST: usize = 16 * 1024 * 1024;
 
@@ -25,29 +26,79 @@ const LINES: u8 = 1;
 pub(crate) enum Down {
     /// The first message.
     Begin(Box<Beginning>),
-    /// Who answers for a target from now on.
-    Members { target: usize, members: Vec<Member> },
-    /// Send the metrics with this ticket.
+    /// What requests are served with from now on. Connections, counters and the connections to targets that
+    /// stay are kept.
+    Settings(Box<GatewaySettings>),
+    /// Who answers for a target from now on; a target that the settings do not name yet is remembered.
+    /// Whoever is no longer there gets no new request.
+    Members {
+        target: String,
+        members: Vec<Member>,
+        /// After so long, whatever still runs on those who left is ended; 0: it takes its time.
+        #[serde(default)]
+        leave_within_ms: u64,
+    },
+    /// Send what was counted, with this ticket.
     Metrics { ticket: u64 },
+    /// The text for who asked for metrics under this ticket.
+    MetricsText { ticket: u64, text: String },
     /// Accept no more, finish what is there within this time, and end. The form of this message never
-    /// changes: an old gateway must understand a new control plane's wish.
-    Drain { grace_ms: u64 },
+    /// changes, but for fields that may be missing: an old gateway must understand a new control plane's
+    /// wish.
+    Drain {
+        grace_ms: u64,
+        /// So long new connections are still taken.
+        #[serde(default)]
+        delay_ms: u64,
+        /// So long after that an idle connection may still bring a request.
+        #[serde(default = "one_second")]
+        idle_ms: u64,
+        /// So long after that a stream or tunnel may last.
+        #[serde(default = "one_second")]
+        streams_ms: u64,
+        /// What ends.
+        #[serde(default)]
+        scope: Scope,
+    },
+}
+
+/// What ends with a drain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Scope {
+    /// The whole instance: nobody should send anything here any more.
+    #[default]
+    Instance,
+    /// This gateway only: another one carries on.
+    Gateway,
+}
+
+const fn one_second() -> u64 {
+    1_000
 }
 
 /// All that a gateway needs to serve. The sockets come by inheritance, in the order of the fronts.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Beginning {
     pub(crate) version: u32,
     pub(crate) threads: usize,
-    pub(crate) fronts: Vec<Front>,
+    /// Addresses of each front; for each address as many listening sockets as there are threads.
+    pub(crate) addresses: Vec<usize>,
     /// Whether a socket for health and metrics follows those of the fronts.
     pub(crate) observe: Observe,
+    pub(crate) instance: String,
+    pub(crate) settings: GatewaySettings,
+}
+
+/// What may change while a gateway runs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct GatewaySettings {
+    /// The routes of each front.
+    pub(crate) routes: Vec<Vec<RouteOptions>>,
     pub(crate) targets: Vec<TargetOptions>,
     pub(crate) wait: WaitOptions,
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) headers: HeaderOptions,
     pub(crate) health: HealthOptions,
-    pub(crate) instance: String,
     pub(crate) proxy: Options,
     pub(crate) access_log: AccessLogging,
 }
@@ -66,15 +117,7 @@ pub(crate) enum AccessLogging {
     Json,
 }
 
-/// Addresses that lead to the same routes.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Front {
-    /// Listening sockets: for each address as many as there are threads.
-    pub(crate) addresses: usize,
-    pub(crate) routes: Vec<RouteOptions>,
-}
-
-/// A target as the gateway must know it.
+/// A target as the gateway must know it. Its name is its own among all targets.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct TargetOptions {
     pub(crate) name: String,
@@ -83,8 +126,9 @@ pub(crate) struct TargetOptions {
 }
 
 /// A worker or server.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Member {
+    /// Never used for anybody else.
     pub(crate) id: u64,
     pub(crate) name: String,
     pub(crate) address: Address,
@@ -98,7 +142,15 @@ pub(crate) enum Up {
     /// Sentences for the operator.
     Notices(Vec<String>),
     /// What was asked for with this ticket.
-    Metrics { ticket: u64, text: String },
+    Metrics { ticket: u64, totals: Box<Totals> },
+    /// What was counted so far, unasked: the last of it outlives a gateway that is killed.
+    Counted(Box<Totals>),
+    /// Somebody asks for the metrics of the instance.
+    AskMetrics { ticket: u64 },
+    /// Nothing runs any more on these members, which left.
+    Released { ids: Vec<u64> },
+    /// These members gave their first answer.
+    Answered { ids: Vec<u64> },
     /// All connections are closed; it ends.
     Drained,
 }

@@ -39,10 +39,10 @@ impl Exposition {
         self.sample(name, &[], value);
     }
 
-    /// All that is counted of requests; `routes` are the routes' names by index.
-    pub fn requests(&mut self, totals: &RequestTotals, routes: &[String]) {
+    /// All that is counted of requests.
+    pub fn requests(&mut self, totals: &RequestTotals) {
         self.family(names::HTTP_REQUESTS_TOTAL, "counter", "Requests answered.");
-        self.each_series(totals, routes, |this, labels, sum| {
+        self.each_series(totals, |this, labels, sum| {
             this.sample(names::HTTP_REQUESTS_TOTAL, labels, sum.count());
         });
         self.family(
@@ -50,7 +50,7 @@ impl Exposition {
             "histogram",
             "Seconds to answer a request.",
         );
-        self.each_series(totals, routes, Self::histogram);
+        self.each_series(totals, Self::histogram);
         self.single(
             names::ACTIVE_REQUESTS,
             "gauge",
@@ -73,19 +73,17 @@ impl Exposition {
     fn each_series(
         &mut self,
         totals: &RequestTotals,
-        routes: &[String],
         write: impl Fn(&mut Self, &[(&str, &str)], &HistogramSum),
     ) {
         for ((route, method, status), sum) in &totals.series {
-            let route = routes.get(*route).map_or("unknown", String::as_str);
-            let status = status.label();
+            let labels = [
+                ("method", method),
+                ("route", route),
+                ("status_code", status),
+            ];
             write(
                 self,
-                &[
-                    ("method", method),
-                    ("route", route),
-                    ("status_code", &status),
-                ],
+                &labels.map(|(label, name)| (label, name.as_str())),
                 sum,
             );
         }
@@ -132,9 +130,9 @@ mod tests {
         metrics.observe(0, "GET", 200, Duration::from_millis(2), 7);
         metrics.observe(0, "GET", 200, Duration::from_mins(1), 7);
         let mut totals = RequestTotals::default();
-        totals.add(&metrics, 0);
+        totals.add(&metrics, &["default\"".to_owned()]);
         let mut exposition = Exposition::default();
-        exposition.requests(&totals, &["default\"".to_owned()]);
+        exposition.requests(&totals);
         let text = exposition.finish();
         for line in [
             "http_requests_total{method=\"GET\",route=\"default\\\"\",status_code=\"200\"} 2",

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Counter;
 
 /// Upper bounds of the buckets in microseconds: Prometheus clients' usual bounds below 100 ms, then
@@ -34,7 +36,7 @@ impl Histogram {
 }
 
 /// The sum of several threads' histograms.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistogramSum {
     /// How many fell into each bucket, not cumulated.
     pub buckets: [u64; BUCKETS.len() + 1],
@@ -49,6 +51,14 @@ impl HistogramSum {
             *sum += bucket.get();
         }
         self.microseconds += histogram.microseconds.get();
+    }
+
+    /// Adds another sum.
+    pub fn merge(&mut self, other: &Self) {
+        for (sum, bucket) in self.buckets.iter_mut().zip(other.buckets) {
+            *sum += bucket;
+        }
+        self.microseconds += other.microseconds;
     }
 
     /// How many durations were counted.

@@ -11,11 +11,13 @@ mod json;
 pub mod names;
 mod requests;
 mod timestamp;
+mod totals;
 
 pub use access::AccessRecord;
 pub use counter::{Counter, Gauge};
 pub use exposition::Exposition;
 pub use histogram::{BUCKETS, Histogram, HistogramSum};
 pub use json::write_json_string;
-pub use requests::{RequestMetrics, RequestTotals, StatusSlot};
+pub use requests::{RequestMetrics, RequestTotals, SeriesKey, StatusSlot};
 pub use timestamp::{Timestamp, TimestampCache};
+pub use totals::Totals;

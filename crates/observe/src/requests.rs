@@ -2,7 +2,10 @@
 //!
 //! Label sets are known beforehand, so a request finds its series by index, never by hashing.
 
+use std::collections::BTreeMap;
 use std::{sync::OnceLock, time::Duration};
+
+use serde::{Deserialize, Serialize};
 
 use crate::{Counter, Gauge, Histogram, HistogramSum};
 
@@ -85,11 +88,16 @@ impl RequestMetrics {
     }
 }
 
-/// All threads' requests together.
-#[derive(Debug, Default)]
+/// Route, method and status, by the names under which they are shown.
+pub type SeriesKey = (String, String, String);
+
+/// Many threads' requests together, of one process or of several after each other. A route is known by its
+/// name: it keeps its history when its number changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestTotals {
-    /// `(route, method, status)` and the durations of those requests, in that order.
-    pub series: Vec<((usize, &'static str, StatusSlot), HistogramSum)>,
+    /// The durations of the requests of each series.
+    #[serde(with = "pairs")]
+    pub series: BTreeMap<SeriesKey, HistogramSum>,
     /// Requests in progress.
     pub active: i64,
     /// Bytes of response bodies.
@@ -97,31 +105,55 @@ pub struct RequestTotals {
 }
 
 impl RequestTotals {
-    /// Adds one thread's counts, its routes counted from `first_route`.
-    pub fn add(&mut self, metrics: &RequestMetrics, first_route: usize) {
-        for (route, series) in (first_route..).zip(&metrics.routes) {
+    /// Adds one thread's counts; `routes` are the routes' names by index.
+    pub fn add(&mut self, metrics: &RequestMetrics, routes: &[String]) {
+        for (route, series) in routes.iter().zip(&metrics.routes) {
             for (slot, histogram) in series.iter().enumerate() {
                 let Some(histogram) = histogram.get() else {
                     continue;
                 };
                 let key = (
-                    route,
-                    METHODS[slot / StatusSlot::COUNT],
-                    StatusSlot(slot % StatusSlot::COUNT),
+                    route.clone(),
+                    METHODS[slot / StatusSlot::COUNT].to_owned(),
+                    StatusSlot(slot % StatusSlot::COUNT).label(),
                 );
-                let position = self
-                    .series
-                    .iter()
-                    .position(|(known, _)| *known == key)
-                    .unwrap_or_else(|| {
-                        self.series.push((key, HistogramSum::default()));
-                        self.series.len() - 1
-                    });
-                self.series[position].1.add(histogram);
+                self.series.entry(key).or_default().add(histogram);
             }
         }
         self.active += metrics.active.get();
         self.bytes += metrics.bytes.get();
+    }
+
+    /// Adds what others counted.
+    pub fn merge(&mut self, other: &Self) {
+        for (key, sum) in &other.series {
+            self.series.entry(key.clone()).or_default().merge(sum);
+        }
+        self.active += other.active;
+        self.bytes += other.bytes;
+    }
+}
+
+/// A map whose keys are no text, as a list of pairs.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use super::{HistogramSum, SeriesKey};
+
+    pub(super) fn serialize<S: Serializer>(
+        map: &BTreeMap<SeriesKey, HistogramSum>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(map)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<SeriesKey, HistogramSum>, D::Error> {
+        let pairs = Vec::<(SeriesKey, HistogramSum)>::deserialize(deserializer)?;
+        Ok(pairs.into_iter().collect())
     }
 }
 
@@ -150,21 +182,33 @@ mod tests {
         two.observe(1, "GET", 200, Duration::from_millis(2), 5);
         two.observe(0, "BREW", 418, Duration::ZERO, 0);
         two.observe(7, "GET", 200, Duration::ZERO, 99);
+        let routes = ["shop".to_owned(), "api".to_owned()];
         let mut totals = RequestTotals::default();
-        totals.add(&one, 0);
-        totals.add(&two, 0);
+        totals.add(&one, &routes);
+        totals.add(&two, &routes);
         assert_eq!(totals.bytes, 15);
         let counts: Vec<_> = totals
             .series
             .iter()
-            .map(|((route, method, status), sum)| (*route, *method, status.label(), sum.count()))
+            .map(|((route, method, status), sum)| {
+                format!("{route} {method} {status} {}", sum.count())
+            })
             .collect();
-        assert_eq!(
-            counts,
-            [
-                (1, "GET", "200".to_owned(), 2),
-                (0, "OTHER", "4xx".to_owned(), 1)
-            ]
-        );
+        assert_eq!(counts, ["api GET 200 2", "shop OTHER 4xx 1"]);
+    }
+
+    #[test]
+    fn a_route_keeps_its_history_under_another_number() {
+        let (before, after) = (RequestMetrics::new(1), RequestMetrics::new(2));
+        before.observe(0, "GET", 200, Duration::ZERO, 1);
+        after.observe(1, "GET", 200, Duration::ZERO, 1);
+        let mut totals = RequestTotals::default();
+        totals.add(&before, &["api".to_owned()]);
+        let mut later = RequestTotals::default();
+        later.add(&after, &["new".to_owned(), "api".to_owned()]);
+        totals.merge(&later);
+        let key = ["api", "GET", "200"].map(str::to_owned).into();
+        assert_eq!(totals.series[&key].count(), 2);
+        assert_eq!(totals.series.len(), 1);
     }
 }

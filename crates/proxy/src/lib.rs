@@ -6,6 +6,7 @@
 mod client;
 mod counters;
 mod deadline;
+mod drain;
 mod link;
 mod listen;
 mod options;
@@ -14,6 +15,7 @@ mod thread;
 mod upstream;
 
 pub use counters::Counters;
+pub use drain::DrainOptions;
 pub use listen::{BindError, Bound, bind};
 pub use options::{ClientOptions, Options, UpstreamOptions};
 pub use thread::{Serving, Thread, Workshop};

@@ -5,7 +5,7 @@ use mainstay_pipeline::{HealthOptions, WaitOptions};
 use mainstay_proxy::{ClientOptions, Options, UpstreamOptions};
 
 use super::fronts::{self, Sockets};
-use crate::protocol::{AccessLogging, Beginning, Observe, VERSION};
+use crate::protocol::{AccessLogging, Beginning, GatewaySettings, Observe, VERSION};
 
 /// The first message. `workers` says how many each app has, `instance` tells instances apart in `Via`.
 pub(super) fn beginning(
@@ -18,12 +18,21 @@ pub(super) fn beginning(
     Beginning {
         version: VERSION,
         threads,
-        fronts: sockets.fronts(),
+        addresses: sockets.addresses(),
         observe: if sockets.observe.is_some() {
             Observe::Served
         } else {
             Observe::Off
         },
+        instance: instance.to_owned(),
+        settings: gateway_settings(settings, workers),
+    }
+}
+
+/// What may change while gateways run.
+pub(super) fn gateway_settings(settings: &Settings, workers: &[(String, u32)]) -> GatewaySettings {
+    GatewaySettings {
+        routes: fronts::routes(settings),
         targets: fronts::targets(settings, workers),
         wait: WaitOptions {
             queue: settings.limits.queue as usize,
@@ -34,7 +43,6 @@ pub(super) fn beginning(
         health: HealthOptions {
             enabled: settings.has(Layer::Health),
         },
-        instance: instance.to_owned(),
         proxy: proxy_options(settings),
         access_log: if settings.log.access {
             AccessLogging::Json

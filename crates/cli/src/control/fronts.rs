@@ -9,7 +9,7 @@ use mainstay_supervisor::events::ReadyWorker;
 use mainstay_values::Address;
 
 use crate::failure::Failure;
-use crate::protocol::{Front, TargetOptions};
+use crate::protocol::TargetOptions;
 
 /// Addresses with their sockets, and the routes behind them.
 #[derive(Debug)]
@@ -75,20 +75,12 @@ fn usual_port() -> u16 {
     named.and_then(|port| port.parse().ok()).unwrap_or(3000)
 }
 
-/// Opens every address. `asked` is the one the app asked for.
-pub(super) fn open(
-    settings: &Settings,
-    asked: Option<&Address>,
-    threads: usize,
-) -> Result<Sockets, Failure> {
+/// The routes of each front: first those that all targets without an address of their own share, then
+/// one for each app that has one.
+pub(super) fn routes(settings: &Settings) -> Vec<Vec<RouteOptions>> {
     let index = |name: &str| settings.targets().position(|target| target == name);
     let mut fronts = Vec::new();
     if settings.shared_targets().next().is_some() {
-        let addresses: Vec<Address> = match asked {
-            Some(asked) if settings.listen.http.is_empty() => vec![asked.clone()],
-            None if settings.listen.http.is_empty() => vec![Address::Port(usual_port())],
-            _ => settings.listen.http.clone(),
-        };
         let routes = settings.routes.iter().filter_map(|route| {
             Some(RouteOptions {
                 name: route.name.clone(),
@@ -97,22 +89,43 @@ pub(super) fn open(
                 target: index(&route.to)?,
             })
         });
+        fronts.push(routes.collect());
+    }
+    let own = settings.apps.iter().filter(|app| app.listen.is_some());
+    fronts.extend(own.filter_map(|app| {
+        Some(vec![RouteOptions {
+            name: app.name().to_owned(),
+            ..RouteOptions::everything(index(app.name())?)
+        }])
+    }));
+    fronts
+}
+
+/// Opens every address, front by front as [`routes`] has them. `asked` is the one the app asked for.
+pub(super) fn open(
+    settings: &Settings,
+    asked: Option<&Address>,
+    threads: usize,
+) -> Result<Sockets, Failure> {
+    let mut fronts = Vec::new();
+    let mut routes = routes(settings).into_iter();
+    if settings.shared_targets().next().is_some() {
+        let addresses: Vec<Address> = match asked {
+            Some(asked) if settings.listen.http.is_empty() => vec![asked.clone()],
+            None if settings.listen.http.is_empty() => vec![Address::Port(usual_port())],
+            _ => settings.listen.http.clone(),
+        };
         fronts.push(OpenFront {
             bound: bind_all(&addresses, threads)?,
-            routes: routes.collect(),
+            routes: routes.next().unwrap_or_default(),
         });
     }
-    for app in &settings.apps {
-        if let (Some(address), Some(target)) = (&app.listen, index(app.name())) {
-            let route = RouteOptions {
-                name: app.name().to_owned(),
-                ..RouteOptions::everything(target)
-            };
-            fronts.push(OpenFront {
-                bound: bind_all(std::slice::from_ref(address), threads)?,
-                routes: vec![route],
-            });
-        }
+    let own = settings.apps.iter().filter_map(|app| app.listen.as_ref());
+    for (address, routes) in own.zip(routes) {
+        fronts.push(OpenFront {
+            bound: bind_all(std::slice::from_ref(address), threads)?,
+            routes,
+        });
     }
     let observe = settings
         .listen
@@ -131,15 +144,17 @@ fn bind_all(addresses: &[Address], threads: usize) -> Result<Vec<Bound>, Failure
 }
 
 impl Sockets {
-    /// As the gateway is told.
-    pub(super) fn fronts(&self) -> Vec<Front> {
-        self.fronts
-            .iter()
-            .map(|front| Front {
-                addresses: front.bound.len(),
-                routes: front.routes.clone(),
-            })
-            .collect()
+    /// How many addresses each front has.
+    pub(super) fn addresses(&self) -> Vec<usize> {
+        self.fronts.iter().map(|front| front.bound.len()).collect()
+    }
+
+    /// Closes our copies; the addresses stay known.
+    pub(super) fn release(&mut self) {
+        let fronts = self.fronts.iter_mut().flat_map(|front| &mut front.bound);
+        for bound in fronts.chain(&mut self.observe) {
+            bound.sockets.clear();
+        }
     }
 
     /// All sockets in the order in which a gateway expects them.

@@ -11,7 +11,7 @@ use mainstay_values::Address as Written;
 
 use crate::failure::Failure;
 use crate::gateway::FOLDER_FD;
-use crate::protocol::{Down, Member};
+use crate::protocol::Member;
 
 /// All targets' members.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl Members {
     }
 
     /// A worker is ready; an earlier process of the same worker is gone with it.
-    pub(super) fn add(&mut self, target: usize, worker: &ReadyWorker) -> Option<Down> {
+    pub(super) fn add(&mut self, target: usize, worker: &ReadyWorker) -> Option<&[Member]> {
         let name = name_of(&worker.worker);
         let address = match &worker.endpoint {
             Endpoint::Tcp(address) => Address::Tcp(*address),
@@ -42,11 +42,11 @@ impl Members {
         let members = self.targets.get_mut(target)?;
         members.retain(|member| member.name != name);
         members.push(Member { id, name, address });
-        self.message(target)
+        Some(members)
     }
 
     /// A worker is gone. None if it was not there.
-    pub(super) fn remove(&mut self, target: usize, worker: &WorkerId) -> Option<Down> {
+    pub(super) fn remove(&mut self, target: usize, worker: &WorkerId) -> Option<&[Member]> {
         let name = name_of(worker);
         let members = self.targets.get_mut(target)?;
         let before = members.len();
@@ -54,7 +54,7 @@ impl Members {
         if members.len() == before {
             None
         } else {
-            self.message(target)
+            Some(members)
         }
     }
 
@@ -85,21 +85,14 @@ impl Members {
         Ok(())
     }
 
-    /// What a gateway that has just begun must know.
-    pub(super) fn messages(&self) -> impl Iterator<Item = Down> {
-        (0..self.targets.len()).filter_map(|target| self.message(target))
+    /// Who answers for a target.
+    pub(super) fn of(&self, target: usize) -> &[Member] {
+        self.targets.get(target).map_or(&[], Vec::as_slice)
     }
 
     /// How many a target has.
     pub(super) fn count(&self, target: usize) -> usize {
         self.targets.get(target).map_or(0, Vec::len)
-    }
-
-    fn message(&self, target: usize) -> Option<Down> {
-        Some(Down::Members {
-            target,
-            members: self.targets.get(target)?.clone(),
-        })
     }
 
     /// A worker's socket by the folder that the gateway holds open: it need not be allowed to walk there,

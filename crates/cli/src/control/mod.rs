@@ -6,7 +6,7 @@
 mod admin;
 mod beginning;
 mod fronts;
-mod gateway;
+mod gateways;
 mod guard;
 mod invocation;
 mod members;

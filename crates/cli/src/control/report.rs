@@ -11,6 +11,7 @@ use mainstay_supervisor::count::processors;
 use mainstay_supervisor::events::{Failure as AppFailure, Note, ReadyWorker, ServerKind};
 
 use super::fronts::Sockets;
+use super::gateways::Heard;
 use super::invocation::Greeting;
 use crate::say;
 
@@ -205,6 +206,34 @@ pub(super) fn note(worker: &WorkerId, note: &Note) {
             ));
         }
         Note::Killed => say::warning(&format!("{worker} did not end in time and was killed")),
+    }
+}
+
+/// Something about the gateways.
+pub(super) fn gateway(heard: &Heard) {
+    match heard {
+        Heard::Notices(sentences) => sentences.iter().for_each(|sentence| say::warning(sentence)),
+        Heard::Died { exit, restarts_in } => say::warning(&format!(
+            "the gateway {exit}; it starts again in {} ms",
+            restarts_in.as_millis()
+        )),
+        Heard::DiedDraining { exit } => say::warning(&format!(
+            "a gateway that was replaced {exit} before it had finished; its last connections are lost"
+        )),
+        Heard::CrashLoop { deaths, exit } => say::warning(&format!(
+            "the gateway ended {deaths} times within seconds of its start, last with {exit}: nothing is served; \
+             connections wait, and it is tried again every few seconds; please report it with what stands above"
+        )),
+        Heard::Recovered => say::line("the gateway serves again"),
+        Heard::NotReplaced { exit } => say::warning(&format!(
+            "the new gateway {exit} before it accepted connections; the one before it goes on"
+        )),
+        Heard::Ready
+        | Heard::Replaced
+        | Heard::Released(_)
+        | Heard::Answered(_)
+        | Heard::Lines(_)
+        | Heard::Drained => {}
     }
 }
 

@@ -1,23 +1,22 @@
 //! Start and stop of an instance, and what happens between.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mainstay_config::Settings;
+use mainstay_proxy::DrainOptions;
 use mainstay_supervisor::events::{ReadyWorker, Why};
-use mainstay_supervisor::identity::Identity;
 use mainstay_supervisor::process::Process;
 use mainstay_supervisor::{Event, Supervisor, Surroundings, count, node};
 use mainstay_values::Address;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::admin::{self, Question};
 use super::beginning::beginning;
-use super::fronts::{self, Sockets};
-use super::gateway::{Gateway, Heard};
+use super::fronts;
+use super::gateways::{Gateways, Heard, Place};
 use super::invocation::{self, Greeting, Invocation};
 use super::members::Members;
 use super::output::Output;
@@ -27,15 +26,8 @@ use super::status::Status;
 use super::surroundings::{default_node_env, gateway_identity, instance_id, open_folder};
 use super::{guard, report};
 use crate::failure::Failure;
-use crate::protocol::{Down, Up};
+use crate::protocol::Member;
 use crate::{Outcome, say};
-
-/// How long connections may take to end when the instance stops.
-const GRACE: Duration = Duration::from_secs(10);
-/// A gateway that ends sooner than this after its start is not started again at once.
-const HEALTHY: Duration = Duration::from_secs(5);
-/// The longest pause before a gateway is started again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Runs as the control plane.
 pub(crate) fn main() -> Outcome {
@@ -63,26 +55,20 @@ struct Control {
     name: String,
     greeting: Greeting,
     threads: usize,
-    identity: Option<Identity>,
     instance: String,
-    folder: OwnedFd,
+    /// Where gateways run; none once they do.
+    place: Option<Place>,
     supervisor: Supervisor,
     events: mpsc::UnboundedReceiver<Event>,
     questions: mpsc::Receiver<Question>,
     output: Output,
     members: Members,
     /// None until every address is known.
-    sockets: Option<Sockets>,
-    gateway: Option<Gateway>,
-    gateway_started: Instant,
-    pause: Duration,
-    has_greeted: bool,
+    gateways: Option<Gateways>,
     /// Whether `NODE_ENV` was set by us.
     set_node_env: bool,
     /// Apps that were ready once.
     came_up: HashSet<String>,
-    tickets: HashMap<u64, oneshot::Sender<String>>,
-    next_ticket: u64,
     _guard: Option<Process>,
 }
 
@@ -141,23 +127,20 @@ impl Control {
             .map_or_else(count::processors, u32::from) as usize;
         Ok(Self {
             threads,
-            identity,
             instance: instance_id(),
-            folder,
+            place: Some(Place {
+                name: name.clone(),
+                folder,
+                identity,
+            }),
             supervisor,
             events,
             questions,
             output,
             members,
-            sockets: None,
-            gateway: None,
-            gateway_started: Instant::now(),
-            pause: Duration::ZERO,
-            has_greeted: false,
+            gateways: None,
             set_node_env,
             came_up: HashSet::new(),
-            tickets: HashMap::new(),
-            next_ticket: 0,
             _guard: guard,
             settings,
             name,
@@ -168,22 +151,22 @@ impl Control {
     /// Serves until it is told to end, or must.
     async fn serve(&mut self, signals: &mut Signals) -> Outcome {
         if fronts::decides_the_address(&self.settings).is_none() {
-            self.open(None).await?;
+            self.open(None)?;
         }
         loop {
             tokio::select! {
                 () = signals.end() => return Ok(ExitCode::SUCCESS),
-                Some(event) = self.events.recv() => self.on_event(event).await?,
-                heard = hear(&mut self.gateway) => self.on_heard(heard).await?,
-                Some(question) = self.questions.recv() => self.on_question(question).await,
+                Some(event) = self.events.recv() => self.on_event(event)?,
+                heard = hear(&mut self.gateways) => self.on_heard(heard),
+                Some(question) = self.questions.recv() => self.on_question(question),
             }
         }
     }
 
-    async fn on_event(&mut self, event: Event) -> Result<(), Failure> {
+    fn on_event(&mut self, event: Event) -> Result<(), Failure> {
         match event {
             Event::Output(line) => self.output.app(line),
-            Event::Ready(worker) => self.on_ready(&worker).await?,
+            Event::Ready(worker) => self.on_ready(&worker)?,
             Event::Exited {
                 worker,
                 exit,
@@ -192,10 +175,9 @@ impl Control {
                 hint,
                 ..
             } => {
-                self.change(&worker.app.clone(), |members, target| {
+                self.change(&worker.app, |members, target| {
                     members.remove(target, &worker)
-                })
-                .await;
+                });
                 if was_ready {
                     let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
                     let again = report::again(restart_in);
@@ -203,10 +185,9 @@ impl Control {
                 }
             }
             Event::Stopped { worker, .. } => {
-                self.change(&worker.app.clone(), |members, target| {
+                self.change(&worker.app, |members, target| {
                     members.remove(target, &worker)
-                })
-                .await;
+                });
             }
             Event::Failed(failure) => {
                 if !self.came_up.contains(&*failure.worker.app) {
@@ -217,10 +198,9 @@ impl Control {
             }
             Event::Note { worker, note } => report::note(&worker, &note),
             Event::Draining { worker, why } => {
-                self.change(&worker.app.clone(), |members, target| {
+                self.change(&worker.app, |members, target| {
                     members.remove(target, &worker)
-                })
-                .await;
+                });
                 if why == Why::Hung {
                     say::warning(&report::hung(&worker));
                 }
@@ -238,65 +218,54 @@ impl Control {
         Ok(())
     }
 
-    async fn on_ready(&mut self, worker: &ReadyWorker) -> Result<(), Failure> {
+    fn on_ready(&mut self, worker: &ReadyWorker) -> Result<(), Failure> {
         let is_first = self.came_up.insert(worker.worker.app.to_string());
         if let Some(app) = fronts::decides_the_address(&self.settings)
-            && self.sockets.is_none()
+            && self.gateways.is_none()
             && app.name() == &*worker.worker.app
         {
             let asked = fronts::asked_address(worker);
-            self.open(Some(&asked)).await?;
+            self.open(Some(&asked))?;
         }
         if is_first {
             report::trust_hint(worker);
         }
         self.change(&worker.worker.app, |members, target| {
             members.add(target, worker)
-        })
-        .await;
+        });
         Ok(())
     }
 
-    /// Changes a target's members and tells the gateway.
-    async fn change(
-        &mut self,
-        app: &str,
-        change: impl FnOnce(&mut Members, usize) -> Option<Down>,
-    ) {
+    /// Changes a target's members and tells the gateways.
+    fn change(&mut self, app: &str, change: impl FnOnce(&mut Members, usize) -> Option<&[Member]>) {
         let Some(target) = self.settings.targets().position(|target| target == app) else {
             return;
         };
-        if let Some(message) = change(&mut self.members, target)
-            && let Some(gateway) = &mut self.gateway
+        if let Some(members) = change(&mut self.members, target)
+            && let Some(gateways) = &mut self.gateways
         {
-            gateway.tell(&message).await;
+            gateways.set_members(app, members, Duration::ZERO);
         }
     }
 
-    /// Opens the sockets and starts the gateway on them.
-    async fn open(&mut self, asked: Option<&Address>) -> Result<(), Failure> {
-        self.sockets = Some(fronts::open(&self.settings, asked, self.threads)?);
-        self.start_gateway().await
-    }
-
-    async fn start_gateway(&mut self) -> Result<(), Failure> {
-        let Some(sockets) = &self.sockets else {
+    /// Opens the sockets and starts the first gateway on them.
+    fn open(&mut self, asked: Option<&Address>) -> Result<(), Failure> {
+        let Some(place) = self.place.take() else {
             return Ok(());
         };
+        let sockets = fronts::open(&self.settings, asked, self.threads)?;
         let beginning = beginning(
             &self.settings,
-            sockets,
+            &sockets,
             &self.workers(),
             self.threads,
             &self.instance,
         );
-        let mut gateway =
-            Gateway::start(&self.name, sockets, &self.folder, self.identity, beginning).await?;
-        for message in self.members.messages() {
-            gateway.tell(&message).await;
+        let mut gateways = Gateways::start(place, sockets, beginning)?;
+        for (index, target) in self.settings.targets().enumerate() {
+            gateways.set_members(target, self.members.of(index), Duration::ZERO);
         }
-        self.gateway_started = Instant::now();
-        self.gateway = Some(gateway);
+        self.gateways = Some(gateways);
         Ok(())
     }
 
@@ -308,59 +277,19 @@ impl Control {
             .collect()
     }
 
-    async fn on_heard(&mut self, heard: Heard) -> Result<(), Failure> {
+    fn on_heard(&mut self, heard: Heard) {
         match heard {
             Heard::Lines(lines) => self.output.access(lines),
-            Heard::Said(Up::Ready) => self.greet(),
-            Heard::Said(Up::Notices(sentences)) => {
-                for sentence in &sentences {
-                    say::warning(sentence);
-                }
-            }
-            Heard::Said(Up::Metrics { ticket, text }) => {
-                if let Some(asker) = self.tickets.remove(&ticket) {
-                    let _ = asker.send(text);
-                }
-            }
-            Heard::Said(Up::Drained) => {}
-            Heard::Ended => self.restart_gateway().await?,
+            Heard::Ready => self.greet(),
+            heard => report::gateway(&heard),
         }
-        Ok(())
     }
 
-    /// The gateway is gone: connections are lost, workers and sockets are not.
-    async fn restart_gateway(&mut self) -> Result<(), Failure> {
-        let Some(gateway) = self.gateway.take() else {
-            return Ok(());
-        };
-        let exit = gateway
-            .process
-            .wait()
-            .await
-            .map_or_else(|error| error.to_string(), |exit| exit.to_string());
-        self.tickets.clear();
-        self.pause = if self.gateway_started.elapsed() > HEALTHY {
-            Duration::ZERO
-        } else {
-            (self.pause * 2).clamp(Duration::from_millis(50), LONGEST_PAUSE)
-        };
-        say::warning(&format!(
-            "the gateway {exit}; it starts again in {} ms",
-            self.pause.as_millis()
-        ));
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a back-off of the control plane, not of a request"
-        )]
-        tokio::time::sleep(self.pause).await;
-        self.start_gateway().await
-    }
-
-    fn greet(&mut self) {
-        let Some(sockets) = &self.sockets else { return };
-        if std::mem::replace(&mut self.has_greeted, true) {
+    fn greet(&self) {
+        let Some(gateways) = &self.gateways else {
             return;
-        }
+        };
+        let sockets = gateways.sockets();
         report::start(&self.settings, &self.name, sockets, &self.workers());
         if self.set_node_env {
             report::node_env();
@@ -368,17 +297,11 @@ impl Control {
         report::greeting(self.greeting, sockets);
     }
 
-    async fn on_question(&mut self, question: Question) {
+    fn on_question(&mut self, question: Question) {
         match question {
             Question::Metrics(asker) => {
-                if let Some(gateway) = &mut self.gateway {
-                    self.next_ticket += 1;
-                    self.tickets.insert(self.next_ticket, asker);
-                    gateway
-                        .tell(&Down::Metrics {
-                            ticket: self.next_ticket,
-                        })
-                        .await;
+                if let Some(gateways) = &mut self.gateways {
+                    gateways.metrics(asker);
                 }
             }
             Question::Status(asker) => drop(asker.send(self.status().text())),
@@ -387,21 +310,21 @@ impl Control {
     }
 
     fn status(&self) -> Status {
-        let gateway = self.gateway.as_ref();
+        let gateways = self.gateways.as_ref();
         Status::of(
             &self.name,
             &self.settings,
-            self.sockets.as_ref(),
+            gateways.map(Gateways::sockets),
             &self.members,
             &self.workers(),
-            gateway.map(|gateway| gateway.process.id()),
+            gateways.map(Gateways::state),
         )
     }
 
     /// Connections first, then workers; a second signal hurries.
     async fn stop(&mut self, signals: &mut Signals) {
         let orderly = async {
-            self.drain_gateway().await;
+            self.drain_gateways().await;
             let mut stopping = std::pin::pin!(self.supervisor.stop_all());
             loop {
                 tokio::select! {
@@ -412,7 +335,10 @@ impl Control {
         };
         tokio::select! {
             () = orderly => {}
-            () = signals.end() => self.supervisor.kill_all().await,
+            () = signals.end() => {
+                self.gateways.iter_mut().for_each(Gateways::kill);
+                self.supervisor.kill_all().await;
+            }
         }
         while let Ok(event) = self.events.try_recv() {
             pass_on(event, &self.output);
@@ -420,28 +346,21 @@ impl Control {
         self.output.settle();
     }
 
-    async fn drain_gateway(&mut self) {
-        let Some(gateway) = &mut self.gateway else {
+    async fn drain_gateways(&mut self) {
+        let Some(gateways) = &mut self.gateways else {
             return;
         };
-        gateway
-            .tell(&Down::Drain {
-                grace_ms: GRACE.as_millis() as u64,
-            })
-            .await;
-        let drained = async {
-            loop {
-                tokio::select! {
-                    heard = gateway.hear() => match heard {
-                        Heard::Lines(lines) => self.output.access(lines),
-                        Heard::Ended => return,
-                        Heard::Said(_) => {}
-                    },
-                    Some(event) = self.events.recv() => pass_on(event, &self.output),
-                }
+        gateways.drain(&DrainOptions::default());
+        loop {
+            tokio::select! {
+                heard = gateways.hear() => match heard {
+                    Heard::Lines(lines) => self.output.access(lines),
+                    Heard::Drained => return,
+                    _ => {}
+                },
+                Some(event) = self.events.recv() => pass_on(event, &self.output),
             }
-        };
-        let _ = tokio::time::timeout(GRACE + Duration::from_secs(2), drained).await;
+        }
     }
 }
 
@@ -454,9 +373,9 @@ fn pass_on(event: Event, output: &Output) {
     }
 }
 
-async fn hear(gateway: &mut Option<Gateway>) -> Heard {
-    match gateway {
-        Some(gateway) => gateway.hear().await,
+async fn hear(gateways: &mut Option<Gateways>) -> Heard {
+    match gateways {
+        Some(gateways) => gateways.hear().await,
         None => std::future::pending().await,
     }
 }

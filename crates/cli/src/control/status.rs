@@ -7,6 +7,7 @@ use mainstay_pipeline::TargetKind;
 use serde::Serialize;
 
 use super::fronts::{self, Sockets};
+use super::gateways::{GatewayPhase, GatewayState};
 use super::members::Members;
 
 /// One answer.
@@ -17,6 +18,8 @@ pub(super) struct Status {
     pid: u32,
     /// None while there is no gateway.
     gateway_pid: Option<u32>,
+    /// None while no address is known to start one on.
+    gateway: Option<GatewayState>,
     addresses: Vec<String>,
     targets: Vec<TargetStatus>,
 }
@@ -37,7 +40,7 @@ impl Status {
         sockets: Option<&Sockets>,
         members: &Members,
         workers: &[(String, u32)],
-        gateway_pid: Option<u32>,
+        gateway: Option<GatewayState>,
     ) -> Self {
         let fronts = sockets.into_iter().flat_map(|sockets| &sockets.fronts);
         let bound = fronts.flat_map(|front| &front.bound);
@@ -46,7 +49,8 @@ impl Status {
             name: name.to_owned(),
             version: env!("CARGO_PKG_VERSION"),
             pid: std::process::id(),
-            gateway_pid,
+            gateway_pid: gateway.as_ref().and_then(|gateway| gateway.pid),
+            gateway,
             addresses: bound.map(|bound| bound.address.to_string()).collect(),
             targets: targets
                 .map(|(index, target)| TargetStatus {
@@ -72,6 +76,15 @@ impl Status {
         );
         for address in &self.addresses {
             let _ = writeln!(text, "  http://{address}");
+        }
+        if let Some(gateway) = &self.gateway
+            && gateway.phase == GatewayPhase::CrashLoop
+        {
+            let _ = writeln!(
+                text,
+                "  the gateway ends again and again, last with {}",
+                gateway.last_exit.as_deref().unwrap_or("an unknown status")
+            );
         }
         for target in &self.targets {
             let _ = writeln!(

@@ -20,7 +20,9 @@ use super::metrics::Metrics;
 use super::thread::{self, Applied, Command};
 use crate::failure::Failure;
 use crate::plain_http::{self, Reply};
-use crate::protocol::{self, AccessLogging, Beginning, Down, Frame, Member, Observe, Up, VERSION};
+use crate::protocol::{
+    self, AccessLogging, Beginning, Down, Frame, Member, Observe, Scope, Up, VERSION,
+};
 
 /// The socket to the control plane.
 pub(crate) const CONTROL_FD: i32 = 3;
@@ -81,10 +83,10 @@ impl Gateway {
         let mut next = || inherited_fd(numbers.next().unwrap_or(i32::MAX)).map(TcpListener::from);
         // by thread, by front
         let mut sockets: Vec<Vec<Vec<TcpListener>>> = (0..beginning.threads)
-            .map(|_| beginning.fronts.iter().map(|_| Vec::new()).collect())
+            .map(|_| beginning.addresses.iter().map(|_| Vec::new()).collect())
             .collect();
-        for (index, front) in beginning.fronts.iter().enumerate() {
-            for _ in 0..front.addresses {
+        for (index, addresses) in beginning.addresses.iter().enumerate() {
+            for _ in 0..*addresses {
                 for thread in &mut sockets {
                     thread[index].push(next()?);
                 }
@@ -95,13 +97,17 @@ impl Gateway {
             .transpose()?;
 
         let targets = beginning
+            .settings
             .targets
             .iter()
             .map(|target| Target::new(&target.name, target.kind, target.wanted));
-        let standing = Arc::new(Standing::new(targets.collect(), beginning.wait.clone()));
+        let standing = Arc::new(Standing::new(
+            targets.collect(),
+            beginning.settings.wait.clone(),
+        ));
         let notices = Arc::new(Notices::default());
-        let metrics = Arc::new(Metrics::new(&beginning, Arc::clone(&standing)));
         let (up, up_receiver) = mpsc::unbounded_channel();
+        let metrics = Arc::new(Metrics::new(&beginning, Arc::clone(&standing), up.clone()));
         let beginning = Arc::new(beginning);
         let mut threads = Vec::new();
         for (index, sockets) in sockets.into_iter().enumerate() {
@@ -135,19 +141,32 @@ impl Gateway {
     async fn listen(&mut self, from: &mut OwnedReadHalf) -> io::Result<()> {
         loop {
             match protocol::receive(from).await? {
-                Some(Frame::Message(Down::Members { target, members })) => {
-                    self.set_members(target, members);
+                Some(Frame::Message(Down::Members {
+                    target, members, ..
+                })) => {
+                    let mut targets = self.standing.targets().iter();
+                    if let Some(target) = targets.position(|known| known.name == target) {
+                        self.set_members(target, members);
+                    }
                 }
                 Some(Frame::Message(Down::Metrics { ticket })) => {
                     let _ = self.up.send(Up::Metrics {
                         ticket,
-                        text: self.metrics.render(),
+                        totals: Box::new(self.metrics.totals()),
                     });
                 }
-                Some(Frame::Message(Down::Drain { grace_ms })) => {
+                Some(Frame::Message(Down::MetricsText { ticket, text })) => {
+                    self.metrics.told(ticket, text);
+                }
+                Some(Frame::Message(Down::Drain {
+                    grace_ms, scope, ..
+                })) => {
+                    if scope == Scope::Instance {
+                        self.standing.drain();
+                    }
                     return self.drain(Duration::from_millis(grace_ms), from).await;
                 }
-                Some(Frame::Message(Down::Begin(_)) | Frame::Lines(_)) => {}
+                Some(Frame::Message(Down::Begin(_) | Down::Settings(_)) | Frame::Lines(_)) => {}
                 // the control plane is gone: so are the workers
                 None => return Ok(()),
             }
@@ -191,7 +210,6 @@ impl Gateway {
     }
 
     async fn drain(&mut self, grace: Duration, from: &mut OwnedReadHalf) -> io::Result<()> {
-        self.standing.drain();
         let (done, mut all_done) = mpsc::channel::<()>(1);
         for thread in &self.threads {
             let _ = thread.send(Command::Drain {
@@ -296,8 +314,8 @@ async fn serve_metrics(socket: TcpListener, metrics: Arc<Metrics>) {
                 let metrics = Arc::clone(&metrics);
                 tokio::spawn(async move {
                     plain_http::serve(stream, |call| {
-                        let reply = metrics.answer(&call);
-                        async move { reply }
+                        let metrics = Arc::clone(&metrics);
+                        async move { metrics.answer(&call).await }
                     })
                     .await;
                     drop(place);

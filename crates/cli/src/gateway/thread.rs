@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::AcqRel};
 use std::time::Duration;
 
-use mainstay_pipeline::{Notices, Options, Pipeline, Recorder, Standing};
+use mainstay_pipeline::{Notices, Options, Pipeline, Recorder, RouteOptions, Standing};
 use mainstay_proxy::{Endpoint, Serving, Thread, Upstreams, Workshop};
 use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc;
 
 use super::process::Book;
-use crate::protocol::{Beginning, Front};
+use crate::protocol::Beginning;
 
 /// What a thread is told.
 pub(super) enum Command {
@@ -100,7 +100,7 @@ async fn run(
 ) {
     let mut fronts = Vec::new();
     let books = plan.books.iter().zip(plan.sockets);
-    for (front, (book, sockets)) in plan.beginning.fronts.iter().zip(books) {
+    for (front, (book, sockets)) in plan.beginning.settings.routes.iter().zip(books) {
         let (thread, upstreams) = open(front, book, &plan.beginning, &plan.standing, &plan.notices);
         for socket in sockets {
             if let Err(error) = thread.accept(socket) {
@@ -145,7 +145,7 @@ async fn run(
 
 /// A pipeline for one front.
 fn open(
-    front: &Front,
+    routes: &[RouteOptions],
     book: &Book,
     beginning: &Beginning,
     standing: &Arc<Standing>,
@@ -154,23 +154,19 @@ fn open(
     let workshop = Workshop::new(Arc::clone(&book.counters));
     let upstreams = Upstreams::new(
         &workshop,
-        beginning.proxy.upstream.clone(),
+        beginning.settings.proxy.upstream.clone(),
         Arc::clone(standing),
     );
     let recorder = Recorder {
         metrics: Arc::clone(&book.requests),
         log: book.log.clone(),
-        routes: front
-            .routes
-            .iter()
-            .map(|route| route.name.clone())
-            .collect(),
+        routes: routes.iter().map(|route| route.name.clone()).collect(),
     };
     let options = Options {
-        trusted_proxies: beginning.trusted_proxies.clone(),
-        health: beginning.health.clone(),
-        routes: front.routes.clone(),
-        headers: beginning.headers.clone(),
+        trusted_proxies: beginning.settings.trusted_proxies.clone(),
+        health: beginning.settings.health.clone(),
+        routes: routes.to_vec(),
+        headers: beginning.settings.headers.clone(),
         instance: beginning.instance.clone(),
     };
     let pipeline = Pipeline::new(
@@ -181,7 +177,10 @@ fn open(
         upstreams.clone(),
     );
     (
-        Thread::start(workshop, Serving::new(pipeline, beginning.proxy.clone())),
+        Thread::start(
+            workshop,
+            Serving::new(pipeline, beginning.settings.proxy.clone()),
+        ),
         upstreams,
     )
 }

@@ -1,0 +1,176 @@
+//! What all gateways counted, those that ended included, as one text. A number that was shown once never
+//! goes back: whatever is shown was told here first, and what was told outlives the one who told it.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use mainstay_observe::{Exposition, Totals, names};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// Whoever has not told its counts by then is shown with the last it told.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Questions that may be open at once.
+const MOST: usize = 64;
+
+/// Who asks for metrics.
+#[derive(Debug)]
+pub(super) enum Asker {
+    /// The admin socket.
+    Admin(oneshot::Sender<String>),
+    /// A gateway, for a client of its own, under this ticket of its own.
+    Gateway { number: u64, ticket: u64 },
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    ended: Totals,
+    open: Vec<Open>,
+    next_ticket: u64,
+}
+
+#[derive(Debug)]
+struct Open {
+    ticket: u64,
+    asker: Asker,
+    /// Generations that have not answered.
+    missing: HashSet<u64>,
+    until: Instant,
+}
+
+impl Counts {
+    /// Somebody asks; these are to be asked with the ticket. None when too many ask already.
+    pub(super) fn ask(
+        &mut self,
+        asker: Asker,
+        generations: impl Iterator<Item = u64>,
+    ) -> Option<u64> {
+        if self.open.len() >= MOST {
+            return None;
+        }
+        self.next_ticket += 1;
+        self.open.push(Open {
+            ticket: self.next_ticket,
+            asker,
+            missing: generations.collect(),
+            until: Instant::now() + PATIENCE,
+        });
+        Some(self.next_ticket)
+    }
+
+    /// A generation answered.
+    pub(super) fn answered(&mut self, generation: u64, ticket: u64) {
+        for open in &mut self.open {
+            if open.ticket == ticket {
+                open.missing.remove(&generation);
+            }
+        }
+    }
+
+    /// A generation ended; this is the last it told.
+    pub(super) fn ended(&mut self, generation: u64, mut last: Totals) {
+        last.end();
+        self.ended.merge(&last);
+        for open in &mut self.open {
+            open.missing.remove(&generation);
+        }
+    }
+
+    /// When somebody's patience ends.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.open.iter().map(|open| open.until).min()
+    }
+
+    /// Those who can be answered now.
+    pub(super) fn ready(&mut self, now: Instant) -> Vec<Asker> {
+        self.open
+            .extract_if(.., |open| open.missing.is_empty() || open.until <= now)
+            .map(|open| open.asker)
+            .collect()
+    }
+
+    /// The text: what the living told last, what the ended left, and who is ready.
+    pub(super) fn text<'a>(
+        &self,
+        living: impl Iterator<Item = &'a Totals>,
+        ready: impl Iterator<Item = (&'a str, usize)>,
+    ) -> String {
+        let mut totals = self.ended.clone();
+        for told in living {
+            totals.merge(told);
+        }
+        let mut text = Exposition::default();
+        totals.write(&mut text);
+        text.family(
+            names::WORKERS_READY,
+            "gauge",
+            "Workers or servers that are ready.",
+        );
+        for (target, count) in ready {
+            text.sample(names::WORKERS_READY, &[("target", target)], count);
+        }
+        text.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn totals(accepted: u64) -> Totals {
+        Totals {
+            accepted,
+            connections: 1,
+            ..Totals::default()
+        }
+    }
+
+    #[test]
+    fn a_generation_that_ended_still_counts() {
+        let mut counts = Counts::default();
+        counts.ended(1, totals(5));
+        let living = totals(2);
+        let text = counts.text([&living].into_iter(), [("api", 2)].into_iter());
+        for line in [
+            "mainstay_connections_total 7",
+            "active_connections 1",
+            "mainstay_workers_ready{target=\"api\"} 2",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_question_is_answered_when_all_have_told_or_patience_ends() {
+        let mut counts = Counts::default();
+        let asker = || Asker::Gateway {
+            number: 1,
+            ticket: 9,
+        };
+        let ticket = counts.ask(asker(), [1, 2].into_iter()).expect("room");
+        counts.answered(1, ticket);
+        assert_eq!(counts.ready(Instant::now()).len(), 0);
+        counts.ended(2, Totals::default());
+        assert_eq!(counts.ready(Instant::now()).len(), 1);
+        counts.ask(asker(), [1].into_iter()).expect("room");
+        assert_eq!(counts.ready(Instant::now()).len(), 0);
+        assert_eq!(counts.ready(Instant::now() + PATIENCE).len(), 1);
+        assert_eq!(counts.due(), None);
+    }
+
+    #[test]
+    fn questions_are_bounded() {
+        let mut counts = Counts::default();
+        let asked = (0..MOST + 5)
+            .filter_map(|ticket| {
+                let asker = Asker::Gateway {
+                    number: 1,
+                    ticket: ticket as u64,
+                };
+                counts.ask(asker, [1].into_iter())
+            })
+            .count();
+        assert_eq!(asked, MOST);
+    }
+}

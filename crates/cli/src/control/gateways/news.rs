@@ -1,0 +1,216 @@
+//! What follows from what gateways say, from their ends, and from time that passed.
+
+use std::time::Duration;
+
+use mainstay_observe::Totals;
+use tokio::time::Instant;
+
+use super::comeback::Verdict;
+use super::{
+    Asker, Down, DrainOptions, Gateways, Generation, HEALTHY, Heard, LAST_MOMENT, MOST_DRAINING,
+    Phase, START, Scope, Word, drain_message,
+};
+use crate::protocol::Up;
+
+impl Gateways {
+    pub(super) fn on_word(&mut self, number: u64, word: Word) {
+        match word {
+            Word::Lines(lines) => self.news.push_back(Heard::Lines(lines)),
+            Word::Ended(exit) => self.on_end(number, exit),
+            Word::Said(Up::Ready) => self.on_ready(number),
+            Word::Said(Up::Notices(sentences)) => self.news.push_back(Heard::Notices(sentences)),
+            Word::Said(Up::Metrics { ticket, totals }) => {
+                self.on_counted(number, *totals);
+                self.counts.answered(number, ticket);
+                self.answer_askers();
+            }
+            Word::Said(Up::Counted(totals)) => self.on_counted(number, *totals),
+            Word::Said(Up::AskMetrics { ticket }) => self.ask(Asker::Gateway { number, ticket }),
+            Word::Said(Up::Released { ids }) => {
+                let free = self.holds.released(number, &ids);
+                self.released(free);
+            }
+            Word::Said(Up::Answered { mut ids }) => {
+                ids.retain(|id| self.answered.insert(*id));
+                if !ids.is_empty() {
+                    self.news.push_back(Heard::Answered(ids));
+                }
+            }
+            // its end follows
+            Word::Said(Up::Drained) => {}
+        }
+    }
+
+    fn on_counted(&mut self, number: u64, totals: Totals) {
+        let mut living = self.generations.iter_mut();
+        if let Some(generation) = living.find(|generation| generation.number == number) {
+            generation.counted = totals;
+        }
+    }
+
+    /// It accepts: whoever served before it finishes.
+    fn on_ready(&mut self, number: u64) {
+        let replaced = DrainOptions::replaced();
+        let mut had_one = false;
+        for generation in &mut self.generations {
+            if generation.number == number && generation.phase == Phase::Starting {
+                generation.phase = Phase::Serving;
+            } else if generation.phase == Phase::Serving {
+                had_one = true;
+                generation.phase = Phase::Draining;
+                generation.tell(drain_message(&replaced, Scope::Gateway));
+            }
+        }
+        if !std::mem::replace(&mut self.has_been_ready, true) {
+            self.news.push_back(Heard::Ready);
+        } else if had_one {
+            self.news.push_back(Heard::Replaced);
+        }
+        self.hurry();
+        if std::mem::take(&mut self.again) {
+            self.replace();
+        }
+    }
+
+    /// Too many that are finishing are too many processes: the oldest gets a second more.
+    fn hurry(&self) {
+        let draining: Vec<_> = self
+            .generations
+            .iter()
+            .filter(|generation| generation.phase == Phase::Draining)
+            .collect();
+        let excess = draining.len().saturating_sub(MOST_DRAINING);
+        for generation in &draining[..excess] {
+            generation.tell(drain_message(&DrainOptions::default(), Scope::Gateway));
+        }
+    }
+
+    fn on_end(&mut self, number: u64, exit: String) {
+        let mut living = self.generations.iter();
+        let Some(index) = living.position(|generation| generation.number == number) else {
+            return;
+        };
+        let ended = self.generations.remove(index);
+        self.counts.ended(number, ended.counted);
+        self.answer_askers();
+        let free = self.holds.ended(number);
+        self.released(free);
+        let somebody_serves = self.find(Phase::Serving).is_some();
+        match ended.phase {
+            _ if self.end.is_some() => {}
+            Phase::Draining if exit == "exit status 0" => {}
+            Phase::Draining => self.news.push_back(Heard::DiedDraining { exit }),
+            Phase::Starting if somebody_serves => {
+                self.again = false;
+                self.news.push_back(Heard::NotReplaced { exit });
+            }
+            Phase::Starting | Phase::Serving => {
+                let now = Instant::now();
+                // a successor that is starting comes sooner than another would
+                if self.find(Phase::Starting).is_none() {
+                    self.on_death(now, now - ended.started, exit);
+                }
+            }
+        }
+        self.drained();
+    }
+
+    fn on_death(&mut self, now: Instant, lived: Duration, exit: String) {
+        let verdict = self.comeback.died(now, lived, exit.clone());
+        let (Verdict::Again(restarts_in) | Verdict::Loop(restarts_in)) = verdict;
+        self.news.push_back(Heard::Died {
+            exit: exit.clone(),
+            restarts_in,
+        });
+        if matches!(verdict, Verdict::Loop(_)) {
+            self.news.push_back(Heard::CrashLoop {
+                deaths: self.comeback.young_deaths(),
+                exit,
+            });
+        }
+        if restarts_in.is_zero() {
+            self.on_time();
+        }
+    }
+
+    /// All have ended, and were meant to.
+    pub(super) fn drained(&mut self) {
+        if self.end.is_some() && self.generations.is_empty() {
+            self.news.push_back(Heard::Drained);
+        }
+    }
+
+    /// When something is to be done though nobody says anything.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let starting = self.find(Phase::Starting).map(|next| next.started + START);
+        let healthy = self
+            .find(Phase::Serving)
+            .filter(|_| self.comeback.is_watching())
+            .map(|serving| serving.started + HEALTHY);
+        let times = [
+            self.comeback.due(),
+            self.counts.due(),
+            self.end.filter(|_| !self.generations.is_empty()),
+            starting,
+            healthy,
+        ];
+        times.into_iter().flatten().min()
+    }
+
+    pub(super) fn on_time(&mut self) {
+        let now = Instant::now();
+        if self.comeback.due().is_some_and(|due| due <= now) {
+            self.comeback.started();
+            match self.generation() {
+                Ok(next) => self.generations.push(next),
+                Err(error) => self.on_death(now, Duration::ZERO, error.to_string()),
+            }
+        }
+        for generation in &mut self.generations {
+            if generation.phase == Phase::Starting && generation.started + START <= now {
+                // its end will be heard; asked again only if it is not
+                generation.started = now;
+                generation.kill();
+            }
+        }
+        if self.comeback.is_watching()
+            && self
+                .find(Phase::Serving)
+                .is_some_and(|serving| serving.started + HEALTHY <= now)
+            && self.comeback.lives()
+        {
+            self.news.push_back(Heard::Recovered);
+        }
+        if let Some(end) = self.end
+            && end <= now
+        {
+            // they had their time and more
+            self.end = Some(now + LAST_MOMENT);
+            self.generations.iter().for_each(Generation::kill);
+        }
+        self.answer_askers();
+    }
+
+    pub(super) fn answer_askers(&mut self) {
+        for asker in self.counts.ready(Instant::now()) {
+            let living = self
+                .generations
+                .iter()
+                .map(|generation| &generation.counted);
+            let ready = self
+                .members
+                .iter()
+                .map(|(target, members)| (target.as_str(), members.len()));
+            let text = self.counts.text(living, ready);
+            match asker {
+                Asker::Admin(asker) => drop(asker.send(text)),
+                Asker::Gateway { number, ticket } => {
+                    let mut living = self.generations.iter();
+                    if let Some(asker) = living.find(|generation| generation.number == number) {
+                        asker.tell(Down::MetricsText { ticket, text });
+                    }
+                }
+            }
+        }
+    }
+}

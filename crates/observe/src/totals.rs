@@ -1,0 +1,121 @@
+//! All that a process of the data plane counted, as a value that can be sent, added and shown.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Exposition, RequestTotals, names};
+
+/// Everything counted so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Requests.
+    pub requests: RequestTotals,
+    /// Client connections open now.
+    pub connections: i64,
+    /// Client connections accepted.
+    pub accepted: u64,
+    /// Pauses in accepting.
+    pub accept_pauses: u64,
+    /// Attempts beyond the first.
+    pub resends: u64,
+    /// Connections opened to origins.
+    pub origin_connections: u64,
+    /// Access lines that nobody fetched in time.
+    pub access_lines_dropped: u64,
+}
+
+impl Totals {
+    /// Adds what another process counted.
+    pub fn merge(&mut self, other: &Self) {
+        self.requests.merge(&other.requests);
+        self.connections += other.connections;
+        self.accepted += other.accepted;
+        self.accept_pauses += other.accept_pauses;
+        self.resends += other.resends;
+        self.origin_connections += other.origin_connections;
+        self.access_lines_dropped += other.access_lines_dropped;
+    }
+
+    /// What is left of it when its process has ended: counts stay, what was under way is over.
+    pub fn end(&mut self) {
+        self.requests.active = 0;
+        self.connections = 0;
+    }
+
+    /// Writes all of it.
+    pub fn write(&self, text: &mut Exposition) {
+        text.requests(&self.requests);
+        text.single(
+            names::ACTIVE_CONNECTIONS,
+            "gauge",
+            "Client connections open now.",
+            self.connections,
+        );
+        for (name, help, value) in [
+            (
+                names::CONNECTIONS_TOTAL,
+                "Client connections accepted.",
+                self.accepted,
+            ),
+            (
+                names::ACCEPT_PAUSES_TOTAL,
+                "Pauses in accepting.",
+                self.accept_pauses,
+            ),
+            (
+                names::RESENDS_TOTAL,
+                "Attempts beyond the first.",
+                self.resends,
+            ),
+            (
+                names::ORIGIN_CONNECTIONS_TOTAL,
+                "Connections to origins.",
+                self.origin_connections,
+            ),
+            (
+                names::ACCESS_LINES_DROPPED_TOTAL,
+                "Access lines dropped.",
+                self.access_lines_dropped,
+            ),
+        ] {
+            text.single(name, "counter", help, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RequestMetrics;
+    use std::time::Duration;
+
+    fn some() -> Totals {
+        let metrics = RequestMetrics::new(1);
+        metrics.observe(0, "GET", 200, Duration::from_millis(1), 3);
+        metrics.active.add(1);
+        let mut totals = Totals {
+            connections: 2,
+            accepted: 5,
+            ..Totals::default()
+        };
+        totals.requests.add(&metrics, &["api".to_owned()]);
+        totals
+    }
+
+    #[test]
+    fn they_travel_unchanged() {
+        let json = serde_json::to_string(&some()).expect("it can be written");
+        assert_eq!(
+            serde_json::from_str::<Totals>(&json).expect("it can be read"),
+            some()
+        );
+    }
+
+    #[test]
+    fn an_ended_process_leaves_its_counts_and_nothing_under_way() {
+        let mut sum = some();
+        sum.end();
+        sum.merge(&some());
+        assert_eq!((sum.accepted, sum.connections), (10, 2));
+        assert_eq!((sum.requests.bytes, sum.requests.active), (6, 1));
+    }
+}
