@@ -1,0 +1,453 @@
+//! Load: clients that ask, wait for the answer, and ask again on the same connection; every failure is kept,
+//! with its kind and moment.
+//!
+//! ```no_run
+//! use mainstay_testkit::{Load, Mainstay};
+//!
+//! let mainstay = Mainstay::run("server.js").app("express4").start();
+//! let load = Load::new().gets(4).posts(4).on(mainstay.address());
+//! load.wait_for_answers(500);
+//! // ... what must not lose a request ...
+//! load.stop().expect_no_failure();
+//! ```
+//!
+//! What may not be here: sending anything again. What fails has failed; whether it may is the test's to say.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::message::{Body, NOTHING, Reader};
+use crate::{Ending, eventually, patience};
+
+/// Clients about to be started.
+#[derive(Clone, Debug)]
+#[must_use = "nobody asks until `on`"]
+pub struct Load {
+    gets: usize,
+    posts: usize,
+    path: String,
+    post_path: String,
+    thinks: Duration,
+}
+
+/// Clients at work.
+#[derive(Debug)]
+#[must_use = "it is judged by what `stop` gives"]
+pub struct Loading {
+    book: Arc<Book>,
+    clients: Vec<JoinHandle<()>>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+#[must_use = "a load that nobody judges proves nothing"]
+pub struct Outcome {
+    /// Whole answers with a status below 400, by method.
+    pub answered: BTreeMap<&'static str, u64>,
+    /// Everything else, in order.
+    pub failures: Vec<Failed>,
+    /// Connections that were made.
+    pub connections: u64,
+    /// Answers that said `Connection: close`.
+    pub closes: u64,
+    /// The longest that a whole answer took.
+    pub slowest: Duration,
+}
+
+/// One request that failed.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// How.
+    pub kind: Failure,
+    /// In more words.
+    pub detail: String,
+    /// When its last byte had been sent, or it could not be.
+    pub sent: Instant,
+    /// When it failed.
+    pub failed: Instant,
+}
+
+/// How a request can fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Failure {
+    /// Nobody let us connect.
+    Connect,
+    /// A connection that had carried answers before ended without one to this request.
+    ClosedReused,
+    /// A new connection ended without an answer.
+    ClosedFresh,
+    /// An answer began and was cut off.
+    CutOff,
+    /// An answer with this status, of 400 or more.
+    Status(u16),
+    /// Nothing came in time.
+    Silence,
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    is_over: AtomicBool,
+    gets: AtomicU64,
+    posts: AtomicU64,
+    connections: AtomicU64,
+    closes: AtomicU64,
+    slowest: Mutex<Duration>,
+    failures: Mutex<Vec<Failed>>,
+}
+
+impl Load {
+    /// Nobody yet.
+    pub fn new() -> Self {
+        Self {
+            gets: 0,
+            posts: 0,
+            path: "/".to_owned(),
+            post_path: "/".to_owned(),
+            thinks: Duration::ZERO,
+        }
+    }
+
+    /// So many clients that send GET.
+    pub fn gets(mut self, clients: usize) -> Self {
+        self.gets = clients;
+        self
+    }
+
+    /// So many clients that send POST with a small body.
+    pub fn posts(mut self, clients: usize) -> Self {
+        self.posts = clients;
+        self
+    }
+
+    /// What GET asks for; `/` otherwise.
+    pub fn path(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.path);
+        self
+    }
+
+    /// Where POST goes; `/` otherwise.
+    pub fn post_path(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.post_path);
+        self
+    }
+
+    /// A pause of this length between an answer and the next request, so that connections are idle in between.
+    pub fn thinking(mut self, time: Duration) -> Self {
+        self.thinks = time;
+        self
+    }
+
+    /// Begins.
+    pub fn on(self, address: SocketAddr) -> Loading {
+        let book = Arc::new(Book::default());
+        let gets = (0..self.gets).map(|_| ("GET", self.path.clone()));
+        let posts = (0..self.posts).map(|_| ("POST", self.post_path.clone()));
+        let clients = gets.chain(posts).map(|(method, path)| {
+            let (book, thinks) = (Arc::clone(&book), self.thinks);
+            thread::spawn(move || Client::new(address, method, &path, &book).work(thinks))
+        });
+        let clients = clients.collect();
+        Loading { book, clients }
+    }
+}
+
+impl Default for Load {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Loading {
+    /// Waits until so many more requests than now have been answered.
+    #[track_caller]
+    pub fn wait_for_answers(&self, more: u64) -> &Self {
+        let goal = self.answers() + more;
+        eventually("answers under load", || {
+            (self.answers() >= goal).then_some(())
+        });
+        self
+    }
+
+    /// Whole answers so far.
+    #[must_use]
+    pub fn answers(&self) -> u64 {
+        self.book.gets.load(SeqCst) + self.book.posts.load(SeqCst)
+    }
+
+    /// Failures so far.
+    #[must_use]
+    pub fn failures(&self) -> usize {
+        lock(&self.book.failures).len()
+    }
+
+    /// No client begins another request; waits for the answers that are due.
+    pub fn stop(mut self) -> Outcome {
+        self.book.is_over.store(true, SeqCst);
+        for client in self.clients.drain(..) {
+            client.join().expect("a client does not panic");
+        }
+        let book = &self.book;
+        Outcome {
+            answered: BTreeMap::from([
+                ("GET", book.gets.load(SeqCst)),
+                ("POST", book.posts.load(SeqCst)),
+            ]),
+            failures: std::mem::take(&mut lock(&book.failures)),
+            connections: book.connections.load(SeqCst),
+            closes: book.closes.load(SeqCst),
+            slowest: *lock(&book.slowest),
+        }
+    }
+}
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        self.book.is_over.store(true, SeqCst);
+    }
+}
+
+impl Outcome {
+    /// Whole answers.
+    #[must_use]
+    pub fn answers(&self) -> u64 {
+        self.answered.values().sum()
+    }
+
+    /// The failures of one method.
+    pub fn failures_of(&self, method: &str) -> impl Iterator<Item = &Failed> {
+        self.failures
+            .iter()
+            .filter(move |failed| failed.method == method)
+    }
+
+    /// How many failed, by method and kind.
+    #[must_use]
+    pub fn failures_by_kind(&self) -> BTreeMap<(&'static str, Failure), usize> {
+        let mut kinds = BTreeMap::new();
+        for failed in &self.failures {
+            *kinds.entry((failed.method, failed.kind)).or_default() += 1;
+        }
+        kinds
+    }
+
+    /// Expects answers, and nothing else.
+    #[track_caller]
+    pub fn expect_no_failure(&self) -> &Self {
+        assert!(self.answers() > 0, "nothing was answered: {self}");
+        assert!(self.failures.is_empty(), "{self}");
+        self
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{:?} answered on {} connections, slowest {:?}, {} failed",
+            self.answered,
+            self.connections,
+            self.slowest,
+            self.failures.len()
+        )?;
+        for (kind, count) in self.failures_by_kind() {
+            writeln!(f, "  {count} × {kind:?}")?;
+        }
+        for failed in self.failures.iter().take(10) {
+            let Failed {
+                method,
+                kind,
+                detail,
+                ..
+            } = failed;
+            let time = failed.failed - failed.sent;
+            writeln!(f, "  {method} {kind:?} after {time:?}: {detail}")?;
+        }
+        Ok(())
+    }
+}
+
+struct Client<'a> {
+    address: SocketAddr,
+    method: &'static str,
+    request: String,
+    book: &'a Book,
+    /// The connection, and whether it has carried an answer.
+    open: Option<(Reader, bool)>,
+}
+
+impl<'a> Client<'a> {
+    fn new(address: SocketAddr, method: &'static str, path: &str, book: &'a Book) -> Self {
+        let body = if method == "POST" {
+            "Content-Length: 4\r\n\r\nload"
+        } else {
+            "\r\n"
+        };
+        Self {
+            address,
+            method,
+            request: format!("{method} {path} HTTP/1.1\r\nHost: load.example\r\n{body}"),
+            book,
+            open: None,
+        }
+    }
+
+    fn work(mut self, thinks: Duration) {
+        while !self.book.is_over.load(SeqCst) {
+            let mut sent = Instant::now();
+            match self.ask(&mut sent) {
+                Ok(()) => {
+                    let answers = match self.method {
+                        "GET" => &self.book.gets,
+                        _ => &self.book.posts,
+                    };
+                    answers.fetch_add(1, SeqCst);
+                    let mut slowest = lock(&self.book.slowest);
+                    *slowest = sent.elapsed().max(*slowest);
+                }
+                Err((kind, detail)) => {
+                    self.open = None;
+                    lock(&self.book.failures).push(Failed {
+                        method: self.method,
+                        kind,
+                        detail,
+                        sent,
+                        failed: Instant::now(),
+                    });
+                }
+            }
+            if !thinks.is_zero() {
+                // a client that thinks is the subject, not a way to wait for something
+                thread::sleep(thinks);
+            }
+        }
+    }
+
+    fn ask(&mut self, sent: &mut Instant) -> Result<(), (Failure, String)> {
+        let (mut reader, was_used) = match self.open.take() {
+            Some(open) => open,
+            None => (self.connect()?, false),
+        };
+        let closed = if was_used {
+            Failure::ClosedReused
+        } else {
+            Failure::ClosedFresh
+        };
+        // whether it arrived shows in the answer: an early one may be on its way already
+        let written = reader.stream.write_all(self.request.as_bytes());
+        *sent = Instant::now();
+        let response = reader.response(Body::Expected).map_err(|broken| {
+            let kind = match &broken {
+                broken if broken == NOTHING => Failure::Silence,
+                _ if reader.unread.is_empty() => closed,
+                _ => Failure::CutOff,
+            };
+            let write = written.err().map(|error| format!("; sending: {error}"));
+            (kind, broken + &write.unwrap_or_default())
+        })?;
+        if let Ending::Broken(detail) = response.ending {
+            return Err((Failure::CutOff, detail));
+        }
+        if response.status() >= 400 {
+            return Err((Failure::Status(response.status()), response.head));
+        }
+        let is_last = response
+            .header("connection")
+            .is_some_and(|value| value.eq_ignore_ascii_case("close"));
+        if is_last {
+            self.book.closes.fetch_add(1, SeqCst);
+        } else if response.ending == Ending::Complete {
+            self.open = Some((reader, true));
+        }
+        Ok(())
+    }
+
+    fn connect(&self) -> Result<Reader, (Failure, String)> {
+        let stream = TcpStream::connect_timeout(&self.address, patience());
+        let stream = stream.and_then(|stream| {
+            stream.set_read_timeout(Some(patience()))?;
+            stream.set_write_timeout(Some(patience()))?;
+            stream.set_nodelay(true)?;
+            Ok(stream)
+        });
+        self.book.connections.fetch_add(1, SeqCst);
+        stream
+            .map(Reader::new)
+            .map_err(|error| (Failure::Connect, error.to_string()))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read as _;
+    use std::net::TcpListener;
+
+    /// Answers so many requests of each connection with these bytes, then closes.
+    fn server(answer: &'static str, times: usize) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for mut stream in listener.incoming().map_while(Result::ok) {
+                thread::spawn(move || {
+                    let mut block = [0; 1024];
+                    for _ in 0..times {
+                        if !matches!(stream.read(&mut block), Ok(1..)) {
+                            return;
+                        }
+                        let _ = stream.write_all(answer.as_bytes());
+                    }
+                });
+            }
+        });
+        address
+    }
+
+    #[test]
+    fn answers_are_counted_on_connections_that_stay() {
+        let address = server("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", usize::MAX);
+        let load = Load::new().gets(2).posts(1).on(address);
+        load.wait_for_answers(50);
+        let outcome = load.stop();
+        outcome.expect_no_failure();
+        assert_eq!(outcome.connections, 3);
+        assert!(outcome.answered["GET"] > 0 && outcome.answered["POST"] > 0);
+    }
+
+    #[test]
+    fn every_kind_of_failure_is_told_from_the_others() {
+        let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+        for (address, kind) in [
+            (nobody.unwrap(), Failure::Connect),
+            (server("", 1), Failure::ClosedFresh),
+            (
+                server("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 1),
+                Failure::ClosedReused,
+            ),
+            (
+                server("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", 1),
+                Failure::CutOff,
+            ),
+            (
+                server("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", 1),
+                Failure::Status(503),
+            ),
+        ] {
+            let load = Load::new().posts(1).on(address);
+            eventually("a failure", || (load.failures() > 0).then_some(()));
+            let outcome = load.stop();
+            assert_eq!(outcome.failures[0].kind, kind, "{outcome}");
+        }
+    }
+}
