@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use mainstay_codec::{HeadScan, Limits, end_head, parse_request, write_request_head};
+use mainstay_codec::{HeadScan, Limits, end_head, parse_request, write_fields, write_request_line};
 
 fuzz_target!(|input: &[u8]| {
     let limits = Limits::default();
@@ -24,19 +24,14 @@ fuzz_target!(|input: &[u8]| {
         return;
     };
     let mut out = Vec::new();
-    write_request_head(
-        &mut out,
-        &first.method,
-        &first.uri.to_string(),
-        &first.headers,
-    );
+    write_request_line(&mut out, &first.method, &first.uri.to_string());
+    write_fields(&mut out, &first.headers);
     end_head(&mut out);
     // the version is always written as 1.1, which may make the request refused, never different
     if let Ok(again) = parse_request(Bytes::from(out), &limits) {
         assert_eq!(again.method, first.method);
         assert_eq!(again.uri, first.uri);
         assert_eq!(again.headers, first.headers);
-        assert_eq!(again.host, first.host);
         assert_eq!(again.framing, first.framing);
     } else {
         assert_eq!(first.version, http::Version::HTTP_10);

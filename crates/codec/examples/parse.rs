@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use http::Method;
 use mainstay_codec::{
     BodyDecoder, BodyEncoder, Decoded, Framing, HeadScan, Limits, end_head, parse_request,
-    parse_response, write_fields, write_request_head, write_status_line,
+    parse_response, write_fields, write_request_line, write_status_line,
 };
 
 /// Twelve fields, as a browser sends them for a page.
@@ -64,12 +64,8 @@ fn main() {
     let mut out = Vec::with_capacity(4096);
     measure("write request", || {
         out.clear();
-        write_request_head(
-            &mut out,
-            &parsed.method,
-            "/products/42?ref=home",
-            &parsed.headers,
-        );
+        write_request_line(&mut out, &parsed.method, "/products/42?ref=home");
+        write_fields(&mut out, &parsed.headers);
         end_head(&mut out);
         out.len()
     });

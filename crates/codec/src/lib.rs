@@ -8,7 +8,7 @@
 //!
 //! | reading | writing |
 //! |---|---|
-//! | [`HeadScan`] finds the end of the head | [`write_request_head`] or [`write_status_line`] and [`write_fields`] |
+//! | [`HeadScan`] finds the end of the head | [`write_request_line`] or [`write_status_line`], and [`write_fields`] |
 //! | [`parse_request`], [`parse_response`] | [`end_head`] |
 //! | [`BodyDecoder`] yields the body in pieces | [`BodyEncoder`] frames the pieces |
 //!
@@ -60,5 +60,6 @@ pub use request::{RequestHead, parse_request};
 pub use response::{ResponseHead, parse_response};
 pub use scan::{HeadScan, HeadSpan};
 pub use write::{
-    end_head, write_field, write_fields, write_interim, write_request_head, write_status_line,
+    end_head, write_field, write_fields, write_fields_without, write_interim, write_request_line,
+    write_status_line,
 };

@@ -2,12 +2,11 @@
 //! long its body is; whether it is welcome is the pipeline's to say.
 
 use bytes::Bytes;
-use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 
 use crate::connection::{Options, Seen};
 use crate::framing::{FramingFault, FramingFields, looks_like_framing};
-use crate::host::parse_host;
+use crate::host::check_host;
 use crate::scan::is_token;
 use crate::target::{Target, parse_target};
 use crate::{Framing, HeadFault, Limits, Persistence, Refused, Upgrade, fields, names};
@@ -21,14 +20,13 @@ pub struct RequestHead {
     /// The method, never `CONNECT`.
     pub method: Method,
     /// Path and query byte for byte as sent, or `*`. An absolute-form target has lost its
-    /// scheme and authority; the authority is in `host` and in the `Host` field.
+    /// scheme and authority; the authority is in the `Host` field.
     pub uri: Uri,
     /// HTTP/1.0 or HTTP/1.1.
     pub version: Version,
-    /// All fields; values are slices of the head's bytes. Names may hold `_`.
+    /// All fields; values are slices of the head's bytes. Names may hold `_`. `Host` is there once, and checked;
+    /// in HTTP/1.0 it may be missing.
     pub headers: HeaderMap,
-    /// Whom the request is for, checked; its letters are as sent. None in HTTP/1.0 only.
-    pub host: Option<Authority>,
     /// How long the body is. Never [`Framing::UntilClose`].
     pub framing: Framing,
     /// Whether the client means to use the connection again.
@@ -76,22 +74,19 @@ pub fn parse_request(head: Bytes, limits: &Limits) -> Result<RequestHead, Refuse
     if upgrade == Upgrade::WebSocket && has_body {
         return Err(Refused::UpgradeWithBody);
     }
-    let mut host = match meaning.host {
-        Some(value) => Some(parse_host(head.slice_ref(value))?),
+    match meaning.host {
+        Some(value) => check_host(value)?,
         None if version == Version::HTTP_11 => return Err(Refused::HostMissing),
-        None => None,
-    };
+        None => {}
+    }
     if let Some(authority) = target.authority {
-        let value = HeaderValue::from_str(authority.as_str()).map_err(|_| Refused::Host)?;
-        headers.insert(header::HOST, value);
-        host = Some(authority);
+        headers.insert(header::HOST, authority);
     }
     Ok(RequestHead {
         method,
         uri: target.uri,
         version,
         headers,
-        host,
         framing,
         connection: meaning.connection.persistence(version),
         expect_continue: meaning.expect == Seen::Yes && version == Version::HTTP_11 && has_body,

@@ -2,17 +2,17 @@
 //! client sent: nothing is decoded or normalised here.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use http::uri::{Authority, PathAndQuery};
-use http::{Method, Uri};
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Uri};
 
 use crate::Refused;
-use crate::host::parse_host;
+use crate::host::check_host;
 
 /// A target as the rest of the gateway sees it: in origin-form, or `*`.
 pub(crate) struct Target {
     pub(crate) uri: Uri,
     /// The authority of an absolute-form target. It takes the place of `Host`.
-    pub(crate) authority: Option<Authority>,
+    pub(crate) authority: Option<HeaderValue>,
 }
 
 /// Reads a target. `CONNECT` has been refused before.
@@ -39,7 +39,9 @@ fn absolute(target: &Bytes, method: &Method) -> Result<Target, Refused> {
         .iter()
         .position(|byte| matches!(byte, b'/' | b'?' | b'#'))
         .unwrap_or(rest.len());
-    let authority = parse_host(rest.slice(..end))?;
+    let authority = rest.slice(..end);
+    check_host(&authority)?;
+    let authority = HeaderValue::from_maybe_shared(authority).map_err(|_| Refused::Host)?;
     let rest = rest.slice(end..);
     let uri = match rest.first() {
         Some(b'/') => path(rest)?,
@@ -92,7 +94,9 @@ mod tests {
         let target = parse_target(Bytes::from(target.to_owned()), method)?;
         Ok((
             target.uri.to_string(),
-            target.authority.map(|a| a.to_string()),
+            target
+                .authority
+                .map(|authority| authority.to_str().unwrap().to_owned()),
         ))
     }
 

@@ -1,17 +1,16 @@
 //! Writes heads into a byte vector. No formatting machinery, no checks that reading has done:
 //! what `http` types hold is valid. Bodies are framed by `encoder`.
 
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 
-/// Writes `METHOD target HTTP/1.1` and the fields; [`end_head`] ends the head.
-pub fn write_request_head(out: &mut Vec<u8>, method: &Method, target: &str, headers: &HeaderMap) {
+/// Writes `METHOD target HTTP/1.1`; fields follow, and [`end_head`] ends the head.
+pub fn write_request_line(out: &mut Vec<u8>, method: &Method, target: &str) {
     let method = method.as_str();
     out.reserve(method.len() + target.len() + 12);
     out.extend_from_slice(method.as_bytes());
     out.push(b' ');
     out.extend_from_slice(target.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    write_fields(out, headers);
 }
 
 /// Writes the status line. It names HTTP/1.1 whatever the client's version is: a server names
@@ -41,6 +40,16 @@ pub fn write_status_line(out: &mut Vec<u8>, status: StatusCode) {
 pub fn write_fields(out: &mut Vec<u8>, headers: &HeaderMap) {
     for (name, value) in headers {
         push_field(out, name.as_str(), value.as_bytes());
+    }
+}
+
+/// Writes all fields but those of one name: leaving one out while writing costs less than taking it
+/// out of the map.
+pub fn write_fields_without(out: &mut Vec<u8>, headers: &HeaderMap, omitted: &HeaderName) {
+    for (name, value) in headers {
+        if name != omitted {
+            push_field(out, name.as_str(), value.as_bytes());
+        }
     }
 }
 

@@ -2,12 +2,11 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::header::{ACCEPT, HOST, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Uri, Version};
 
-use crate::peer::address_value;
 use crate::{Forwarding, Peer, Refusal, Request, Step, Trail};
 
 /// How a client speaks to the outermost trusted proxy.
@@ -83,6 +82,8 @@ pub struct Exchange {
     /// A probe of the app's own health path: its 404 becomes our answer.
     pub(crate) is_probe: bool,
     started: Instant,
+    /// The wall clock when the head's first byte came.
+    began: SystemTime,
 }
 
 /// What a trusted proxy said that not every proxy says.
@@ -99,19 +100,19 @@ const NO_VALUE: HeaderValue = HeaderValue::from_static("");
 impl Exchange {
     /// Begins an exchange whose head's first byte came at `started`.
     pub fn begin(peer: &Arc<Peer>, request: &Request, started: Instant) -> Self {
-        let headers = request.headers();
-        Self {
-            version: request.version(),
-            host: headers.get(HOST).cloned().unwrap_or(NO_VALUE),
-            accept: headers.get(ACCEPT).cloned(),
-            user_agent: headers.get(USER_AGENT).cloned(),
-            ..Self::blank(
-                peer,
-                request.method().clone(),
-                request.uri().clone(),
-                started,
-            )
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let mut exchange = Self::blank(peer, method, uri, started);
+        exchange.version = request.version();
+        for (name, value) in request.headers() {
+            if *name == HOST {
+                exchange.host = value.clone();
+            } else if *name == ACCEPT {
+                exchange.accept.get_or_insert_with(|| value.clone());
+            } else if *name == USER_AGENT {
+                exchange.user_agent.get_or_insert_with(|| value.clone());
+            }
         }
+        exchange
     }
 
     /// An exchange whose request could not be read.
@@ -143,21 +144,13 @@ impl Exchange {
             forwarding: None,
             is_probe: false,
             started,
-        }
-    }
-
-    /// The client's address as a field value.
-    pub(crate) fn client_value(&self) -> HeaderValue {
-        if self.client == self.peer.address {
-            self.peer.address_value().clone()
-        } else {
-            address_value(self.client)
+            began: SystemTime::now(),
         }
     }
 
     /// Tells what an origin may rely on beside the client's own fields: who asks, how, for what, under which
-    /// id. To be written behind the request's fields, which hold none of these any more.
-    pub fn forwarded_fields(&self, tell: impl FnMut(HeaderName, &HeaderValue)) {
+    /// id. Names are in lower case. To be written behind the request's fields, which hold none of these any more.
+    pub fn forwarded_fields(&self, tell: impl FnMut(&'static str, &[u8])) {
         if let Some(forwarding) = &self.forwarding {
             forwarding.fields(self, tell);
         }
@@ -173,22 +166,31 @@ impl Exchange {
         self.started.elapsed()
     }
 
+    /// When the head's first byte came, by the wall clock.
+    pub fn began(&self) -> SystemTime {
+        self.began
+    }
+
     /// The host without its port, and without the brackets' meaning lost: `[::1]` stays so.
     pub fn host_name(&self) -> &str {
-        let host = self.host.to_str().unwrap_or("");
-        match host.rfind(':') {
-            Some(colon) if !host[colon..].contains(']') => &host[..colon],
-            _ => host,
-        }
+        str::from_utf8(self.split_host().0).unwrap_or("")
     }
 
     /// The port the client asked for: in the host, else the scheme's.
     pub fn port(&self) -> u16 {
-        let host = self.host.to_str().unwrap_or("");
-        host[self.host_name().len()..]
-            .strip_prefix(':')
+        str::from_utf8(self.split_host().1)
+            .ok()
             .and_then(|port| port.parse().ok())
             .unwrap_or(self.scheme.default_port())
+    }
+
+    /// Name and port as they are written; no port where none is.
+    fn split_host(&self) -> (&[u8], &[u8]) {
+        let host = self.host.as_bytes();
+        match memchr::memrchr2(b':', b']', host) {
+            Some(colon) if host[colon] == b':' => (&host[..colon], &host[colon + 1..]),
+            _ => (host, b""),
+        }
     }
 
     /// Whether a page is wanted rather than JSON.

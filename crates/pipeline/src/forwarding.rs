@@ -6,19 +6,18 @@
 //! for it. So `trust proxy` set to 1 or `loopback` is right whatever stands in front of us.
 
 use std::net::IpAddr;
-use std::sync::{LazyLock, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::LazyLock;
+use std::time::SystemTime;
 
-use bytes::Bytes;
 use http::header::{
     CONNECTION, EXPECT, FORWARDED, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
-    SEC_WEBSOCKET_VERSION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
+    SEC_WEBSOCKET_VERSION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderValue, Method, Version};
 
+use crate::Exchange;
 use crate::exchange::all_values;
 use crate::name_set::NameSet;
-use crate::{Exchange, Scheme};
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -36,12 +35,8 @@ const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 pub struct Forwarding {
     /// `mainstay-1f2e3d4c`: our name in `Via`, another one for every instance.
     pseudonym: String,
-    via_11: HeaderValue,
-    via_10: HeaderValue,
-    /// The port that was asked for last, as a value: it is nearly always the same.
-    port: Mutex<(u16, HeaderValue)>,
-    /// The last millisecond in which a request came, as a value.
-    start: Mutex<(u128, HeaderValue)>,
+    via_11: String,
+    via_10: String,
 }
 
 impl Forwarding {
@@ -53,47 +48,18 @@ impl Forwarding {
             .take(32)
             .collect();
         let pseudonym = format!("mainstay-{name}");
-        let via = |version: &str| {
-            HeaderValue::from_str(&format!("{version} {pseudonym}"))
-                .unwrap_or(HeaderValue::from_static("1.1 mainstay"))
-        };
         Self {
-            via_11: via("1.1"),
-            via_10: via("1.0"),
+            via_11: format!("1.1 {pseudonym}"),
+            via_10: format!("1.0 {pseudonym}"),
             pseudonym,
-            port: Mutex::new((0, HeaderValue::from(0))),
-            start: Mutex::new((0, HeaderValue::from(0))),
         }
     }
 
     /// Whether a request has passed this instance before.
     pub(crate) fn has_been_here(&self, headers: &HeaderMap) -> bool {
-        headers.contains_key(VIA)
-            && all_values(headers, "via")
-                .flat_map(|line| line.split(','))
-                .any(|element| {
-                    element.split_ascii_whitespace().nth(1) == Some(self.pseudonym.as_str())
-                })
-    }
-
-    fn port_value(&self, port: u16) -> HeaderValue {
-        let mut last = self.port.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.0 != port {
-            *last = (port, HeaderValue::from(port));
-        }
-        last.1.clone()
-    }
-
-    /// When the request came, in the form that queue-time meters read. Requests of one millisecond share it.
-    fn start_value(&self) -> HeaderValue {
-        let since = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        let mut last = self.start.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.0 != since.as_millis() {
-            *last = (since.as_millis(), request_start(since));
-        }
-        last.1.clone()
+        all_values(headers, "via")
+            .flat_map(|line| line.split(','))
+            .any(|element| element.split_ascii_whitespace().nth(1) == Some(self.pseudonym.as_str()))
     }
 
     /// Removes what must not pass, and whatever [`Forwarding::fields`] says instead.
@@ -133,40 +99,35 @@ impl Forwarding {
 
     /// What the origin is told beside the client's own fields, one field after the other. They are told
     /// rather than put into a map: most origins only write them down.
-    pub(crate) fn fields(
-        &self,
-        exchange: &Exchange,
-        mut tell: impl FnMut(HeaderName, &HeaderValue),
-    ) {
-        let client = exchange.client_value();
-        tell(X_FORWARDED_FOR, &client);
-        tell(X_REAL_IP, &client);
-        tell(
-            X_FORWARDED_PROTO,
-            &HeaderValue::from_static(match exchange.scheme {
-                Scheme::Http => "http",
-                Scheme::Https => "https",
-            }),
-        );
+    pub(crate) fn fields(&self, exchange: &Exchange, mut tell: impl FnMut(&'static str, &[u8])) {
+        let other;
+        let client = if exchange.client == exchange.peer.address {
+            exchange.peer.address_text()
+        } else {
+            other = exchange.client.to_string();
+            &other
+        };
+        tell("x-forwarded-for", client.as_bytes());
+        tell("x-real-ip", client.as_bytes());
+        tell("x-forwarded-proto", exchange.scheme.as_str().as_bytes());
         if !exchange.host.is_empty() {
-            tell(X_FORWARDED_HOST, &exchange.host);
+            tell("x-forwarded-host", exchange.host.as_bytes());
         }
-        tell(X_FORWARDED_PORT, &self.port_value(exchange.port()));
-        tell(X_REQUEST_ID, &exchange.request_id);
+        let mut port = itoa::Buffer::new();
+        tell("x-forwarded-port", port.format(exchange.port()).as_bytes());
+        tell("x-request-id", exchange.request_id.as_bytes());
         if !exchange.heard.start {
-            tell(X_REQUEST_START, &self.start_value());
+            tell("x-request-start", &request_start(exchange.began()));
         }
         if exchange.heard.forwarded {
-            tell(FORWARDED, &forwarded(exchange));
+            tell("forwarded", forwarded(exchange).as_bytes());
         }
-        tell(
-            VIA,
-            if exchange.version == Version::HTTP_10 {
-                &self.via_10
-            } else {
-                &self.via_11
-            },
-        );
+        let via = if exchange.version == Version::HTTP_10 {
+            &self.via_10
+        } else {
+            &self.via_11
+        };
+        tell("via", via.as_bytes());
     }
 }
 
@@ -303,29 +264,29 @@ pub(crate) fn speaks_of_client(name: &str) -> bool {
             .any(|known| known.len() == name.len() && same(name, known.as_bytes()))
 }
 
-/// `t=` and epoch seconds.
-fn request_start(since: Duration) -> HeaderValue {
-    let mut text = Vec::with_capacity(20);
-    text.extend_from_slice(b"t=");
-    text.extend_from_slice(itoa::Buffer::new().format(since.as_secs()).as_bytes());
-    let millis = since.subsec_millis();
-    let digit = |n: u32| b'0' + u8::try_from(n % 10).unwrap_or(0);
-    text.extend_from_slice(&[b'.', digit(millis / 100), digit(millis / 10), digit(millis)]);
-    HeaderValue::from_maybe_shared(Bytes::from(text))
-        .unwrap_or_else(|_| HeaderValue::from_static("t=0"))
+/// `t=` and epoch seconds with milliseconds: the form that queue-time meters read.
+fn request_start(began: SystemTime) -> [u8; 16] {
+    let since = began
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let mut text = *b"t=0000000000.000";
+    let mut rest = since.as_millis();
+    for place in (2..12).chain(13..16).rev() {
+        text[place] = b"0123456789"[(rest % 10) as usize];
+        rest /= 10;
+    }
+    text
 }
 
-fn forwarded(exchange: &Exchange) -> HeaderValue {
+/// The same in the words of RFC 7239.
+fn forwarded(exchange: &Exchange) -> String {
     let client = match exchange.client {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => format!("\"[{address}]\""),
     };
     let host = exchange.host.to_str().unwrap_or("");
-    HeaderValue::from_str(&format!(
-        "for={client};host=\"{host}\";proto={}",
-        exchange.scheme.as_str()
-    ))
-    .unwrap_or_else(|_| HeaderValue::from_static("for=unknown"))
+    let scheme = exchange.scheme.as_str();
+    format!("for={client};host=\"{host}\";proto={scheme}")
 }
 
 #[cfg(test)]

@@ -3,8 +3,6 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::OnceLock;
 
-use http::HeaderValue;
-
 use crate::{Interim, Scheme};
 
 /// The other end of a client connection.
@@ -18,8 +16,8 @@ pub struct Peer {
     pub local_port: Option<u16>,
     /// Where interim answers for it go.
     pub interim: Interim,
-    /// The address as a field value, made once.
-    value: OnceLock<HeaderValue>,
+    /// The address as text, made once.
+    text: OnceLock<String>,
 }
 
 impl Peer {
@@ -30,21 +28,16 @@ impl Peer {
             scheme: Scheme::Http,
             local_port,
             interim: Interim::default(),
-            value: OnceLock::new(),
+            text: OnceLock::new(),
         }
     }
 }
 
 impl Peer {
-    pub(crate) fn address_value(&self) -> &HeaderValue {
-        self.value.get_or_init(|| address_value(self.address))
+    /// The address as it stands in `X-Forwarded-For`.
+    pub(crate) fn address_text(&self) -> &str {
+        self.text.get_or_init(|| self.address.to_string())
     }
-}
-
-/// An address as it stands in `X-Forwarded-For`.
-pub(crate) fn address_value(address: IpAddr) -> HeaderValue {
-    HeaderValue::from_str(&address.to_string())
-        .unwrap_or_else(|_| HeaderValue::from_static("unknown"))
 }
 
 impl Default for Peer {

@@ -59,8 +59,8 @@ impl Answer {
             standard,
             ending,
         } = self;
-        for (name, value) in standard.iter().flat_map(StandardFields::iter) {
-            response.headers_mut().append(name.clone(), value.clone());
+        if let Some(standard) = standard {
+            standard.append(ending.exchange(), response.headers_mut());
         }
         (response, ending)
     }

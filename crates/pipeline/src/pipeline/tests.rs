@@ -134,9 +134,10 @@ async fn what_the_codec_refuses_is_a_page_with_headers_and_a_line() {
     let answer = world
         .pipeline
         .refuse(&Arc::default(), refusal, Instant::now());
-    assert_eq!(answer.response.status(), StatusCode::URI_TOO_LONG);
-    assert!(answer.response.headers().contains_key("x-request-id"));
-    drop(answer);
+    let (response, ending) = answer.into_response();
+    assert_eq!(response.status(), StatusCode::URI_TOO_LONG);
+    assert!(response.headers().contains_key("x-request-id"));
+    drop(ending);
     assert!(
         String::from_utf8(world.log.take())
             .expect("text")

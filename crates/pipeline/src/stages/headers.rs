@@ -124,14 +124,21 @@ struct Block {
 pub struct StandardFields(Arc<Block>);
 
 impl StandardFields {
-    /// All of them as on the wire: `name: value` and CRLF each.
-    pub fn wire(&self) -> &[u8] {
-        &self.0.wire
+    /// Writes all of them, `name: value` and CRLF each. The exchange's id is one of them, and alone is
+    /// another one each time.
+    pub fn write(&self, exchange: &Exchange, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0.wire);
+        out.extend_from_slice(b"x-request-id: ");
+        out.extend_from_slice(exchange.request_id.as_bytes());
+        out.extend_from_slice(b"\r\n");
     }
 
-    /// All of them, one by one.
-    pub fn iter(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
-        self.0.fields.iter().map(|(name, value)| (name, value))
+    /// Adds all of them to a map.
+    pub(crate) fn append(&self, exchange: &Exchange, headers: &mut HeaderMap) {
+        for (name, value) in &self.0.fields {
+            headers.append(name.clone(), value.clone());
+        }
+        headers.insert(X_REQUEST_ID, exchange.request_id.clone());
     }
 }
 
@@ -180,6 +187,8 @@ impl Headers {
             .iter()
             .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
             .collect();
+        // ours takes its place
+        remove.push(X_REQUEST_ID);
         if options.preset != HeaderPreset::Off {
             remove.push(HeaderName::from_static("x-powered-by"));
         }
@@ -222,7 +231,6 @@ impl Headers {
                 headers.remove(name);
             }
         }
-        headers.insert(X_REQUEST_ID, exchange.request_id.clone());
         let block = match exchange.scheme {
             Scheme::Http => &self.plain,
             Scheme::Https if is_local(exchange.host_name()) => &self.https_local,
@@ -230,6 +238,7 @@ impl Headers {
         };
         if headers.keys().any(|name| block.names.contains(name)) {
             self.merge(block, headers);
+            headers.insert(X_REQUEST_ID, exchange.request_id.clone());
             return None;
         }
         Some(StandardFields(Arc::clone(block)))

@@ -10,12 +10,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::HeaderMap;
 use http::uri::Authority;
+use http::{HeaderMap, HeaderValue};
 use mainstay_values::TrustedProxies;
 
 use crate::exchange::all_values;
-use crate::forwarding::X_REQUEST_ID;
 use crate::request_id::{self, RequestIds};
 use crate::{Exchange, Forwarding, Notices, Refusal, Request, Scheme, Step};
 
@@ -43,19 +42,20 @@ impl Identify {
     ) -> Result<(), Refusal> {
         exchange.pass(Step::Identify);
         let headers = request.headers();
+        let claims = Claims::of(headers);
         exchange.peer_is_trusted = self.trusted.trusts(exchange.peer.address, 0);
         if exchange.peer_is_trusted {
             exchange.client = self.client(exchange.peer.address, headers);
             believe_scheme(exchange, headers)?;
             believe_host(exchange, headers)?;
-        } else if headers.contains_key("x-forwarded-for") {
+        } else if claims.forwards {
             self.notice_untrusted(exchange.peer.address);
         }
-        exchange.request_id = match headers.get(X_REQUEST_ID) {
+        exchange.request_id = match claims.request_id {
             Some(id) if exchange.peer_is_trusted && request_id::is_acceptable(id) => id.clone(),
             _ => self.ids.next(),
         };
-        if forwarding.has_been_here(headers) {
+        if claims.passed_proxies && forwarding.has_been_here(headers) {
             return Err(Refusal::Loop);
         }
         Ok(())
@@ -89,6 +89,31 @@ impl Identify {
                 )
             });
         }
+    }
+}
+
+/// What a request says of its way here. Found in one pass: to look three names up would cost more.
+#[derive(Default)]
+struct Claims<'a> {
+    /// There is an `X-Forwarded-For`.
+    forwards: bool,
+    /// There is a `Via`.
+    passed_proxies: bool,
+    request_id: Option<&'a HeaderValue>,
+}
+
+impl<'a> Claims<'a> {
+    fn of(headers: &'a HeaderMap) -> Self {
+        let mut claims = Self::default();
+        for (name, value) in headers {
+            match name.as_str() {
+                "via" => claims.passed_proxies = true,
+                "x-forwarded-for" => claims.forwards = true,
+                "x-request-id" => claims.request_id = claims.request_id.or(Some(value)),
+                _ => {}
+            }
+        }
+        claims
     }
 }
 

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use mainstay_observe::{AccessRecord, RequestMetrics, TimestampCache};
 
@@ -144,7 +143,7 @@ impl Drop for Open {
         );
         let Some(log) = &recorder.log else { return };
         log.write(&AccessRecord {
-            time: SystemTime::now(),
+            time: exchange.began() + duration,
             request_id: exchange.request_id.as_bytes(),
             client: exchange.client,
             method: exchange.method.as_str(),

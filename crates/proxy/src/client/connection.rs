@@ -248,7 +248,7 @@ fn assemble(head: RequestHead, link: &mut Link, serving: &Serving) -> (Request, 
     *request.uri_mut() = head.uri;
     *request.version_mut() = head.version;
     *request.headers_mut() = head.headers;
-    if !head.expect_continue {
+    if !head.expect_continue && request.headers().keys().any(|name| *name == EXPECT) {
         // there is nothing to be told to go on with: no body, or a client that knows no 100
         request.headers_mut().remove(EXPECT);
     }

@@ -10,7 +10,8 @@ use std::time::Duration;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use mainstay_codec::{
-    BodyEncoder, Persistence, end_head, write_field, write_fields, write_status_line,
+    BodyEncoder, Persistence, end_head, write_field, write_fields, write_fields_without,
+    write_status_line,
 };
 use mainstay_pipeline::{Answer, Body, BodyBroken, Ending, Frame, Frames};
 
@@ -55,7 +56,7 @@ pub(super) async fn send(
     if is_switch && let Some(inbound) = &mut inbound {
         inbound.open();
     }
-    let encoder = frame(reply, parts.status, &body, &mut parts.headers);
+    let (encoder, length_field) = frame(reply, parts.status, &body, &mut parts.headers);
     let keep = encoder != BodyEncoder::UntilClose
         && reply.connection == Persistence::KeepAlive
         && !thread.is_draining()
@@ -67,11 +68,15 @@ pub(super) async fn send(
         && may_be_finished(inbound.as_deref());
     let out = link.out();
     write_status_line(out, parts.status);
-    write_fields(out, &parts.headers);
-    if let Some(standard) = standard {
-        out.extend_from_slice(standard.wire());
+    match length_field {
+        LengthField::Origins => write_fields(out, &parts.headers),
+        LengthField::Ours => write_fields_without(out, &parts.headers, &CONTENT_LENGTH),
     }
-    if !parts.headers.contains_key(DATE) {
+    if let Some(standard) = standard {
+        standard.write(ending.exchange(), out);
+    }
+    // looking at a few names costs less than looking one up
+    if !parts.headers.keys().any(|name| *name == DATE) {
         thread.write_date(|date| write_field(out, DATE.as_str(), date.as_bytes()));
     }
     if let Some(connection) = persistence(reply, keep, is_switch) {
@@ -121,14 +126,27 @@ pub(super) async fn send(
     .await
 }
 
-/// Decides how the body is delimited and makes the fields say so.
-fn frame(reply: &Reply, status: StatusCode, body: &Body, headers: &mut HeaderMap) -> BodyEncoder {
+/// Whose `Content-Length` is written, if any.
+#[derive(Clone, Copy)]
+enum LengthField {
+    /// What the fields say: there is no body whose length it could be.
+    Origins,
+    /// What the body's framing says.
+    Ours,
+}
+
+/// Decides how the body is delimited, and what the fields say of it.
+fn frame(
+    reply: &Reply,
+    status: StatusCode,
+    body: &Body,
+    headers: &mut HeaderMap,
+) -> (BodyEncoder, LengthField) {
     if status == StatusCode::SWITCHING_PROTOCOLS {
-        return BodyEncoder::UntilClose;
+        return (BodyEncoder::UntilClose, LengthField::Ours);
     }
     if status == StatusCode::NO_CONTENT {
-        headers.remove(CONTENT_LENGTH);
-        return BodyEncoder::None;
+        return (BodyEncoder::None, LengthField::Ours);
     }
     if reply.method == Method::HEAD || status == StatusCode::NOT_MODIFIED {
         // the length is that of the answer to a GET, as the origin says, or as we know
@@ -137,14 +155,14 @@ fn frame(reply: &Reply, status: StatusCode, body: &Body, headers: &mut HeaderMap
         {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
         }
-        return BodyEncoder::None;
+        return (BodyEncoder::None, LengthField::Origins);
     }
-    headers.remove(CONTENT_LENGTH);
-    match body.length() {
+    let encoder = match body.length() {
         Some(length) => BodyEncoder::Length(length),
         None if reply.version == Version::HTTP_10 => BodyEncoder::UntilClose,
         None => BodyEncoder::Chunked,
-    }
+    };
+    (encoder, LengthField::Ours)
 }
 
 fn persistence(reply: &Reply, keep: bool, is_switch: bool) -> Option<&'static str> {

@@ -3,10 +3,12 @@
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, EXPECT, HeaderName, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Uri, Version};
-use mainstay_codec::{BodyEncoder, Framing, end_head, write_field, write_request_head};
+use mainstay_codec::{
+    BodyEncoder, Framing, end_head, write_field, write_fields_without, write_request_line,
+};
 use mainstay_pipeline::{Body, BodyBroken, Exchange, Frame, Frames, Request};
 
 use crate::link::Link;
@@ -60,10 +62,11 @@ pub(super) enum Progress {
 
 impl Outgoing {
     pub(super) fn new(request: Request) -> Self {
-        let (mut parts, body) = request.into_parts();
-        let is_switch = parts.headers.contains_key(http::header::UPGRADE);
-        let expects = parts.headers.contains_key(http::header::EXPECT);
-        parts.headers.remove(CONTENT_LENGTH);
+        let (parts, body) = request.into_parts();
+        // looking at a few names costs less than looking one up
+        let has = |wanted: HeaderName| parts.headers.keys().any(|name| *name == wanted);
+        let is_switch = has(UPGRADE);
+        let expects = has(EXPECT);
         let mut outgoing = Self {
             framing: framing(&parts.method, parts.version, &body, is_switch),
             method: parts.method,
@@ -92,8 +95,10 @@ impl Outgoing {
     pub(super) fn begin(&self, link: &mut Link, exchange: &Exchange) -> Cursor {
         let out = link.out();
         let target = self.uri.path_and_query().map_or("*", PathAndQuery::as_str);
-        write_request_head(out, &self.method, target, &self.headers);
-        exchange.forwarded_fields(|name, value| write_field(out, name.as_str(), value.as_bytes()));
+        write_request_line(out, &self.method, target);
+        // a body is framed anew, whatever its client said
+        write_fields_without(out, &self.headers, &CONTENT_LENGTH);
+        exchange.forwarded_fields(|name, value| write_field(out, name, value));
         match self.framing {
             Framing::Length(length) => {
                 write_field(

@@ -25,8 +25,16 @@ fn answered(
     }
     let standard = Headers::new(options).set(&mut exchange, &mut response);
     let mut headers = response.headers().clone();
-    for (name, value) in standard.iter().flat_map(StandardFields::iter) {
-        headers.append(name.clone(), value.clone());
+    if let Some(standard) = standard {
+        standard.append(&exchange, &mut headers);
+        let mut wire = Vec::new();
+        standard.write(&exchange, &mut wire);
+        for (name, value) in &headers {
+            let line = format!("{name}: {}\r\n", value.to_str().expect("text"));
+            let is_written = memchr::memmem::find(&wire, line.as_bytes()).is_some();
+            let is_the_apps = app.iter().any(|(own, _)| name == own);
+            assert!(is_written || is_the_apps, "{line}");
+        }
     }
     headers
 }
