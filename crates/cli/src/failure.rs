@@ -77,7 +77,7 @@ impl From<StartError> for Failure {
                 message: error.to_string(),
                 code: USAGE,
             },
-            StartError::PathTooLong { .. } | StartError::Io { .. } => {
+            StartError::Limit { .. } | StartError::PathTooLong { .. } | StartError::Io { .. } => {
                 Self::machine(error.to_string())
             }
         }

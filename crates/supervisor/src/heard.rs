@@ -5,8 +5,19 @@ use crate::options::Ready;
 
 /// What a start has told so far.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "signs that come in any order"
+)]
 pub(crate) struct Heard {
+    /// The app said `ready`.
     pub(crate) ready_word: bool,
+    /// The line that was waited for was written.
+    pub(crate) line: bool,
+    /// It answered the request that was waited for.
+    pub(crate) answer: bool,
+    /// It listens on a port of its own choice, which the next start will want too.
+    pub(crate) own_port: bool,
     pub(crate) listening: Option<Listening>,
     pub(crate) announced: bool,
 }
@@ -38,7 +49,12 @@ impl Listening {
 impl Heard {
     /// Whether this is the moment: all that was waited for is there, and nobody has been told.
     pub(crate) fn is_news(&self, wanted: &Ready) -> bool {
-        let word = self.ready_word || *wanted != Ready::Message;
-        self.listening.is_some() && word && !self.announced
+        let sign = match wanted {
+            Ready::Listen => true,
+            Ready::Message => self.ready_word,
+            Ready::Log(_) => self.line,
+            Ready::Http(_) => self.answer,
+        };
+        self.listening.is_some() && sign && !self.announced
     }
 }

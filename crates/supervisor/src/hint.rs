@@ -27,7 +27,7 @@ fn of_line(line: &str) -> Option<String> {
     found.map(|(_, hint)| (*hint).to_owned())
 }
 
-const KNOWN: [(&str, &str); 13] = [
+const KNOWN: [(&str, &str); 20] = [
     (
         "ERR_MAINSTAY_SERVER",
         "TLS and HTTP/2 end in front of the app: let it listen with `http.createServer()`",
@@ -66,6 +66,37 @@ const KNOWN: [(&str, &str); 13] = [
         "this Node does not run that file type: use `tsx` for TypeScript, or run the compiled JavaScript",
     ),
     (
+        "was compiled against a different Node.js version",
+        "a native addon was built for another version of Node: run `npm rebuild` with the one that runs the app, or run \
+         the app with the one it was built for (`node --version`)",
+    ),
+    (
+        "No such built-in module",
+        "this version of Node does not have that module: run the app with a newer one (`node --version`, and `engines` in \
+         package.json)",
+    ),
+    (
+        "ERR_UNKNOWN_BUILTIN_MODULE",
+        "this version of Node does not have that module: run the app with a newer one (`node --version`, and `engines` in \
+         package.json)",
+    ),
+    (
+        "fetch is not defined",
+        "this version of Node is older than 18 and has no `fetch`: run the app with a newer one (`node --version`)",
+    ),
+    (
+        "Unsupported engine",
+        "this version of Node is not one the app wants: compare `node --version` with `engines` in package.json",
+    ),
+    (
+        "bad option: ",
+        "this version of Node does not know that option: take it out of the command or NODE_OPTIONS, or use a newer Node",
+    ),
+    (
+        "EMFILE",
+        "it has as many files open as it may: look for a leak, or raise the limit it is given",
+    ),
+    (
         "JavaScript heap out of memory",
         "the heap is full: raise it with NODE_OPTIONS=--max-old-space-size=MEGABYTES, or look for a leak",
     ),
@@ -75,7 +106,7 @@ const KNOWN: [(&str, &str); 13] = [
     ),
     (
         "SyntaxError",
-        "the file named above has a syntax error, or needs a newer version of its language",
+        "the file named above has a syntax error, or is written for a newer Node or Python than the one that runs it",
     ),
     (
         "is not allowed in NODE_OPTIONS",
@@ -101,8 +132,11 @@ fn of_exit(exit: Exit) -> Option<String> {
             "127 is how a shell says that a command was not found: is it installed, and on the PATH?"
         }
         Exit::Code(126) => "126 is how a shell says that a file is not executable: `chmod +x` it",
+        Exit::OutOfMemory => {
+            "memory ran out, of its control group or of the machine: give it more, use fewer workers, or look for a leak"
+        }
         Exit::Signal(9) => {
-            "SIGKILL comes from outside: usually the kernel, when memory runs out (see `dmesg`)"
+            "somebody sent SIGKILL; the kernel has counted no end for want of memory, as far as it can be seen from here"
         }
         Exit::Signal(4 | 6 | 7 | 8 | 11) => {
             "the program itself crashed: a native addon or the runtime has a bug"
@@ -140,6 +174,15 @@ mod tests {
                 "the port is taken",
             ),
             ("SyntaxError: Unexpected token '}'", "syntax error"),
+            (
+                "was compiled against a different Node.js version using",
+                "npm rebuild",
+            ),
+            (
+                "Error [ERR_UNKNOWN_BUILTIN_MODULE]: No such built-in module: node:sqlite",
+                "node --version",
+            ),
+            ("node: bad option: --env-file", "newer Node"),
             (
                 "SyntaxError: Cannot use import statement outside a module",
                 "\"type\": \"module\"",

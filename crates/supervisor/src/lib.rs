@@ -5,20 +5,25 @@
 //! [`lifecycle`] decides (a pure function), a worker's driver acts, and [`process`] talks to the kernel.
 
 pub mod count;
+mod drain;
 pub mod events;
 mod group;
 pub mod guard;
 mod heard;
 mod hint;
+mod hung;
 pub mod identity;
 pub mod launch;
 pub mod lifecycle;
+pub mod limits;
+mod memory;
 pub mod node;
 pub mod options;
 pub mod os;
 pub mod output;
 mod plan;
 mod ports;
+pub mod probe;
 pub mod process;
 mod ready;
 mod record;
@@ -26,6 +31,7 @@ mod release;
 mod report;
 mod running;
 pub mod signal;
+mod signs;
 mod socket;
 mod start_error;
 mod strangers;
@@ -36,5 +42,6 @@ mod worker;
 
 pub use events::{Event, WorkerId};
 pub use options::AppOptions;
+pub use probe::Prober;
 pub use supervisor::{StartError, Supervisor};
 pub use surroundings::Surroundings;

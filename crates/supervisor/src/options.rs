@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::launch::Target;
 pub use crate::lifecycle::GiveUp;
+pub use crate::limits::{CoreDumps, Limits};
 use crate::signal::Signal;
 
 /// Everything the supervisor needs to know about one app.
@@ -43,6 +44,8 @@ pub struct AppOptions {
     pub give_up: GiveUp,
     /// The app takes its socket from the supervisor by `LISTEN_FDS` (systemd's protocol, fd 3).
     pub listen_fds: bool,
+    /// What the kernel lets its processes have.
+    pub limits: Limits,
     /// The user (name or number) the workers run as; needs root.
     pub user: Option<String>,
     /// The group (name or number) the workers run as; the user's own when absent.
@@ -68,6 +71,7 @@ impl Default for AppOptions {
             hang_timeout: Duration::from_secs(30),
             give_up: GiveUp::Never,
             listen_fds: false,
+            limits: Limits::default(),
             user: None,
             group: None,
         }

@@ -15,12 +15,14 @@ use crate::node::environment::{
     NODE_OPTIONS, OWN_OPTIONS, merge, merge_into_words, own_options, shift_inspector,
 };
 use crate::options::AppOptions;
-use crate::ports;
+use crate::probe::Prober;
 use crate::process::Spawn;
 use crate::ready::Expected;
 use crate::socket::Files;
 use crate::start_error::StartError;
 use crate::tree::MARK;
+use crate::{hung, ports};
+use rustix::process::{Resource, Rlimit};
 
 /// Everything about an app that does not change from start to start.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub(crate) struct Plan {
     pub(crate) launch: Launch,
     pub(crate) workers: u32,
     pub(crate) identity: Option<Identity>,
+    pub(crate) limits: Vec<(Resource, Rlimit)>,
+    pub(crate) prober: Prober,
     /// The program's, with the app's own over it.
     pub(crate) environment: BTreeMap<OsString, OsString>,
     pub(crate) preload: PathBuf,
@@ -138,6 +142,7 @@ impl Plan {
         spawn.env = env.into_iter().collect();
         spawn.cwd = Some(self.launch.cwd.clone());
         spawn.identity = self.identity;
+        spawn.limits.clone_from(&self.limits);
         spawn.descriptors = descriptors;
         Ok(Prepared {
             spawn,
@@ -195,6 +200,8 @@ impl Plan {
         set(env, OWN_OPTIONS, &own);
         set(env, "MAINSTAY_INTERNAL_WORKER", &index.to_string());
         set(env, "MAINSTAY_INTERNAL_WORKERS", &self.workers.to_string());
+        let every = hung::report_every(self.options.hang_timeout).as_millis();
+        set(env, "MAINSTAY_INTERNAL_REPORT_EVERY", &every.to_string());
         set(env, "NODE_CHANNEL_FD", &FIRST.to_string());
         // PM2's number of a worker; apps use it for "only on the first one".
         set(env, "NODE_APP_INSTANCE", &index.to_string());

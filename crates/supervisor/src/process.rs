@@ -12,8 +12,8 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open,
-    pidfd_send_signal, waitid,
+    Pid, PidfdFlags, Resource, Rlimit, Signal, WaitId, WaitIdOptions, kill_process_group,
+    pidfd_open, pidfd_send_signal, waitid,
 };
 use serde::{Deserialize, Serialize};
 use tokio::io::unix::AsyncFd;
@@ -42,6 +42,8 @@ pub struct Spawn {
     pub stdout: Option<OwnedFd>,
     /// Its standard error; ours when absent.
     pub stderr: Option<OwnedFd>,
+    /// What the kernel lets it have.
+    pub limits: Vec<(Resource, Rlimit)>,
     /// Whether the kernel kills it when we die.
     pub parent_death: ParentDeath,
 }
@@ -68,6 +70,7 @@ impl Spawn {
             descriptors: Vec::new(),
             stdout: None,
             stderr: None,
+            limits: Vec::new(),
             parent_death: ParentDeath::Dies,
         }
     }
@@ -81,17 +84,19 @@ impl Spawn {
     /// What the kernel said to fork, to the change of user or folder, or to exec.
     pub fn start(self) -> io::Result<Process> {
         let highest = self.descriptors.iter().map(|(_, number)| *number).max();
+        let highest = highest.map(|number| number.min(MOST));
         let _reserved = reserve(highest)?;
+        let first_free = highest.map_or(3, |number| number + 1);
         let mut descriptors = Vec::with_capacity(self.descriptors.len());
         for (descriptor, number) in self.descriptors {
-            if !(3..FIRST_FREE).contains(&number) {
+            if !(3..=MOST).contains(&number) {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidInput,
                     format!("descriptor number {number} is not within 3 to 511"),
                 ));
             }
             // Sources live above every target, so that no copy overwrites a source that is still needed.
-            let source = rustix::io::fcntl_dupfd_cloexec(&descriptor, FIRST_FREE)?;
+            let source = rustix::io::fcntl_dupfd_cloexec(&descriptor, first_free)?;
             descriptors.push((source, number));
         }
         let mut command = Command::new(&self.program);
@@ -120,6 +125,7 @@ impl Spawn {
             &mut command,
             InChild {
                 descriptors,
+                limits: self.limits,
                 dies_with_parent: (self.parent_death == ParentDeath::Dies).then_some(Signal::KILL),
                 parent: rustix::process::getpid(),
             },
@@ -133,8 +139,8 @@ impl Spawn {
     }
 }
 
-/// Descriptors that are passed on get numbers below this one, everything else lives above.
-const FIRST_FREE: RawFd = 512;
+/// The highest number under which a descriptor is passed on.
+const MOST: RawFd = 511;
 
 /// Fills the free numbers up to `highest`, so that nothing std opens for itself between fork and exec (the pipe that
 /// tells why exec failed) gets a number that a passed descriptor is about to take.
@@ -221,6 +227,13 @@ impl Process {
         Ok(())
     }
 
+    /// How it ended, without reaping it; absent while it runs.
+    pub fn peek(&self) -> Option<Exit> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let status = waitid(WaitId::PidFd(self.pidfd()), options).ok()??;
+        Some(Exit::from_wait(&status))
+    }
+
     /// Waits for its end and reaps it. Cancel-safe. Only the first call that returns learns how it ended.
     ///
     /// # Errors
@@ -258,6 +271,8 @@ pub enum Exit {
     Code(i32),
     /// By this signal.
     Signal(i32),
+    /// By the kernel, because memory ran out.
+    OutOfMemory,
     /// In a way nobody could observe any more.
     Unknown,
 }
@@ -277,6 +292,7 @@ impl fmt::Display for Exit {
         match self {
             Self::Code(code) => write!(formatter, "exit status {code}"),
             Self::Signal(number) => write!(formatter, "killed by {}", signal::name_of(*number)),
+            Self::OutOfMemory => formatter.write_str("killed by the kernel: out of memory"),
             Self::Unknown => formatter.write_str("exit status unknown"),
         }
     }

@@ -36,6 +36,9 @@ impl Worker {
     }
 
     pub(crate) fn report_end(&mut self, restart_in: Option<Duration>) {
+        if restart_in != Some(Duration::ZERO) {
+            self.pass_turn();
+        }
         let exit = self.exit.unwrap_or(Exit::Unknown);
         let cause = self.cause.take().unwrap_or(Cause::Ended(exit));
         if !self.ever_ready {

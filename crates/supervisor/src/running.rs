@@ -11,11 +11,13 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::drain::{Drain, Output};
 use crate::events::{Event, WorkerId};
 use crate::launch::becomes_command;
+use crate::memory::Kills;
 use crate::node::speech::{Ear, Said};
 use crate::os::readable;
-use crate::output::{Drain, Output, Stream};
+use crate::output::Stream;
 use crate::plan::Prepared;
 use crate::process::{Exit, Process};
 use crate::ready::{Expected, Found, look};
@@ -26,6 +28,10 @@ const REST_GRACE: Duration = Duration::from_secs(1);
 
 /// How long output may still come once every process is gone; only a pipe in strange hands takes longer.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// How long it may still come while the next start waits for it: what a dead process wrote is there at once, and children
+/// that still hold its pipes are no reason to wait.
+const HASTY_WORDS: Duration = Duration::from_millis(10);
 
 /// How long what started the listener may take to notice that it has ended, and to end with its status.
 const FOLLOW_GRACE: Duration = Duration::from_millis(500);
@@ -40,7 +46,12 @@ pub(crate) struct Running {
     pub(crate) start: u32,
     pub(crate) ear: Option<Ear>,
     pub(crate) look: Look,
+    pub(crate) output: Arc<Output>,
     tree: Tree,
+    /// The kernel's kills for want of memory, before this start.
+    kills: Option<Kills>,
+    /// Whether we killed it.
+    killed: bool,
     drains: Vec<JoinHandle<io::Result<()>>>,
     /// The process that listens, when it is not the first one.
     listener: Option<AsyncFd<OwnedFd>>,
@@ -54,6 +65,8 @@ pub(crate) struct Running {
 pub(crate) enum Happened {
     Said(Said),
     Found(Found),
+    /// The line that was waited for.
+    Written,
     Ended,
 }
 
@@ -100,10 +113,13 @@ impl Running {
         };
         Ok(Self {
             look: Box::pin(look(prepared.expected, tree.clone())),
+            kills: Kills::of(process.id()),
+            killed: false,
             process,
             started: Instant::now(),
             start,
             ear,
+            output: Arc::clone(output),
             tree,
             drains,
             listener: None,
@@ -130,6 +146,7 @@ impl Running {
                     self.hurry = None;
                     self.process.signal_group(RawSignal::TERM);
                 }
+                () = self.output.awaited_came() => return Happened::Written,
                 found = &mut self.look, if looking == Looking::Yes => {
                     self.look = Box::pin(std::future::pending());
                     return Happened::Found(found);
@@ -160,22 +177,58 @@ impl Running {
         }
     }
 
+    /// It can be given work: the control group it is in now is where it stays.
+    pub(crate) fn came_up(&mut self) {
+        self.kills = Kills::of(self.process.id());
+    }
+
     /// Ends all of it, at once.
-    pub(crate) fn kill(&self) {
+    pub(crate) fn kill(&mut self) {
+        self.killed = true;
         self.process.signal_group(RawSignal::KILL);
         self.tree.signal(RawSignal::KILL);
     }
 
-    /// The end: takes the rest of the tree down, reads the last words, reaps. The first process is a zombie until the
-    /// last line, so that its number stays the group's.
-    pub(crate) async fn finish(mut self) -> Exit {
-        end_rest(&self.tree).await;
-        for mut drain in std::mem::take(&mut self.drains) {
-            if timeout(LAST_WORDS, &mut drain).await.is_err() {
-                drain.abort();
+    /// After the end of the first process: how it ended, once its last words were read. It is not reaped yet.
+    pub(crate) async fn exit(&mut self, haste: Haste) -> Exit {
+        let patience = match haste {
+            Haste::Yes => HASTY_WORDS,
+            Haste::No => {
+                self.tree.signal(RawSignal::TERM);
+                LAST_WORDS
             }
+        };
+        self.last_words(patience).await;
+        match self.process.peek().unwrap_or(Exit::Unknown) {
+            Exit::Signal(KILLED)
+                if !self.killed && self.kills.as_ref().is_some_and(Kills::grew) =>
+            {
+                Exit::OutOfMemory
+            }
+            exit => exit,
         }
-        self.process.wait().await.unwrap_or(Exit::Unknown)
+    }
+
+    /// Takes the rest of the tree down and reaps. The first process is a zombie until the last line, so that its number
+    /// stays the group's.
+    pub(crate) async fn bury(mut self) {
+        end_rest(&self.tree).await;
+        self.last_words(LAST_WORDS).await;
+        self.output.room.hurry();
+        self.last_words(LAST_WORDS).await;
+        self.drains.iter().for_each(JoinHandle::abort);
+        let _ = self.process.wait().await;
+    }
+
+    async fn last_words(&mut self, patience: Duration) {
+        let drains = &mut self.drains;
+        let all = async {
+            while let Some(drain) = drains.last_mut() {
+                let _ = drain.await;
+                drains.pop();
+            }
+        };
+        let _ = timeout(patience, all).await;
     }
 
     /// The first process, which is also the group.
@@ -183,6 +236,16 @@ impl Running {
         self.process.id()
     }
 }
+
+/// Whether the next start waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Haste {
+    Yes,
+    No,
+}
+
+/// `SIGKILL`.
+const KILLED: i32 = 9;
 
 async fn end_rest(tree: &Tree) {
     if tree.members().is_empty() {

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::identity::IdentityError;
 use crate::launch::LaunchError;
+use crate::limits::LimitError;
 
 /// Why an app cannot be started at all, found before any process is started.
 #[derive(Debug, Error)]
@@ -25,6 +26,14 @@ pub enum StartError {
         app: String,
         /// Why.
         source: IdentityError,
+    },
+    /// What the kernel should let it have cannot be given.
+    #[error("app `{app}`: {source}")]
+    Limit {
+        /// The app.
+        app: String,
+        /// Why.
+        source: LimitError,
     },
     /// Several workers and one port that only one of them can have.
     #[error(

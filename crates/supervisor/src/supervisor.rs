@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::events::{Event, WorkerId};
@@ -54,6 +56,7 @@ impl Supervisor {
             let app = options.name.clone();
             prepared.push((app, supervisor.prepare(options)?));
         }
+        crate::limits::raise_own();
         crate::os::keep_from_children();
         // Orphans of our workers become our children instead of init's, so that we can end them. Where the kernel
         // refuses, they are init's, as always.
@@ -87,6 +90,7 @@ impl Supervisor {
         let shared = Shared {
             events: self.events.clone(),
             guarded: self.guarded.clone(),
+            turn: Arc::new(Semaphore::new(1)),
         };
         let mut group = Group::new(self.apps, &plan.app, shared);
         let number = group.prepare(plan, place)?;
@@ -131,6 +135,12 @@ impl Supervisor {
     /// This worker has answered something since its last start: its next death is no failed start.
     pub fn answered(&self, worker: &WorkerId) {
         self.wish(worker, Wish::Answered);
+    }
+
+    /// This worker has not answered a probe for so long. When that is longer than its `hang_timeout`, less the time it
+    /// waited for a CPU, it is replaced as one whose event loop stands still. Say it at every probe that fails.
+    pub fn suspect(&self, worker: &WorkerId, silence: Duration) {
+        self.wish(worker, Wish::Suspect(silence));
     }
 
     /// Asks every worker of a release to end: signal, `kill_timeout`, then the kernel ends the tree. `Event::Stopped`

@@ -11,6 +11,7 @@ use crate::launch::{Launch, Target};
 use crate::lifecycle::Policy;
 use crate::options::AppOptions;
 use crate::plan::Plan;
+use crate::probe::Prober;
 use crate::socket::Owners;
 use crate::start_error::StartError;
 
@@ -26,6 +27,8 @@ pub struct Surroundings {
     pub sockets: PathBuf,
     /// The preload script, as written by [`crate::node::install`].
     pub preload: PathBuf,
+    /// Who asks a worker whether it is ready, where `Ready::Http` wants it.
+    pub prober: Prober,
     /// The group of whoever connects to the workers, when it is not our own user.
     pub gateway_group: Option<u32>,
     /// The writing end of the guard's pipe (see [`crate::guard`]): it is told every worker's process group.
@@ -59,6 +62,11 @@ impl Surroundings {
                 app: app.clone(),
                 source,
             })?;
+        let limits = options.limits.resolve();
+        let limits = limits.map_err(|source| StartError::Limit {
+            app: app.clone(),
+            source,
+        })?;
         let policy = Policy {
             start_timeout: options.start_timeout,
             drain_timeout: options.drain_timeout,
@@ -71,6 +79,8 @@ impl Surroundings {
             app: app.as_str().into(),
             launch,
             identity,
+            limits,
+            prober: self.prober.clone(),
             environment,
             preload: self.preload.clone(),
             policy,

@@ -1,28 +1,31 @@
 //! Drives one worker through its life: `lifecycle` decides, this acts. One task per worker.
 
 use std::collections::VecDeque;
-use std::net::Ipv4Addr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::events::{Cause, Endpoint, Event, Note, ReadyWorker, WorkerId};
+use crate::drain::Output;
+use crate::events::{Cause, Event, Note, WorkerId};
 use crate::guard::Guarded;
-use crate::heard::{Heard, Listening};
+use crate::heard::Heard;
+use crate::hung::{self, Watch};
 use crate::lifecycle::{self, Action, Life, Moment, State, step};
-use crate::node::message::Message;
 use crate::node::speech::Said;
-use crate::output::Output;
+use crate::options::Ready;
+use crate::output::Room;
 use crate::plan::Plan;
 use crate::process::Exit;
-use crate::ready::Found;
 use crate::report::not_started;
-use crate::running::{Happened, Looking, Running, run_out};
+use crate::running::{Happened, Haste, Looking, Running, run_out};
 use crate::socket::Files;
 
-/// What the rest of the program wants of a worker.
+/// What the rest of the program wants of a worker, or knows of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wish {
     /// Be given nothing new.
@@ -31,15 +34,19 @@ pub(crate) enum Wish {
     Released,
     /// Something was answered.
     Answered,
+    /// Probes have not been answered for so long.
+    Suspect(Duration),
     Stop,
     Kill,
 }
 
-/// What all workers share with the rest of the program.
+/// What the workers of an app share with the rest of the program, and with each other.
 #[derive(Debug, Clone)]
 pub(crate) struct Shared {
     pub(crate) events: UnboundedSender<Event>,
     pub(crate) guarded: Guarded,
+    /// Only one worker of an app is replaced at a time for not reacting.
+    pub(crate) turn: Arc<Semaphore>,
 }
 
 /// One worker, from its first start to its last end.
@@ -48,16 +55,27 @@ pub(crate) struct Worker {
     pub(crate) plan: Arc<Plan>,
     /// The moment from which its life's times are counted.
     born: Instant,
-    files: Files,
-    shared: Shared,
+    pub(crate) files: Arc<Files>,
+    pub(crate) shared: Shared,
     /// Absent once nobody can wish any more.
     wishes: Option<UnboundedReceiver<Wish>>,
+    room: Arc<Room>,
+    /// Of the last start.
     pub(crate) output: Arc<Output>,
     starts: u32,
-    running: Option<Running>,
+    pub(crate) running: Option<Running>,
     timer: Option<Instant>,
     /// What is known of the present start.
     pub(crate) heard: Heard,
+    /// Asks whether it is ready, where that is wanted.
+    pub(crate) probing: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    pub(crate) watch: Watch,
+    /// When its silence is looked at next.
+    next_look: Option<Instant>,
+    /// Held while it is replaced for not reacting.
+    turn: Option<OwnedSemaphorePermit>,
+    /// Dead starts whose trees are still being taken down.
+    burials: JoinSet<()>,
     pub(crate) exit: Option<Exit>,
     pub(crate) uptime: Duration,
     /// Why there was no process, or why it was killed.
@@ -77,15 +95,21 @@ impl Worker {
         Self {
             id,
             born: Instant::now(),
+            watch: Watch::new(plan.options.hang_timeout),
             plan,
-            files,
+            files: Arc::new(files),
             shared,
             wishes: Some(wishes),
+            room: Arc::default(),
             output: Arc::default(),
             starts: 0,
             running: None,
             timer: None,
             heard: Heard::default(),
+            probing: None,
+            next_look: None,
+            turn: None,
+            burials: JoinSet::new(),
             exit: None,
             uptime: Duration::ZERO,
             cause: None,
@@ -113,6 +137,7 @@ impl Worker {
                 pending.extend(self.act(action));
             }
         }
+        self.finish().await;
     }
 
     /// Does what was decided; what comes of it at once is the next event.
@@ -136,14 +161,11 @@ impl Worker {
                 }
             }
             Action::Kill => {
-                if let Some(running) = &self.running {
+                if let Some(running) = &mut self.running {
                     running.kill();
                 }
             }
-            Action::Finish => self.tell(Event::Stopped {
-                worker: self.id.clone(),
-                exit: self.exit,
-            }),
+            Action::Finish => {} // told when everything is taken down
         }
         None
     }
@@ -151,9 +173,14 @@ impl Worker {
     fn spawn(&mut self) -> Option<lifecycle::Event> {
         self.starts = self.starts.wrapping_add(1);
         self.heard = Heard::default();
+        self.watch.pause();
         self.exit = None;
         self.cause = None;
-        self.output.begin();
+        let awaited = match &self.plan.options.ready {
+            Ready::Log(text) => Some(text.clone()),
+            _ => None,
+        };
+        self.output = Arc::new(Output::new(Arc::clone(&self.room), awaited));
         let prepared = self.plan.prepare(self.id.index, self.starts, &self.files);
         let program = prepared
             .as_ref()
@@ -185,30 +212,37 @@ impl Worker {
     /// Waits for whatever comes first: a wish, the timer, something said, found or ended.
     async fn next_event(&mut self) -> lifecycle::Event {
         loop {
-            let happened = {
-                let looking = if self.heard.listening.is_none() {
-                    Looking::Yes
-                } else {
-                    Looking::No
-                };
-                tokio::select! {
-                    biased;
-                    wish = wished(&mut self.wishes) => return wish,
-                    () = run_out(self.timer) => {
-                        self.timer = None;
-                        return lifecycle::Event::TimedOut;
-                    }
-                    happened = happening(&mut self.running, looking) => happened,
-                }
+            let looking = if self.heard.listening.is_none() {
+                Looking::Yes
+            } else {
+                Looking::No
             };
-            let event = match happened {
-                Happened::Said(Said::Ready) => {
-                    self.heard.ready_word = true;
+            let event = tokio::select! {
+                biased;
+                wish = wished(&mut self.wishes) => self.heed(wish),
+                () = run_out(self.timer) => {
+                    self.timer = None;
+                    Some(lifecycle::Event::TimedOut)
+                }
+                () = probed(&mut self.probing) => {
+                    self.probing = None;
+                    self.heard.answer = true;
                     self.came_up()
                 }
-                Happened::Said(Said::Message(message)) => self.hear(message),
-                Happened::Found(found) => self.find(found),
-                Happened::Ended => Some(self.end().await),
+                happened = happening(&mut self.running, looking) => match happened {
+                    Happened::Said(Said::Ready) => {
+                        self.heard.ready_word = true;
+                        self.came_up()
+                    }
+                    Happened::Said(Said::Message(message)) => self.hear(message),
+                    Happened::Found(found) => self.find(found),
+                    Happened::Written => {
+                        self.heard.line = true;
+                        self.came_up()
+                    }
+                    Happened::Ended => Some(self.end().await),
+                },
+                () = run_out(self.next_look) => self.look(),
             };
             if let Some(event) = event {
                 return event;
@@ -216,100 +250,110 @@ impl Worker {
         }
     }
 
-    fn hear(&mut self, message: Message) -> Option<lifecycle::Event> {
-        match message {
-            Message::Listening {
-                pid,
-                port,
-                address,
-                server,
-                trust,
-            } => {
-                let running = self.running.as_ref()?;
-                self.heard.listening = Some(Listening {
-                    pid: running.listener(pid),
-                    endpoint: Endpoint::Unix(self.files.socket(running.start)),
-                    port: Some(port),
-                    address: Some(address),
-                    server: Some(server),
-                    trust,
-                });
-                self.came_up()
+    fn heed(&mut self, wish: Wish) -> Option<lifecycle::Event> {
+        Some(match wish {
+            Wish::Withdraw => lifecycle::Event::Withdraw,
+            Wish::Released => lifecycle::Event::Released,
+            Wish::Answered => lifecycle::Event::Answered,
+            Wish::Stop => lifecycle::Event::Stop,
+            Wish::Kill => lifecycle::Event::Kill,
+            Wish::Suspect(silence) => {
+                let pid = self.listener()?;
+                let waited = || hung::waited_for_cpu(pid);
+                let is_hung = self.watch.suspected(self.born.elapsed(), silence, waited);
+                return is_hung.then(|| self.take_turn()).flatten();
             }
-            Message::ExtraPort { port, given_up } => self.note(Note::ExtraPort { port, given_up }),
-            Message::RandomPort => self.note(Note::RandomPort),
-            Message::Refused { port, server } => self.note(Note::RefusedServer { port, server }),
-            Message::Cluster => self.note(Note::OwnCluster),
-            Message::Stats(stats) => {
-                self.tell(Event::Stats {
-                    worker: self.id.clone(),
-                    stats,
-                });
-                None
-            }
+        })
+    }
+
+    /// The worker reported that it is well.
+    pub(crate) fn reported(&mut self) {
+        self.watch.reported(self.born.elapsed());
+        if self.next_look.is_none() {
+            self.next_look = Some(Instant::now() + self.look_every());
         }
     }
 
-    fn find(&mut self, found: Found) -> Option<lifecycle::Event> {
-        let pid = self.running.as_ref()?.id();
-        let endpoint = match found {
-            Found::Here(endpoint) => endpoint,
-            Found::Elsewhere(ports) => return self.find_elsewhere(ports),
+    /// Looks whether it still reports. After everything else that has happened, so that a report that is already there
+    /// was heard.
+    fn look(&mut self) -> Option<lifecycle::Event> {
+        let late = self.next_look.map_or(Duration::ZERO, |due| due.elapsed());
+        let Some(pid) = self.listener() else {
+            self.next_look = None;
+            return None;
         };
-        let port = self.plan.options.port;
-        self.heard.listening = Some(Listening::at(pid, endpoint, port));
-        self.came_up()
+        self.next_look = Some(Instant::now() + self.look_every());
+        let waited = || hung::waited_for_cpu(pid);
+        let is_hung = self.watch.look(self.born.elapsed(), late, waited);
+        is_hung.then(|| self.take_turn()).flatten()
     }
 
-    /// A hard-coded port is where a single worker may stay; several cannot share it.
-    fn find_elsewhere(&mut self, ports: Vec<u16>) -> Option<lifecycle::Event> {
-        let pid = self.running.as_ref()?.id();
-        if let ([port], 1) = (ports.as_slice(), self.plan.workers) {
-            let endpoint = Endpoint::Tcp((Ipv4Addr::LOCALHOST, *port).into());
-            self.heard.listening = Some(Listening::at(pid, endpoint, Some(*port)));
-            let _ = self.note(Note::OwnPort { port: *port });
-            return self.came_up();
+    fn look_every(&self) -> Duration {
+        hung::look_every(self.plan.options.hang_timeout)
+    }
+
+    /// It is replaced when no other worker of the app is being replaced; until then the next look will find it again.
+    fn take_turn(&mut self) -> Option<lifecycle::Event> {
+        if self.turn.is_none() {
+            self.turn = Some(Arc::clone(&self.shared.turn).try_acquire_owned().ok()?);
         }
-        self.cause = Some(Cause::Elsewhere(ports));
-        Some(lifecycle::Event::TimedOut)
+        Some(lifecycle::Event::Hung)
     }
 
-    fn came_up(&self) -> Option<lifecycle::Event> {
-        let news = self.heard.is_news(&self.plan.options.ready);
-        news.then_some(lifecycle::Event::CameUp)
+    /// It is ready again, or will not be soon: another one may be replaced.
+    pub(crate) fn pass_turn(&mut self) {
+        self.turn = None;
     }
 
-    fn announce(&mut self) {
-        let (Some(running), Some(heard)) = (&self.running, self.heard.listening.clone()) else {
-            return;
-        };
-        self.heard.announced = true;
-        self.ever_ready = true;
-        self.tell(Event::Ready(Box::new(ReadyWorker {
-            worker: self.id.clone(),
-            pid: heard.pid,
-            endpoint: heard.endpoint,
-            port_asked: heard.port,
-            address_asked: heard.address,
-            server: heard.server,
-            trusts_loopback: heard.trust,
-            took: running.started.elapsed(),
-        })));
+    /// The process that answers, once it was told to everybody.
+    fn listener(&self) -> Option<u32> {
+        let listening = self.heard.listening.as_ref();
+        listening
+            .filter(|_| self.heard.announced && self.running.is_some())
+            .map(|heard| heard.pid)
     }
 
     async fn end(&mut self) -> lifecycle::Event {
-        if let Some(running) = self.running.take() {
+        self.probing = None;
+        self.next_look = None;
+        let Some(mut running) = self.running.take() else {
+            return lifecycle::Event::Ended;
+        };
+        self.uptime = running.started.elapsed();
+        let haste = if self.heard.announced {
+            Haste::Yes
+        } else {
+            Haste::No
+        };
+        self.exit = Some(running.exit(haste).await);
+        let (files, guarded) = (Arc::clone(&self.files), self.shared.guarded.clone());
+        let burial = async move {
             let (pid, start) = (running.id(), running.start);
-            self.uptime = running.started.elapsed();
-            let exit = running.finish().await;
-            self.shared.guarded.remove(pid);
-            self.files.remove(start);
-            self.exit = Some(exit);
+            running.bury().await;
+            guarded.remove(pid);
+            files.remove(start);
+        };
+        // What is left of the tree may hold the port that the next start needs.
+        if self.plan.options.port.is_some() || self.heard.own_port {
+            burial.await;
+        } else {
+            self.burials.spawn(burial);
         }
         lifecycle::Event::Ended
     }
 
-    fn note(&self, note: Note) -> Option<lifecycle::Event> {
+    /// Everything of it is gone when its end is told.
+    async fn finish(mut self) {
+        while self.burials.join_next().await.is_some() {}
+        let event = Event::Stopped {
+            worker: self.id,
+            exit: self.exit,
+        };
+        drop(self.files);
+        let _ = self.shared.events.send(event);
+    }
+
+    pub(crate) fn note(&self, note: Note) -> Option<lifecycle::Event> {
         self.tell(Event::Note {
             worker: self.id.clone(),
             note,
@@ -330,27 +374,29 @@ async fn happening(running: &mut Option<Running>, looking: Looking) -> Happened 
     }
 }
 
+async fn probed(probing: &mut Option<Pin<Box<dyn Future<Output = ()> + Send>>>) {
+    match probing {
+        Some(probing) => probing.await,
+        None => std::future::pending().await,
+    }
+}
+
 /// The next wish; when nobody can wish any more, the end, once. Cancel-safe.
-async fn wished(wishes: &mut Option<UnboundedReceiver<Wish>>) -> lifecycle::Event {
+async fn wished(wishes: &mut Option<UnboundedReceiver<Wish>>) -> Wish {
     let Some(receiver) = wishes else {
         return std::future::pending().await;
     };
-    match receiver.recv().await {
-        Some(Wish::Withdraw) => lifecycle::Event::Withdraw,
-        Some(Wish::Released) => lifecycle::Event::Released,
-        Some(Wish::Answered) => lifecycle::Event::Answered,
-        Some(Wish::Stop) => lifecycle::Event::Stop,
-        Some(Wish::Kill) => lifecycle::Event::Kill,
-        None => {
-            *wishes = None;
-            lifecycle::Event::Kill
-        }
-    }
+    let wish = receiver.recv().await;
+    wish.unwrap_or_else(|| {
+        *wishes = None;
+        Wish::Kill
+    })
 }
 
 /// A number between -1 and 1 that nobody needs to be unable to guess.
 fn chance() -> f64 {
     use std::hash::{BuildHasher as _, RandomState};
-    let hash = RandomState::new().hash_one(0) as u32;
+    let hash = RandomState::new().hash_one(0) >> 32;
+    let hash = u32::try_from(hash).unwrap_or_default();
     f64::from(hash) / f64::from(u32::MAX) * 2.0 - 1.0
 }

@@ -12,6 +12,7 @@ mod invocation;
 mod members;
 mod output;
 mod own;
+mod prober;
 mod report;
 mod run;
 pub(crate) mod runtime_dir;

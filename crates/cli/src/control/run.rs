@@ -20,6 +20,7 @@ use super::gateways::{Gateways, Heard, Place};
 use super::invocation::{self, Greeting, Invocation};
 use super::members::Members;
 use super::output::Output;
+use super::prober::prober;
 use super::runtime_dir::{ADMIN, RuntimeDir};
 use super::signals::Signals;
 use super::status::Status;
@@ -107,6 +108,7 @@ impl Control {
                 .map_err(|error| Failure::machine(format!("no current folder: {error}")))?,
             sockets: runtime_dir.sockets.clone(),
             preload,
+            prober: prober(),
             gateway_group: identity.map(|identity| identity.gid),
             guard: guard_pipe,
         };

@@ -29,6 +29,12 @@ pub(crate) enum Message {
         server: ServerKind,
     },
     Cluster,
+    /// The event loop turns.
+    Beat {
+        /// A debugger is attached, which may stop it at any time.
+        #[serde(default)]
+        inspected: bool,
+    },
     Stats(NodeStats),
 }
 
@@ -91,6 +97,8 @@ mod tests {
             read(br#"{"mainstay":"cluster","pid":1}"#),
             Some(Message::Cluster)
         );
+        let beat = read(br#"{"mainstay":"beat","pid":1}"#);
+        assert_eq!(beat, Some(Message::Beat { inspected: false }));
         let stats = read(br#"{"mainstay":"stats","pid":1,"lag":1.5,"rss":10,"new":1}"#);
         assert!(matches!(stats, Some(Message::Stats(stats)) if stats.rss == 10));
         for garbage in [

@@ -15,6 +15,7 @@
   const workers = Number(env.MAINSTAY_INTERNAL_WORKERS) || 1;
   const control = env.MAINSTAY_INTERNAL_CONTROL_PATH;
   const configured = portNumber(env.MAINSTAY_INTERNAL_PORT);
+  const reportEvery = Number(env.MAINSTAY_INTERNAL_REPORT_EVERY) || 0; // milliseconds; 0: nobody wants it
   const ownOptions = env.MAINSTAY_INTERNAL_NODE_OPTIONS || '';
 
   const listen = net.Server.prototype.listen;
@@ -180,9 +181,12 @@
 
   // ---- measuring ---------------------------------------------------------------------------------------------------
 
+  // A short word as often as we were told, by which a loop that stands still is noticed; numbers every 5 s.
   function measure() {
     const { performance, PerformanceObserver } = require('perf_hooks');
-    const every = 500;
+    const beats = reportEvery > 0;
+    const every = beats ? reportEvery / 2 : 500;
+    const statsEvery = Math.max(1, Math.round(5000 / every));
     let gc = 0;
     let lag = 0;
     let ticks = 0;
@@ -193,11 +197,14 @@
         for (const entry of list.getEntries()) gc += entry.duration;
       }).observe({ entryTypes: ['gc'] });
     } catch { /* not offered by this runtime */ }
+    if (beats) beat();
     setInterval(() => {
       const now = performance.now();
       lag = Math.max(lag, now - last - every);
       last = now;
-      if (++ticks % 10 !== 0) return;
+      ticks++;
+      if (beats && ticks % 2 === 0) beat();
+      if (ticks % statsEvery !== 0) return;
       const current = performance.eventLoopUtilization();
       const memory = process.memoryUsage();
       tell('stats', {
@@ -208,6 +215,15 @@
       utilization = current;
       lag = gc = 0;
     }, every).unref();
+  }
+
+  // Whoever debugs the app may stop it for as long as he likes.
+  function beat() {
+    if (beat.inspector === undefined) {
+      try { beat.inspector = require('inspector'); } catch { beat.inspector = null; }
+    }
+    const inspected = Boolean(beat.inspector && beat.inspector.url());
+    tell('beat', inspected ? { inspected } : undefined);
   }
 
   // ---- cluster -----------------------------------------------------------------------------------------------------

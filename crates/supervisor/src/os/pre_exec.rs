@@ -5,12 +5,16 @@ use std::os::fd::{AsRawFd as _, FromRawFd as _, IntoRawFd as _, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, getppid, set_parent_process_death_signal, setrlimit,
+};
 
 /// What is arranged in the child.
 pub(crate) struct InChild {
     /// Descriptors and the numbers under which the new program finds them. No source may have the number of a target.
     pub(crate) descriptors: Vec<(OwnedFd, RawFd)>,
+    /// What the kernel lets the child have.
+    pub(crate) limits: Vec<(Resource, Rlimit)>,
     /// The signal the kernel sends the child when the thread that forked it ends.
     pub(crate) dies_with_parent: Option<Signal>,
     /// Us, to notice that we died before the request above was heard.
@@ -26,6 +30,9 @@ pub(crate) fn before_exec(command: &mut Command, child: InChild) {
             if getppid() != Some(child.parent) {
                 return Err(io::Error::from_raw_os_error(3)); // ESRCH: the parent is gone
             }
+        }
+        for (resource, limit) in &child.limits {
+            setrlimit(*resource, *limit)?;
         }
         for (source, target) in &child.descriptors {
             // SAFETY: in the child between fork and exec nothing owns `target` but the reservation the parent

@@ -11,7 +11,7 @@ use mainstay_supervisor::events::{Endpoint, Failure, ReadyWorker};
 use mainstay_supervisor::launch::Target;
 use mainstay_supervisor::options::Workers;
 use mainstay_supervisor::process::Exit;
-use mainstay_supervisor::{AppOptions, Event, StartError, Supervisor, Surroundings, node};
+use mainstay_supervisor::{AppOptions, Event, Prober, StartError, Supervisor, Surroundings, node};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// Far beyond what any of this takes; reached only when something is wrong.
@@ -70,6 +70,11 @@ impl Scene {
             cwd: root.to_owned(),
             sockets: root.join("s"),
             preload: node::install(root).unwrap(),
+            prober: Prober::new(|endpoint, path| async move {
+                tokio::task::spawn_blocking(move || is_well(&endpoint, &path))
+                    .await
+                    .unwrap()
+            }),
             gateway_group: None,
             guard: None,
         };
@@ -179,25 +184,33 @@ impl Play {
 /// One request over the worker's endpoint, on a thread: the whole answer.
 pub(crate) async fn get(endpoint: &Endpoint) -> String {
     let endpoint = endpoint.clone();
-    tokio::task::spawn_blocking(move || {
-        let request = b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n";
-        let mut answer = String::new();
-        match endpoint {
-            Endpoint::Unix(path) => {
-                let mut stream = UnixStream::connect(path).unwrap();
-                stream.write_all(request).unwrap();
-                stream.read_to_string(&mut answer).unwrap();
-            }
-            Endpoint::Tcp(address) => {
-                let mut stream = std::net::TcpStream::connect(address).unwrap();
-                stream.write_all(request).unwrap();
-                stream.read_to_string(&mut answer).unwrap();
-            }
+    tokio::task::spawn_blocking(move || answer(&endpoint, "/").unwrap())
+        .await
+        .unwrap()
+}
+
+/// What the program's prober would say.
+fn is_well(endpoint: &Endpoint, path: &str) -> bool {
+    let answer = answer(endpoint, path);
+    answer.is_ok_and(|answer| answer.starts_with("HTTP/1.1 2"))
+}
+
+fn answer(endpoint: &Endpoint, path: &str) -> std::io::Result<String> {
+    let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n");
+    let mut answer = String::new();
+    match endpoint {
+        Endpoint::Unix(path) => {
+            let mut stream = UnixStream::connect(path)?;
+            stream.write_all(request.as_bytes())?;
+            stream.read_to_string(&mut answer)?;
         }
-        answer
-    })
-    .await
-    .unwrap()
+        Endpoint::Tcp(address) => {
+            let mut stream = std::net::TcpStream::connect(address)?;
+            stream.write_all(request.as_bytes())?;
+            stream.read_to_string(&mut answer)?;
+        }
+    }
+    Ok(answer)
 }
 
 pub(crate) fn is_alive(pid: u32) -> bool {

@@ -1,0 +1,78 @@
+//! Asking a worker by HTTP whether it is ready. One request, one status; decides nothing about lives.
+
+use std::io;
+use std::time::Duration;
+
+use mainstay_supervisor::Prober;
+use mainstay_supervisor::events::Endpoint;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UnixStream};
+
+/// An answer that takes longer is none. The app may still be waiting for what it needs; it is asked again.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// `HTTP/1.1 200`.
+const STATUS_LINE: usize = 12;
+
+/// Asks as the supervisor wants it: a status below 500 is well.
+pub(super) fn prober() -> Prober {
+    Prober::new(|endpoint, path| async move {
+        let status = tokio::time::timeout(PATIENCE, ask(&endpoint, &path)).await;
+        matches!(status, Ok(Ok(Some(..500))))
+    })
+}
+
+async fn ask(endpoint: &Endpoint, path: &str) -> io::Result<Option<u16>> {
+    match endpoint {
+        Endpoint::Unix(socket) => status(UnixStream::connect(socket).await?, path).await,
+        Endpoint::Tcp(address) => status(TcpStream::connect(address).await?, path).await,
+    }
+}
+
+/// The status of the answer; the rest of it is nobody's.
+async fn status(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    path: &str,
+) -> io::Result<Option<u16>> {
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: mainstay\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await?;
+    let mut start = [0; STATUS_LINE];
+    stream.read_exact(&mut start).await?;
+    let text = std::str::from_utf8(&start).unwrap_or_default();
+    let (version, status) = text.split_once(' ').unwrap_or_default();
+    Ok(status
+        .parse()
+        .ok()
+        .filter(|_| matches!(version, "HTTP/1.1" | "HTTP/1.0")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_status_is_read_and_garbage_is_not() {
+        let cases = [
+            ("HTTP/1.1 200 OK\r\n\r\n", Some(200)),
+            ("HTTP/1.0 503 Service Unavailable\r\n", Some(503)),
+            ("SSH-2.0-OpenSSH_9.6\r\n", None),
+            ("HTTP/9.9 200 OK\r\n", None),
+            ("HTTP/1.1 2x0 OK\r\n", None),
+            ("HTTP", None),
+        ];
+        for (answer, expected) in cases {
+            let (ours, mut theirs) = tokio::io::duplex(1024);
+            let server = async move {
+                theirs.write_all(answer.as_bytes()).await.unwrap();
+                theirs.shutdown().await.unwrap();
+                let mut request = vec![0; 4];
+                theirs.read_exact(&mut request).await.unwrap();
+                request
+            };
+            let (found, request) = tokio::join!(status(ours, "/ready"), server);
+            assert_eq!(found.ok().flatten(), expected, "{answer}");
+            assert_eq!(request, b"GET ");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::*;
+
+fn cut(chunks: &[&[u8]]) -> Vec<Vec<u8>> {
+    let mut lines = Lines::default();
+    let mut out = Vec::new();
+    for chunk in chunks {
+        lines.buffer.extend_from_slice(chunk);
+        while let Some(line) = lines.next() {
+            out.push(line.to_vec());
+        }
+    }
+    out.extend(lines.rest().map(<[u8]>::to_vec));
+    out
+}
+
+#[test]
+fn lines_keep_their_newline_and_cross_reads() {
+    assert_eq!(
+        cut(&[b"one\ntw", b"o\n\nthree"]),
+        [&b"one\n"[..], b"two\n", b"\n", b"three"]
+    );
+    assert!(cut(&[]).is_empty());
+}
+
+#[test]
+fn endless_lines_arrive_in_pieces() {
+    let long = vec![b'x'; LONGEST_LINE * 2 + 5];
+    let pieces = cut(&[&long, b"\nend\n"]);
+    let sizes: Vec<usize> = pieces.iter().map(Vec::len).collect();
+    assert_eq!(sizes, [LONGEST_LINE, LONGEST_LINE, 6, 4]);
+}
+
+proptest::proptest! {
+    #[test]
+    fn nothing_is_lost_or_changed(chunks: Vec<Vec<u8>>) {
+        let pieces = cut(&chunks.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        proptest::prop_assert_eq!(pieces.concat(), chunks.concat());
+    }
+}
+
+#[test]
+fn a_text_is_found_anywhere_in_a_line() {
+    let cases = [
+        ("ready", true),
+        ("", true),
+        ("is r", true),
+        ("Ready", false),
+        ("too long to be in there", false),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(
+            contains(b"it is ready\n", text.as_bytes()),
+            expected,
+            "{text}"
+        );
+    }
+}
+
+const LINES: usize = 1_000;
+
+/// A drain whose worker writes `LINES` lines of 10,000 bytes from a thread.
+fn flood() -> (
+    Arc<Output>,
+    UnboundedReceiver<Event>,
+    tokio::task::JoinHandle<io::Result<()>>,
+) {
+    let (sender, receiver) = unbounded_channel();
+    let output = Arc::new(Output::default());
+    let drain = Drain {
+        worker: WorkerId {
+            app: "app".into(),
+            release: 1,
+            index: 0,
+        },
+        stream: Stream::Stdout,
+        output: Arc::clone(&output),
+        events: sender,
+    };
+    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    std::thread::spawn(move || {
+        let line = [vec![b'y'; 9_999], vec![b'\n']].concat();
+        let mut file = std::fs::File::from(write);
+        for _ in 0..LINES {
+            io::Write::write_all(&mut file, &line).unwrap();
+        }
+    });
+    (output, receiver, tokio::spawn(drain.run(read)))
+}
+
+/// All that has come: lines, and lines that were dropped.
+fn count(receiver: &mut UnboundedReceiver<Event>) -> (usize, u64) {
+    let (mut kept, mut dropped) = (0, 0);
+    while let Ok(event) = receiver.try_recv() {
+        match event {
+            Event::Output(_) => kept += 1,
+            Event::Note {
+                note: Note::DroppedOutput { lines },
+                ..
+            } => dropped += lines,
+            other => panic!("{other:?}"),
+        }
+    }
+    (kept, dropped)
+}
+
+#[tokio::test]
+async fn a_reader_that_is_slow_makes_the_worker_wait_and_loses_nothing() {
+    let (output, mut receiver, drain) = flood();
+    let (mut kept, mut dropped) = (0, 0);
+    while !drain.is_finished() {
+        tokio::task::yield_now().await;
+        let (lines, lost) = count(&mut receiver);
+        (kept, dropped) = (kept + lines, dropped + lost);
+    }
+    let (lines, lost) = count(&mut receiver);
+    assert_eq!((kept + lines, dropped + lost), (LINES, 0));
+    assert!(output.room.is_empty(), "taken lines free their room");
+}
+
+/// The clock is the runtime's, which goes on by itself when nobody has anything to do but wait.
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_is_away_costs_lines_not_memory_and_waits_are_bounded() {
+    let (output, mut receiver, drain) = flood();
+    drain.await.unwrap().unwrap();
+    assert_eq!(output.last_lines().len(), LAST_LINES);
+    let (kept, dropped) = count(&mut receiver);
+    assert!(dropped > 0);
+    assert_eq!(kept as u64 + dropped, LINES as u64);
+    assert!(output.room.is_empty());
+    assert!(
+        output.room.take(10).await,
+        "a reader that is back is believed"
+    );
+}
+
+#[tokio::test]
+async fn an_end_waits_for_no_reader() {
+    let (output, mut receiver, drain) = flood();
+    while !drain.is_finished() {
+        output.room.hurry();
+        tokio::task::yield_now().await;
+    }
+    let (kept, dropped) = count(&mut receiver);
+    assert_eq!(kept as u64 + dropped, LINES as u64);
+}
+
+#[tokio::test]
+async fn the_awaited_text_is_told_once() {
+    let output = Output::new(Arc::default(), Some("listening on".to_owned()));
+    for line in [
+        &b"starting\n"[..],
+        b"now listening on 3000\n",
+        b"listening on again\n",
+    ] {
+        output.look_at(line);
+    }
+    output.awaited_came().await;
+    let again = tokio::time::timeout(Duration::from_millis(1), output.awaited_came());
+    assert!(again.await.is_err());
+}

@@ -1,0 +1,117 @@
+//! What a start gives to know: where it listens, whether it is ready, that it is well. From words to what they mean for
+//! its life; decides nothing.
+
+use std::net::Ipv4Addr;
+
+use crate::events::{Cause, Endpoint, Event, Note, ReadyWorker};
+use crate::heard::Listening;
+use crate::lifecycle;
+use crate::node::message::Message;
+use crate::options::Ready;
+use crate::ready::Found;
+use crate::worker::Worker;
+
+impl Worker {
+    pub(crate) fn hear(&mut self, message: Message) -> Option<lifecycle::Event> {
+        match message {
+            Message::Listening {
+                pid,
+                port,
+                address,
+                server,
+                trust,
+            } => {
+                let running = self.running.as_ref()?;
+                let listening = Listening {
+                    pid: running.listener(pid),
+                    endpoint: Endpoint::Unix(self.files.socket(running.start)),
+                    port: Some(port),
+                    address: Some(address),
+                    server: Some(server),
+                    trust,
+                };
+                self.listens(listening)
+            }
+            Message::ExtraPort { port, given_up } => self.note(Note::ExtraPort { port, given_up }),
+            Message::RandomPort => self.note(Note::RandomPort),
+            Message::Refused { port, server } => self.note(Note::RefusedServer { port, server }),
+            Message::Cluster => self.note(Note::OwnCluster),
+            Message::Beat { inspected } => {
+                if inspected {
+                    self.watch.pause();
+                } else {
+                    self.reported();
+                }
+                None
+            }
+            Message::Stats(stats) => {
+                self.tell(Event::Stats {
+                    worker: self.id.clone(),
+                    stats,
+                });
+                None
+            }
+        }
+    }
+
+    pub(crate) fn find(&mut self, found: Found) -> Option<lifecycle::Event> {
+        let pid = self.running.as_ref()?.id();
+        let endpoint = match found {
+            Found::Here(endpoint) => endpoint,
+            Found::Elsewhere(ports) => return self.find_elsewhere(ports),
+        };
+        let port = self.plan.options.port;
+        self.listens(Listening::at(pid, endpoint, port))
+    }
+
+    /// A hard-coded port is where a single worker may stay; several cannot share it.
+    fn find_elsewhere(&mut self, ports: Vec<u16>) -> Option<lifecycle::Event> {
+        let pid = self.running.as_ref()?.id();
+        if let ([port], 1) = (ports.as_slice(), self.plan.workers) {
+            let endpoint = Endpoint::Tcp((Ipv4Addr::LOCALHOST, *port).into());
+            self.heard.own_port = true;
+            let _ = self.note(Note::OwnPort { port: *port });
+            return self.listens(Listening::at(pid, endpoint, Some(*port)));
+        }
+        self.cause = Some(Cause::Elsewhere(ports));
+        Some(lifecycle::Event::TimedOut)
+    }
+
+    fn listens(&mut self, listening: Listening) -> Option<lifecycle::Event> {
+        if let Ready::Http(path) = &self.plan.options.ready
+            && self.heard.listening.is_none()
+        {
+            let prober = self.plan.prober.clone();
+            let endpoint = listening.endpoint.clone();
+            self.probing = Some(Box::pin(prober.until_well(endpoint, path.clone())));
+        }
+        self.heard.listening = Some(listening);
+        self.came_up()
+    }
+
+    pub(crate) fn came_up(&self) -> Option<lifecycle::Event> {
+        let news = self.heard.is_news(&self.plan.options.ready);
+        news.then_some(lifecycle::Event::CameUp)
+    }
+
+    pub(crate) fn announce(&mut self) {
+        let (Some(running), Some(heard)) = (&mut self.running, self.heard.listening.clone()) else {
+            return;
+        };
+        running.came_up();
+        let took = running.started.elapsed();
+        self.heard.announced = true;
+        self.ever_ready = true;
+        self.pass_turn();
+        self.tell(Event::Ready(Box::new(ReadyWorker {
+            worker: self.id.clone(),
+            pid: heard.pid,
+            endpoint: heard.endpoint,
+            port_asked: heard.port,
+            address_asked: heard.address,
+            server: heard.server,
+            trusts_loopback: heard.trust,
+            took,
+        })));
+    }
+}
