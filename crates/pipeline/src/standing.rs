@@ -2,6 +2,7 @@
 //!
 //! Shared by all threads of a gateway. Starts and stops nothing; it is told.
 
+use std::sync::Arc;
 use std::sync::atomic::{
     AtomicBool, AtomicUsize,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
@@ -41,8 +42,7 @@ pub struct Target {
     pub name: String,
     /// What it is.
     pub kind: TargetKind,
-    /// How many workers or servers it should have.
-    pub wanted: usize,
+    wanted: AtomicUsize,
     ready: AtomicUsize,
     /// For those who wait: told after `ready`.
     changes: watch::Sender<usize>,
@@ -59,10 +59,21 @@ impl Target {
         Self {
             name: name.into(),
             kind,
-            wanted,
+            wanted: AtomicUsize::new(wanted),
             ready: AtomicUsize::new(ready),
             changes: watch::Sender::new(ready),
         }
+    }
+
+    /// How many workers or servers it should have.
+    pub fn wanted(&self) -> usize {
+        self.wanted.load(Relaxed)
+    }
+
+    /// Tells how many are ready now.
+    pub fn set_ready(&self, count: usize) {
+        self.ready.store(count, Release);
+        self.changes.send_replace(count);
     }
 
     /// How many are ready.
@@ -92,51 +103,82 @@ impl Default for WaitOptions {
 /// See the module.
 #[derive(Debug)]
 pub struct Standing {
+    life: Arc<Life>,
+    targets: Vec<Arc<Target>>,
+    wait: WaitOptions,
+}
+
+/// What stays the same when settings change.
+#[derive(Debug)]
+struct Life {
     draining: AtomicBool,
     was_ready: AtomicBool,
-    targets: Vec<Target>,
     waiting: AtomicUsize,
-    wait: WaitOptions,
     began: Instant,
 }
 
 impl Standing {
     /// Nobody is ready yet.
     pub fn new(targets: Vec<Target>, wait: WaitOptions) -> Self {
-        Self {
+        let life = Life {
             draining: AtomicBool::new(false),
             was_ready: AtomicBool::new(false),
-            targets,
             waiting: AtomicUsize::new(0),
-            wait,
             began: Instant::now(),
+        };
+        Self {
+            life: Arc::new(life),
+            targets: targets.into_iter().map(Arc::new).collect(),
+            wait,
+        }
+    }
+
+    /// The same service with other targets and bounds. A target of the same name and kind stays: whoever is
+    /// ready for it is ready, whoever waits for it waits on.
+    #[must_use]
+    pub fn succeed(&self, targets: Vec<Target>, wait: WaitOptions) -> Self {
+        let stays = |next: &Target| {
+            self.targets
+                .iter()
+                .find(|target| target.name == next.name && target.kind == next.kind)
+        };
+        let targets = targets.into_iter().map(|next| match stays(&next) {
+            Some(target) => {
+                target.wanted.store(next.wanted(), Relaxed);
+                Arc::clone(target)
+            }
+            None => Arc::new(next),
+        });
+        Self {
+            life: Arc::clone(&self.life),
+            targets: targets.collect(),
+            wait,
         }
     }
 
     /// The targets, by index.
-    pub fn targets(&self) -> &[Target] {
+    pub fn targets(&self) -> &[Arc<Target>] {
         &self.targets
     }
 
     /// Tells how many of a target are ready now. An index out of range is ignored.
     pub fn set_ready(&self, target: usize, count: usize) {
         if let Some(target) = self.targets.get(target) {
-            target.ready.store(count, Release);
-            target.changes.send_replace(count);
+            target.set_ready(count);
         }
     }
 
     /// From now on on the way out.
     pub fn drain(&self) {
-        self.draining.store(true, Release);
+        self.life.draining.store(true, Release);
     }
 
     /// The phase now.
     pub fn phase(&self) -> Phase {
-        if self.draining.load(Acquire) {
+        if self.life.draining.load(Acquire) {
             Phase::Draining
         } else if self.targets.iter().all(|target| target.ready() > 0) {
-            self.was_ready.store(true, Relaxed);
+            self.life.was_ready.store(true, Relaxed);
             Phase::Ready
         } else {
             Phase::Starting
@@ -145,12 +187,12 @@ impl Standing {
 
     /// Whether every target has had somebody to answer at least once.
     pub fn has_started(&self) -> bool {
-        self.phase() == Phase::Ready || self.was_ready.load(Relaxed)
+        self.phase() == Phase::Ready || self.life.was_ready.load(Relaxed)
     }
 
     /// Since this was made.
     pub fn uptime(&self) -> Duration {
-        self.began.elapsed()
+        self.life.began.elapsed()
     }
 
     /// A place among those who wait, for one whose worker has just gone. None when too many wait already.
@@ -190,9 +232,9 @@ pub struct Place<'a>(&'a AtomicUsize);
 
 impl<'a> Place<'a> {
     fn take(standing: &'a Standing) -> Option<Self> {
-        let place = Place(&standing.waiting);
+        let place = Place(&standing.life.waiting);
         // the place counts itself; dropping it on refusal takes the count back
-        (standing.waiting.fetch_add(1, AcqRel) < standing.wait.queue).then_some(place)
+        (standing.life.waiting.fetch_add(1, AcqRel) < standing.wait.queue).then_some(place)
     }
 }
 
@@ -205,7 +247,6 @@ impl Drop for Place<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     fn standing(queue: usize) -> Arc<Standing> {
         let wait = WaitOptions {
@@ -237,7 +278,7 @@ mod tests {
         let before = tokio::time::Instant::now();
         assert_eq!(standing.ready(0).await, Err(Refusal::NoWorker));
         assert_eq!(before.elapsed().as_secs(), 10);
-        assert_eq!(standing.waiting.load(Acquire), 0);
+        assert_eq!(standing.life.waiting.load(Acquire), 0);
     }
 
     #[tokio::test(start_paused = true)]
@@ -253,6 +294,29 @@ mod tests {
         assert_eq!(before.elapsed(), Duration::ZERO);
         standing.set_ready(0, 1);
         assert_eq!(first.await.expect("no panic"), Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_target_that_stays_keeps_who_is_ready_and_who_waits() {
+        let before = standing(10);
+        let waiter = tokio::spawn({
+            let before = Arc::clone(&before);
+            async move { before.ready(0).await }
+        });
+        tokio::task::yield_now().await;
+        let targets = vec![
+            Target::new("new", TargetKind::App, 1),
+            Target::new("api", TargetKind::App, 4),
+        ];
+        let after = before.succeed(targets, WaitOptions::default());
+        after.set_ready(1, 3);
+        assert_eq!(waiter.await.expect("no panic"), Ok(()));
+        assert_eq!(
+            (before.targets()[0].ready(), after.targets()[1].wanted()),
+            (3, 4)
+        );
+        after.drain();
+        assert_eq!(before.phase(), Phase::Draining);
     }
 
     #[test]

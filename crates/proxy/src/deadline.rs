@@ -112,6 +112,14 @@ impl Deadline {
             from.saturating_add(u64::try_from(after.as_millis()).unwrap_or(NEVER));
     }
 
+    /// Expires after this long, unless it does so sooner.
+    pub(crate) fn shorten(&self, after: Duration) {
+        let sooner = self.table.borrow().at[self.index];
+        self.set(after);
+        let mut table = self.table.borrow_mut();
+        table.at[self.index] = table.at[self.index].min(sooner);
+    }
+
     /// Whether it will expire some time.
     pub(crate) fn is_set(&self) -> bool {
         self.table.borrow().at[self.index] != NEVER

@@ -21,6 +21,15 @@ pub struct DrainOptions {
     pub grace: Duration,
 }
 
+/// Who accepts from a thread's sockets when it has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listening {
+    /// Others do, from the same sockets.
+    GoesOn,
+    /// Nobody: what waits in the sockets is accepted and answered before they close.
+    Ends,
+}
+
 impl Default for DrainOptions {
     fn default() -> Self {
         Self {

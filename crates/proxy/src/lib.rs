@@ -5,6 +5,7 @@
 
 mod client;
 mod counters;
+mod curfew;
 mod deadline;
 mod drain;
 mod link;
@@ -15,8 +16,8 @@ mod thread;
 mod upstream;
 
 pub use counters::Counters;
-pub use drain::DrainOptions;
+pub use drain::{DrainOptions, Listening};
 pub use listen::{BindError, Bound, bind};
 pub use options::{ClientOptions, Options, UpstreamOptions};
 pub use thread::{Serving, Thread, Workshop};
-pub use upstream::{Address, Endpoint, Upstreams};
+pub use upstream::{Address, Endpoint, Tiding, Upstreams};

@@ -1,14 +1,18 @@
 //! Listening sockets: made once, accepted from by every thread.
 
 use std::fs::File;
+use std::future::poll_fn;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::task::Poll;
 use std::time::Duration;
 
 use mainstay_pipeline::Peer;
 use mainstay_values::Address;
-use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockFilter, Socket, TcpKeepalive, Type};
+use tokio::sync::watch;
 
+use crate::drain::Listening;
 use crate::stream::Stream;
 use crate::thread::Thread;
 
@@ -17,6 +21,8 @@ const BACKLOG: i32 = 4_096;
 /// After this long without a byte the kernel asks whether a client is still there: tunnels and event
 /// streams may be silent, dead ones are found.
 const KEEP_ALIVE: Duration = Duration::from_mins(1);
+/// How long a handshake that has begun may take while the socket closes.
+const HANDSHAKE: Duration = Duration::from_millis(200);
 /// How long accepting pauses when descriptors have run out.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -160,14 +166,20 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
 }
 
 /// Accepts until the thread drains.
-pub(crate) async fn accept(thread: Thread, listener: tokio::net::TcpListener) {
+pub(crate) async fn accept(
+    thread: Thread,
+    listener: tokio::net::TcpListener,
+    mut stop: watch::Receiver<Option<Listening>>,
+) {
     let port = listener.local_addr().ok().map(|address| address.port());
     let mut reserve = Reserve::new();
-    loop {
+    let listening = loop {
         let accepted = tokio::select! {
             biased;
             accepted = listener.accept() => accepted,
-            () = thread.accepting_ends() => return,
+            stop = stop.wait_for(Option::is_some) => {
+                break stop.ok().and_then(|listening| *listening);
+            }
         };
         match accepted {
             Ok((stream, address)) => {
@@ -181,7 +193,62 @@ pub(crate) async fn accept(thread: Thread, listener: tokio::net::TcpListener) {
             // the client gave up while it waited: the next one is waiting already
             Err(_) => {}
         }
+    };
+    if listening == Some(Listening::Ends) {
+        accept_the_last(&thread, listener, port).await;
     }
+}
+
+/// Whoever has a connection in the kernel's queue believes to be connected: closing the socket would reset it.
+/// So nobody new is let in, those who are shaking hands may finish, and all are accepted before the socket
+/// goes. Whoever knocks meanwhile hears nothing, asks again a second later, and is refused.
+async fn accept_the_last(thread: &Thread, listener: tokio::net::TcpListener, port: Option<u16>) {
+    let is_local = listener
+        .local_addr()
+        .is_ok_and(|address| address.ip().is_loopback());
+    let lets_nobody_in = socket2::SockRef::from(&listener)
+        .attach_filter(&ONLY_KNOWN)
+        .is_ok();
+    if lets_nobody_in && !is_local {
+        shake_hands().await;
+    }
+    // asked directly: what the runtime believes of the queue may be a moment old
+    let Ok(listener) = listener.into_std() else {
+        return;
+    };
+    loop {
+        match listener.accept() {
+            Ok((stream, address)) => {
+                let stream = stream
+                    .set_nonblocking(true)
+                    .and_then(|()| tokio::net::TcpStream::from_std(stream));
+                if let Ok(stream) = stream {
+                    thread.spawn(Stream::Tcp(stream), Peer::plain(address.ip(), port));
+                }
+            }
+            // the client gave up while it waited
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// Drops the first segment of new connections (SYN without ACK), lets everything else pass. The filter sees a
+/// segment from its TCP header on; the flags are byte 13.
+const ONLY_KNOWN: [SockFilter; 5] = [
+    SockFilter::new(0x30, 0, 0, 13),          // A = byte 13
+    SockFilter::new(0x54, 0, 0, 0x12),        // A = A & (SYN | ACK)
+    SockFilter::new(0x15, 0, 1, 0x02),        // if A is SYN alone
+    SockFilter::new(0x06, 0, 0, 0),           //   drop
+    SockFilter::new(0x06, 0, 0, 0xFFFF_FFFF), // else pass
+];
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "not on a request's way: a socket closes for good"
+)]
+async fn shake_hands() {
+    tokio::time::sleep(HANDSHAKE).await;
 }
 
 #[expect(
@@ -208,9 +275,9 @@ impl Reserve {
 
     async fn shed(&mut self, listener: &tokio::net::TcpListener) {
         self.0 = None;
-        let shed = std::future::poll_fn(|context| match listener.poll_accept(context) {
-            std::task::Poll::Ready(accepted) => std::task::Poll::Ready(accepted.is_ok()),
-            std::task::Poll::Pending => std::task::Poll::Ready(false),
+        let shed = poll_fn(|context| match listener.poll_accept(context) {
+            Poll::Ready(accepted) => Poll::Ready(accepted.is_ok()),
+            Poll::Pending => Poll::Ready(false),
         });
         shed.await;
         self.0 = File::open("/dev/null").ok();

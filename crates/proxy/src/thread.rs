@@ -5,22 +5,25 @@ use std::fmt;
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use mainstay_codec::Limits;
 use mainstay_observe::{Timestamp, TimestampCache};
 use mainstay_pipeline::Pipeline;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::client;
+use crate::curfew::Curfew;
 use crate::deadline::{Deadline, Deadlines, TICK};
 use crate::listen;
-use crate::{Counters, Options, Upstreams};
+use crate::{Counters, DrainOptions, Listening, Options, Upstreams};
 
 /// Bytes read from a socket at once.
 const READ: usize = 64 * 1024;
 /// Buffers for writing that are kept for the next response.
 const BUFFERS: usize = 64;
+/// Beyond its grace a draining thread waits so long for connections that had to end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// A buffer that grew beyond this is not kept.
 const BUFFER: usize = 64 * 1024;
 
@@ -59,12 +62,17 @@ struct Inner {
     scratch: Rc<Scratch>,
     deadlines: Deadlines,
     counters: Arc<Counters>,
-    draining: Cell<bool>,
+    curfew: Rc<Curfew>,
+    /// Until when idle connections are kept, once it drains.
+    idle_until: Cell<Option<Instant>>,
     open: Cell<usize>,
+    /// Sockets that are accepted from.
+    accepting: Cell<usize>,
+    /// Told when either comes down to none.
     closed: Notify,
     /// The value of `Date`, made anew by the ticker.
     date: Rc<RefCell<String>>,
-    stop_accepting: Notify,
+    stop_accepting: watch::Sender<Option<Listening>>,
 }
 
 impl fmt::Debug for Thread {
@@ -83,11 +91,13 @@ impl Thread {
             scratch: workshop.scratch,
             deadlines: workshop.deadlines,
             counters: workshop.counters,
-            draining: Cell::new(false),
+            curfew: workshop.curfew,
+            idle_until: Cell::new(None),
             open: Cell::new(0),
+            accepting: Cell::new(0),
             closed: Notify::new(),
             date: Rc::new(RefCell::new(Timestamp::new(SystemTime::now()).http_date())),
-            stop_accepting: Notify::new(),
+            stop_accepting: watch::Sender::new(None),
         }));
         tokio::task::spawn_local(tick(thread.0.deadlines.clone(), Rc::clone(&thread.0.date)));
         thread
@@ -106,22 +116,47 @@ impl Thread {
     pub fn accept(&self, listener: TcpListener) -> std::io::Result<()> {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        tokio::task::spawn_local(listen::accept(self.clone(), listener));
+        let stop = self.0.stop_accepting.subscribe();
+        let place = Accepting::take(self);
+        let thread = self.clone();
+        tokio::task::spawn_local(async move {
+            listen::accept(thread, listener, stop).await;
+            drop(place);
+        });
         Ok(())
     }
 
-    /// Accepts no more; answers what comes on open connections and closes them; returns when all are
-    /// closed or `grace` has passed.
-    pub async fn drain(&self, grace: Duration) {
-        self.0.draining.set(true);
-        self.0.stop_accepting.notify_waiters();
-        self.0.deadlines.wake_all();
+    /// Goes on for the delay, then accepts no more, answers what comes on open connections and closes them;
+    /// returns when all are closed or their time is over. Asked again while it drains, the shorter times
+    /// hold.
+    pub async fn drain(&self, options: &DrainOptions, listening: Listening) {
+        wait(options.delay).await;
+        let now = Instant::now();
+        let inner = &self.0;
+        let idle_until = now + options.idle.min(options.grace);
+        let sooner = inner
+            .idle_until
+            .get()
+            .map_or(idle_until, |known| known.min(idle_until));
+        inner.idle_until.set(Some(sooner));
+        inner.curfew.set(
+            now + options.streams.min(options.grace),
+            now + options.grace,
+        );
+        inner.stop_accepting.send_replace(Some(listening));
+        inner.deadlines.wake_all();
         let empty = async {
-            while self.0.open.get() > 0 {
-                self.0.closed.notified().await;
+            loop {
+                let mut closed = std::pin::pin!(inner.closed.notified());
+                closed.as_mut().enable();
+                if inner.open.get() == 0 && inner.accepting.get() == 0 {
+                    return;
+                }
+                closed.await;
             }
         };
-        let _ = tokio::time::timeout(grace, empty).await;
+        // what the curfew ends at the last moment may still be told so
+        let _ = tokio::time::timeout(options.grace + LAST_WORDS, empty).await;
     }
 
     /// Client connections open now.
@@ -151,13 +186,12 @@ impl Thread {
     }
 
     pub(crate) fn is_draining(&self) -> bool {
-        self.0.draining.get()
+        self.0.idle_until.get().is_some()
     }
 
-    pub(crate) async fn accepting_ends(&self) {
-        if !self.is_draining() {
-            self.0.stop_accepting.notified().await;
-        }
+    /// Until when an idle connection is kept, once the thread drains.
+    pub(crate) fn idle_until(&self) -> Option<Instant> {
+        self.0.idle_until.get()
     }
 
     /// Serves a connection on a task of its own.
@@ -177,6 +211,8 @@ pub struct Workshop {
     pub(crate) scratch: Rc<Scratch>,
     pub(crate) deadlines: Deadlines,
     pub(crate) counters: Arc<Counters>,
+    /// When all of it has to end.
+    pub(crate) curfew: Rc<Curfew>,
 }
 
 impl Workshop {
@@ -186,6 +222,7 @@ impl Workshop {
             scratch: Rc::new(Scratch::new()),
             deadlines: Deadlines::new(),
             counters,
+            curfew: Rc::default(),
         }
     }
 }
@@ -220,9 +257,37 @@ impl Drop for Place {
         let inner = &self.0.0;
         inner.open.set(inner.open.get() - 1);
         inner.counters.connections.add(-1);
-        if inner.draining.get() && inner.open.get() == 0 {
-            inner.closed.notify_one();
+        if inner.open.get() == 0 {
+            inner.closed.notify_waiters();
         }
+    }
+}
+
+/// Counts a socket for as long as it is accepted from.
+struct Accepting(Thread);
+
+impl Accepting {
+    fn take(thread: &Thread) -> Self {
+        thread.0.accepting.set(thread.0.accepting.get() + 1);
+        Self(thread.clone())
+    }
+}
+
+impl Drop for Accepting {
+    fn drop(&mut self) {
+        let inner = &self.0.0;
+        inner.accepting.set(inner.accepting.get() - 1);
+        inner.closed.notify_waiters();
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "not on a request's way: a thread waits before it drains"
+)]
+async fn wait(delay: Duration) {
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
     }
 }
 

@@ -3,18 +3,17 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
-use mainstay_observe::{Exposition, Totals};
-use mainstay_pipeline::{AccessLog, Phase, Standing};
+use mainstay_observe::{Exposition, RequestMetrics, RequestTotals, Totals};
+use mainstay_pipeline::{AccessLog, Phase, Recorder, RouteOptions, Standing};
 use mainstay_proxy::Counters;
 use tokio::sync::{mpsc, oneshot};
 
-use super::process::{Book, not_found};
 use crate::plain_http::{self, Call, Reply};
-use crate::protocol::{Beginning, Up};
+use crate::protocol::{AccessLogging, GatewaySettings, Up};
 
 /// The control plane has so long to make the text.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -22,78 +21,157 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The books of all threads.
 pub(super) struct Metrics {
     /// By thread, by front.
-    books: Vec<Vec<Book>>,
-    /// The routes' names by front.
-    routes: Vec<Vec<String>>,
-    standing: Arc<Standing>,
+    desks: Vec<Vec<Desk>>,
+    books: Mutex<Books>,
     up: mpsc::UnboundedSender<Up>,
     /// Clients that wait for the text.
     waiting: Mutex<HashMap<u64, oneshot::Sender<String>>>,
     next_ticket: AtomicU64,
 }
 
+/// What one thread has for one front as long as it runs.
+#[derive(Debug, Default)]
+struct Desk {
+    counters: Arc<Counters>,
+    log: Arc<AccessLog>,
+}
+
+/// Requests by route. Routes change with the settings; requests that have begun are counted where they began.
+struct Books {
+    standing: Arc<Standing>,
+    /// By thread, by front.
+    open: Vec<Vec<Book>>,
+    /// Of earlier settings, while requests of theirs may run.
+    old: Vec<Book>,
+    /// Of settings whose last request has ended.
+    closed: RequestTotals,
+}
+
+/// What one thread counts for the routes of one front.
+#[derive(Clone, Debug)]
+struct Book {
+    requests: Arc<RequestMetrics>,
+    routes: Arc<[String]>,
+}
+
+impl Books {
+    fn fresh(threads: usize, settings: &GatewaySettings) -> Vec<Vec<Book>> {
+        let book = |routes: &Vec<RouteOptions>| Book {
+            requests: Arc::new(RequestMetrics::new(routes.len())),
+            routes: routes.iter().map(|route| route.name.clone()).collect(),
+        };
+        (0..threads)
+            .map(|_| settings.routes.iter().map(book).collect())
+            .collect()
+    }
+
+    /// Closes old books that nobody writes in any more.
+    fn close(&mut self) {
+        let closed = &mut self.closed;
+        self.old.retain(|book| {
+            let is_open = Arc::strong_count(&book.requests) > 1;
+            if !is_open {
+                closed.add(&book.requests, &book.routes);
+            }
+            is_open
+        });
+    }
+}
+
 impl Metrics {
     pub(super) fn new(
-        beginning: &Beginning,
+        threads: usize,
+        settings: &GatewaySettings,
         standing: Arc<Standing>,
         up: mpsc::UnboundedSender<Up>,
     ) -> Self {
-        let settings = &beginning.settings;
-        let fronts = || {
-            let routes = settings.routes.iter();
-            routes.map(|routes| Book::new(routes.len(), settings.access_log))
-        };
+        let desks = || settings.routes.iter().map(|_| Desk::default()).collect();
         Self {
-            books: (0..beginning.threads).map(|_| fronts().collect()).collect(),
-            routes: settings
-                .routes
-                .iter()
-                .map(|routes| routes.iter().map(|route| route.name.clone()).collect())
-                .collect(),
-            standing,
+            desks: (0..threads).map(|_| desks()).collect(),
+            books: Mutex::new(Books {
+                standing,
+                open: Books::fresh(threads, settings),
+                old: Vec::new(),
+                closed: RequestTotals::default(),
+            }),
             up,
             waiting: Mutex::default(),
             next_ticket: AtomicU64::new(1),
         }
     }
 
-    /// One thread's books, by front.
-    pub(super) fn books(&self, thread: usize) -> &[Book] {
-        &self.books[thread]
+    /// One thread's counters, by front.
+    pub(super) fn counters(&self, thread: usize) -> Vec<Arc<Counters>> {
+        let desks = self.desks[thread].iter();
+        desks.map(|desk| Arc::clone(&desk.counters)).collect()
+    }
+
+    /// Who writes down what one thread serves, by front.
+    pub(super) fn recorders(
+        &self,
+        thread: usize,
+        settings: &GatewaySettings,
+    ) -> Vec<Arc<Recorder>> {
+        let books = self.books();
+        let recorders = books.open[thread].iter().zip(&self.desks[thread]);
+        recorders
+            .map(|(book, desk)| {
+                Arc::new(Recorder {
+                    metrics: Arc::clone(&book.requests),
+                    log: (settings.access_log == AccessLogging::Json)
+                        .then(|| Arc::clone(&desk.log)),
+                    routes: Arc::clone(&book.routes),
+                })
+            })
+            .collect()
+    }
+
+    /// Other settings hold from now on. Routes keep what was counted under their names.
+    pub(super) fn serve_with(&self, settings: &GatewaySettings, standing: Arc<Standing>) {
+        let mut books = self.books();
+        books.standing = standing;
+        let fresh = Books::fresh(self.desks.len(), settings);
+        let Books { open, old, .. } = &mut *books;
+        for (open, fresh) in open.iter_mut().flatten().zip(fresh.into_iter().flatten()) {
+            if open.routes != fresh.routes {
+                old.push(std::mem::replace(open, fresh));
+            }
+        }
+        books.close();
     }
 
     /// Where access lines collect.
     pub(super) fn logs(&self) -> Vec<Arc<AccessLog>> {
-        self.all().filter_map(|book| book.log.clone()).collect()
+        self.all().map(|desk| Arc::clone(&desk.log)).collect()
     }
 
-    fn all(&self) -> impl Iterator<Item = &Book> {
-        self.books.iter().flatten()
+    fn all(&self) -> impl Iterator<Item = &Desk> {
+        self.desks.iter().flatten()
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All of it.
     pub(super) fn totals(&self) -> Totals {
         let sum =
-            |read: fn(&Counters) -> u64| self.all().map(|book| read(&book.counters)).sum::<u64>();
-        let mut totals = Totals {
-            connections: self.all().map(|book| book.counters.connections.get()).sum(),
+            |read: fn(&Counters) -> u64| self.all().map(|desk| read(&desk.counters)).sum::<u64>();
+        let mut books = self.books();
+        books.close();
+        let mut requests = books.closed.clone();
+        for book in books.old.iter().chain(books.open.iter().flatten()) {
+            requests.add(&book.requests, &book.routes);
+        }
+        Totals {
+            requests,
+            connections: self.all().map(|desk| desk.counters.connections.get()).sum(),
             accepted: sum(|counters| counters.accepted.get()),
             accept_pauses: sum(|counters| counters.accept_pauses.get()),
             resends: sum(|counters| counters.resends.get()),
             origin_connections: sum(|counters| counters.origin_connections.get()),
-            access_lines_dropped: self
-                .all()
-                .filter_map(|book| book.log.as_ref())
-                .map(|log| log.dropped())
-                .sum(),
-            ..Totals::default()
-        };
-        for thread in &self.books {
-            for (book, routes) in thread.iter().zip(&self.routes) {
-                totals.requests.add(&book.requests, routes);
-            }
+            access_lines_dropped: self.all().map(|desk| desk.log.dropped()).sum(),
         }
-        totals
     }
 
     /// The control plane has made the text.
@@ -132,14 +210,18 @@ impl Metrics {
             },
             "/live" => plain_http::text(StatusCode::OK, TEXT, "alive\n"),
             "/ready" => {
-                let (status, word) = match self.standing.phase() {
+                let (status, word) = match self.books().standing.phase() {
                     Phase::Ready => (StatusCode::OK, "ready\n"),
                     Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
                     Phase::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
                 };
                 plain_http::text(status, TEXT, word)
             }
-            _ => not_found(),
+            _ => plain_http::text(
+                StatusCode::NOT_FOUND,
+                TEXT,
+                "there is /metrics, /live and /ready\n",
+            ),
         }
     }
 }

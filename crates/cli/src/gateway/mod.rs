@@ -3,7 +3,9 @@
 //! Holds nothing of the apps' environment and starts nothing. Ends when the control plane is gone.
 
 mod metrics;
+mod observers;
 mod process;
 mod thread;
+mod up;
 
 pub(crate) use process::{CONTROL_FD, FIRST_SOCKET_FD, FOLDER_FD, main};

@@ -8,20 +8,21 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mainstay_observe::RequestMetrics;
-use mainstay_pipeline::{AccessLog, Notices, Standing, Target};
-use mainstay_proxy::{Counters, Endpoint};
+use mainstay_pipeline::{Notices, Standing, Target};
+use mainstay_proxy::{DrainOptions, Endpoint, Listening, Tiding};
 use mainstay_supervisor::os::inherited_fd;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::metrics::Metrics;
 use super::thread::{self, Applied, Command};
+use super::{observers, up};
 use crate::failure::Failure;
-use crate::plain_http::{self, Reply};
 use crate::protocol::{
-    self, AccessLogging, Beginning, Down, Frame, Member, Observe, Scope, Up, VERSION,
+    self, Beginning, Down, Frame, GatewaySettings, Member, Observe, Scope, TargetOptions, Up,
+    VERSION,
 };
 
 /// The socket to the control plane.
@@ -30,10 +31,8 @@ pub(crate) const CONTROL_FD: i32 = 3;
 pub(crate) const FOLDER_FD: i32 = 4;
 /// The first listening socket.
 pub(crate) const FIRST_SOCKET_FD: i32 = 5;
-/// How often access lines are handed on.
-const FLUSH: Duration = Duration::from_millis(25);
-/// Lines are handed on in pieces of this size.
-const PIECE: usize = 64 * 1024;
+/// Orders of the control plane that may wait here.
+const WAITING: usize = 16;
 
 /// Runs the gateway until the control plane says drain, or is gone.
 pub(crate) fn main() -> Result<ExitCode, Failure> {
@@ -63,18 +62,34 @@ async fn serve(control: OwnedFd) -> io::Result<()> {
             beginning.version
         )));
     }
+    let (orders, waiting) = mpsc::channel(WAITING);
     let mut gateway = Gateway::start(*beginning, to)?;
-    gateway.listen(&mut from).await
+    tokio::spawn(read(from, orders));
+    gateway.listen(waiting).await;
+    Ok(())
+}
+
+/// Reads orders one after the other, so that waiting for the next can be given up without losing half of it.
+async fn read(mut from: OwnedReadHalf, orders: mpsc::Sender<Down>) {
+    while let Ok(Some(frame)) = protocol::receive(&mut from).await {
+        if let Frame::Message(order) = frame
+            && orders.send(order).await.is_err()
+        {
+            return;
+        }
+    }
 }
 
 struct Gateway {
     standing: Arc<Standing>,
     threads: Vec<mpsc::UnboundedSender<Command>>,
-    /// Known workers and servers: one that stays keeps its count of requests.
-    endpoints: HashMap<u64, Arc<Endpoint>>,
+    /// Known workers and servers by target: one that stays keeps its count of requests.
+    members: HashMap<String, Vec<Arc<Endpoint>>>,
     metrics: Arc<Metrics>,
+    tidings: mpsc::UnboundedSender<Tiding>,
     up: mpsc::UnboundedSender<Up>,
-    writer: tokio::task::JoinHandle<()>,
+    writer: JoinHandle<()>,
+    observers: Option<JoinHandle<()>>,
 }
 
 impl Gateway {
@@ -96,234 +111,222 @@ impl Gateway {
             .then(&mut next)
             .transpose()?;
 
-        let targets = beginning
-            .settings
-            .targets
-            .iter()
-            .map(|target| Target::new(&target.name, target.kind, target.wanted));
+        let Beginning {
+            instance, settings, ..
+        } = beginning;
+        let settings = Arc::new(settings);
         let standing = Arc::new(Standing::new(
-            targets.collect(),
-            beginning.settings.wait.clone(),
+            targets(&settings.targets),
+            settings.wait.clone(),
         ));
         let notices = Arc::new(Notices::default());
         let (up, up_receiver) = mpsc::unbounded_channel();
-        let metrics = Arc::new(Metrics::new(&beginning, Arc::clone(&standing), up.clone()));
-        let beginning = Arc::new(beginning);
+        let metrics = Arc::new(Metrics::new(
+            beginning.threads,
+            &settings,
+            Arc::clone(&standing),
+            up.clone(),
+        ));
         let mut threads = Vec::new();
         for (index, sockets) in sockets.into_iter().enumerate() {
             let (commands, receiver) = mpsc::unbounded_channel();
             threads.push(commands);
             let plan = thread::Plan {
-                beginning: Arc::clone(&beginning),
-                standing: Arc::clone(&standing),
+                instance: instance.clone(),
                 notices: Arc::clone(&notices),
-                books: metrics.books(index).to_vec(),
+                counters: metrics.counters(index),
+                serve: thread::Serve {
+                    settings: Arc::clone(&settings),
+                    standing: Arc::clone(&standing),
+                    recorders: metrics.recorders(index, &settings),
+                },
                 sockets,
             };
             thread::spawn(index, plan, receiver)?;
         }
         let logs = metrics.logs();
-        let writer = tokio::spawn(write_up(to, up_receiver, logs, notices));
-        if let Some(observe) = observe {
-            tokio::spawn(serve_metrics(observe, Arc::clone(&metrics)));
-        }
+        let writer = tokio::spawn(up::write(to, up_receiver, logs, notices));
+        let (tidings, tidings_receiver) = mpsc::unbounded_channel();
+        tokio::spawn(up::tell_tidings(tidings_receiver, up.clone()));
+        tokio::spawn(up::tell_counts(Arc::clone(&metrics), up.clone()));
+        let observers =
+            observe.map(|observe| tokio::spawn(observers::serve(observe, Arc::clone(&metrics))));
         let _ = up.send(Up::Ready);
         Ok(Self {
             standing,
             threads,
-            endpoints: HashMap::new(),
+            members: HashMap::new(),
             metrics,
+            tidings,
             up,
             writer,
+            observers,
         })
     }
 
-    async fn listen(&mut self, from: &mut OwnedReadHalf) -> io::Result<()> {
+    /// Does what it is told until it has drained, or the control plane is gone, and with it the workers.
+    async fn listen(&mut self, mut orders: mpsc::Receiver<Down>) {
+        let mut drained: Option<mpsc::Receiver<()>> = None;
         loop {
-            match protocol::receive(from).await? {
-                Some(Frame::Message(Down::Members {
-                    target, members, ..
-                })) => {
-                    let mut targets = self.standing.targets().iter();
-                    if let Some(target) = targets.position(|known| known.name == target) {
-                        self.set_members(target, members);
-                    }
+            let order = tokio::select! {
+                order = orders.recv() => order,
+                () = all_gone(&mut drained) => return self.end().await,
+            };
+            match order {
+                Some(Down::Members {
+                    target,
+                    members,
+                    leave_within_ms,
+                }) => {
+                    let within = Duration::from_millis(leave_within_ms);
+                    self.set_members(target, members, (!within.is_zero()).then_some(within));
                 }
-                Some(Frame::Message(Down::Metrics { ticket })) => {
-                    let _ = self.up.send(Up::Metrics {
-                        ticket,
-                        totals: Box::new(self.metrics.totals()),
-                    });
+                Some(Down::Settings(settings)) => self.serve_with(*settings),
+                Some(Down::Metrics { ticket }) => {
+                    let totals = Box::new(self.metrics.totals());
+                    let _ = self.up.send(Up::Metrics { ticket, totals });
                 }
-                Some(Frame::Message(Down::MetricsText { ticket, text })) => {
-                    self.metrics.told(ticket, text);
+                Some(Down::MetricsText { ticket, text }) => self.metrics.told(ticket, text),
+                Some(Down::Drain {
+                    grace_ms,
+                    delay_ms,
+                    idle_ms,
+                    streams_ms,
+                    scope,
+                }) => {
+                    let options = DrainOptions {
+                        delay: Duration::from_millis(delay_ms),
+                        idle: Duration::from_millis(idle_ms),
+                        streams: Duration::from_millis(streams_ms),
+                        grace: Duration::from_millis(grace_ms),
+                    };
+                    drained = Some(self.drain(&options, scope));
                 }
-                Some(Frame::Message(Down::Drain {
-                    grace_ms, scope, ..
-                })) => {
-                    if scope == Scope::Instance {
-                        self.standing.drain();
-                    }
-                    return self.drain(Duration::from_millis(grace_ms), from).await;
-                }
-                Some(Frame::Message(Down::Begin(_) | Down::Settings(_)) | Frame::Lines(_)) => {}
-                // the control plane is gone: so are the workers
-                None => return Ok(()),
+                Some(Down::Begin(_)) => {}
+                None => return,
             }
         }
     }
 
-    fn set_members(&mut self, target: usize, members: Vec<Member>) {
+    fn set_members(
+        &mut self,
+        target: String,
+        members: Vec<Member>,
+        leave_within: Option<Duration>,
+    ) {
+        let before = self.members.remove(&target).unwrap_or_default();
         let endpoints: Vec<Arc<Endpoint>> = members
             .into_iter()
             .map(|member| {
-                let known = self.endpoints.entry(member.id);
-                Arc::clone(known.or_insert_with(|| {
-                    Arc::new(Endpoint::new(member.id, member.name, member.address))
-                }))
+                let known = before.iter().find(|known| known.id == member.id);
+                known.map_or_else(|| Arc::new(self.endpoint(member)), Arc::clone)
             })
             .collect();
+        let gone = before
+            .into_iter()
+            .filter(|known| endpoints.iter().all(|kept| kept.id != known.id));
+        let known = self.target(&target);
         // Fewer are fewer at once: on a thread that has heard of it there must be no wait that ends before
         // somebody has come.
-        if let Some(known) = self.standing.targets().get(target)
+        if let Some(known) = &known
             && endpoints.len() < known.ready()
         {
-            self.standing.set_ready(target, endpoints.len());
+            known.set_ready(endpoints.len());
         }
-        let applied = Arc::new(Applied::new(
-            self.threads.len(),
-            target,
-            endpoints.len(),
-            Arc::clone(&self.standing),
-        ));
+        let applied = Applied::new(self.threads.len(), known, endpoints.len(), gone.collect());
+        let applied = Arc::new(applied);
         for thread in &self.threads {
             let _ = thread.send(Command::Members {
-                target,
+                target: target.clone(),
                 endpoints: endpoints.clone(),
+                leave_within,
                 applied: Arc::clone(&applied),
             });
         }
-        // whoever is in no list any more is forgotten with its last request
-        self.endpoints.retain(|id, endpoint| {
-            Arc::strong_count(endpoint) > 1 || endpoints.iter().any(|kept| kept.id == *id)
-        });
+        self.members.insert(target, endpoints);
     }
 
-    async fn drain(&mut self, grace: Duration, from: &mut OwnedReadHalf) -> io::Result<()> {
-        let (done, mut all_done) = mpsc::channel::<()>(1);
+    fn endpoint(&self, member: Member) -> Endpoint {
+        Endpoint::new(member.id, member.name, member.address).watched_by(self.tidings.clone())
+    }
+
+    fn target(&self, name: &str) -> Option<Arc<Target>> {
+        let mut targets = self.standing.targets().iter();
+        targets.find(|target| target.name == name).cloned()
+    }
+
+    /// New settings for every request that begins from now on.
+    fn serve_with(&mut self, settings: GatewaySettings) {
+        let standing = self
+            .standing
+            .succeed(targets(&settings.targets), settings.wait.clone());
+        // whoever asks for a target finds its members: no thread serves it before it knows them
+        for target in standing.targets() {
+            if let Some(members) = self.members.get(&target.name)
+                && self.target(&target.name).is_none()
+            {
+                target.set_ready(members.len());
+            }
+        }
+        self.standing = Arc::new(standing);
+        self.metrics
+            .serve_with(&settings, Arc::clone(&self.standing));
+        let settings = Arc::new(settings);
+        for (index, thread) in self.threads.iter().enumerate() {
+            let _ = thread.send(Command::Serve(thread::Serve {
+                settings: Arc::clone(&settings),
+                standing: Arc::clone(&self.standing),
+                recorders: self.metrics.recorders(index, &settings),
+            }));
+        }
+    }
+
+    /// Begins to drain; the receiver ends when every thread has.
+    fn drain(&mut self, options: &DrainOptions, scope: Scope) -> mpsc::Receiver<()> {
+        let listening = match scope {
+            Scope::Instance => {
+                self.standing.drain();
+                Listening::Ends
+            }
+            Scope::Gateway => {
+                // the successor has the same socket
+                self.observers.take().iter().for_each(JoinHandle::abort);
+                Listening::GoesOn
+            }
+        };
+        let (done, drained) = mpsc::channel(1);
         for thread in &self.threads {
             let _ = thread.send(Command::Drain {
-                grace,
+                options: options.clone(),
+                listening,
                 done: done.clone(),
             });
         }
-        drop(done);
-        // ends when every thread has dropped its sender, or the control plane is gone
-        tokio::select! {
-            _ = all_done.recv() => {}
-            () = gone(from) => {}
-        }
+        drained
+    }
+
+    /// Says the last that is to be said.
+    async fn end(&mut self) {
+        let totals = Box::new(self.metrics.totals());
+        let _ = self.up.send(Up::Counted(totals));
         let _ = self.up.send(Up::Drained);
-        // the last lines go out with the writer, which ends when nobody can tell it anything any more
-        let (nobody, _) = mpsc::unbounded_channel();
-        self.up = nobody;
+        // the writer ends with that, when all is out
         let _ = tokio::time::timeout(Duration::from_secs(2), &mut self.writer).await;
-        Ok(())
     }
 }
 
-/// Reads on while draining: nothing changes its course but the control plane's end.
-async fn gone(from: &mut OwnedReadHalf) {
-    while let Ok(Some(_)) = protocol::receive::<Down>(from).await {}
+fn targets(options: &[TargetOptions]) -> Vec<Target> {
+    let targets = options.iter();
+    targets
+        .map(|target| Target::new(&target.name, target.kind, target.wanted))
+        .collect()
 }
 
-/// Writes to the control plane. Slow reading there makes access lines wait, then drop; never a request.
-async fn write_up(
-    mut to: OwnedWriteHalf,
-    mut messages: mpsc::UnboundedReceiver<Up>,
-    logs: Vec<Arc<AccessLog>>,
-    notices: Arc<Notices>,
-) {
-    let mut interval = tokio::time::interval(FLUSH);
-    // the one that is written and those that collect change places, so none is ever made anew
-    let mut lines = Vec::new();
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        let message = tokio::select! {
-            biased;
-            message = messages.recv() => message,
-            _ = interval.tick() => {
-                let sentences = notices.take();
-                if !sentences.is_empty() && protocol::send(&mut to, &Up::Notices(sentences)).await.is_err() {
-                    return;
-                }
-                if flush(&mut to, &logs, &mut lines).await.is_err() {
-                    return;
-                }
-                continue;
-            }
-        };
-        let is_last = matches!(message, None | Some(Up::Drained));
-        if is_last && flush(&mut to, &logs, &mut lines).await.is_err() {
-            return;
-        }
-        let Some(message) = message else { return };
-        if protocol::send(&mut to, &message).await.is_err() || is_last {
-            return;
-        }
-    }
-}
-
-async fn flush(
-    to: &mut OwnedWriteHalf,
-    logs: &[Arc<AccessLog>],
-    lines: &mut Vec<u8>,
-) -> io::Result<()> {
-    for log in logs {
-        log.take_into(lines);
-        let mut rest = &lines[..];
-        while !rest.is_empty() {
-            // pieces end where lines end
-            let end = match rest.get(..PIECE) {
-                Some(piece) => piece
-                    .iter()
-                    .rposition(|byte| *byte == b'\n')
-                    .map_or(rest.len(), |end| end + 1),
-                None => rest.len(),
-            };
-            protocol::send_lines(to, &rest[..end]).await?;
-            rest = &rest[end..];
-        }
-    }
-    Ok(())
-}
-
-/// Health and metrics, read-only.
-async fn serve_metrics(socket: TcpListener, metrics: Arc<Metrics>) {
-    const CLIENTS: usize = 64;
-    let places = Arc::new(tokio::sync::Semaphore::new(CLIENTS));
-    let Ok(listener) = socket
-        .set_nonblocking(true)
-        .and_then(|()| tokio::net::TcpListener::from_std(socket))
-    else {
-        return;
-    };
-    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let metrics = Arc::clone(&metrics);
-                tokio::spawn(async move {
-                    plain_http::serve(stream, |call| {
-                        let metrics = Arc::clone(&metrics);
-                        async move { metrics.answer(&call).await }
-                    })
-                    .await;
-                    drop(place);
-                });
-            }
-            // out of descriptors, most likely: no busy loop until there is one
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-        }
+/// Ends when every thread has drained; never while none was told to.
+async fn all_gone(drained: &mut Option<mpsc::Receiver<()>>) {
+    match drained {
+        Some(drained) => drop(drained.recv().await),
+        None => std::future::pending().await,
     }
 }
 
@@ -338,31 +341,4 @@ fn raise_descriptor_limit() {
             maximum: limit.maximum,
         },
     );
-}
-
-/// What one thread counts for one front.
-#[derive(Clone, Debug)]
-pub(super) struct Book {
-    pub(super) requests: Arc<RequestMetrics>,
-    pub(super) counters: Arc<Counters>,
-    pub(super) log: Option<Arc<AccessLog>>,
-}
-
-impl Book {
-    pub(super) fn new(routes: usize, logging: AccessLogging) -> Self {
-        Self {
-            requests: Arc::new(RequestMetrics::new(routes)),
-            counters: Arc::default(),
-            log: (logging == AccessLogging::Json).then(Arc::default),
-        }
-    }
-}
-
-/// Says what is not there.
-pub(super) fn not_found() -> Reply {
-    plain_http::text(
-        http::StatusCode::NOT_FOUND,
-        "text/plain; charset=utf-8",
-        "there is /metrics, /live and /ready\n",
-    )
 }

@@ -6,67 +6,85 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::AcqRel};
 use std::time::Duration;
 
-use mainstay_pipeline::{Notices, Options, Pipeline, Recorder, RouteOptions, Standing};
-use mainstay_proxy::{Endpoint, Serving, Thread, Upstreams, Workshop};
+use mainstay_pipeline::{Notices, Options, Pipeline, Recorder, Standing, Target};
+use mainstay_proxy::{
+    Counters, DrainOptions, Endpoint, Listening, Serving, Thread, Upstreams, Workshop,
+};
 use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc;
 
-use super::process::Book;
-use crate::protocol::Beginning;
+use crate::protocol::GatewaySettings;
 
 /// What a thread is told.
 pub(super) enum Command {
     /// Who answers for a target.
     Members {
-        target: usize,
+        target: String,
         endpoints: Vec<Arc<Endpoint>>,
+        /// See [`Upstreams::set_members`].
+        leave_within: Option<Duration>,
         applied: Arc<Applied>,
     },
+    /// What every request is served with that begins from now on.
+    Serve(Serve),
     /// Finish and end; `done` is dropped then.
     Drain {
-        grace: Duration,
+        options: DrainOptions,
+        listening: Listening,
         done: mpsc::Sender<()>,
     },
 }
 
 /// Counts the threads that know a target's new members. Only when all do is anybody who waits for them
-/// let go: on a thread that does not know them yet there would be nobody to ask.
+/// let go: on a thread that does not know them yet there would be nobody to ask. And only then do those leave
+/// who are no longer among them: on a thread that does not know it they might be asked once more.
 pub(super) struct Applied {
     left: AtomicUsize,
-    target: usize,
+    target: Option<Arc<Target>>,
     count: usize,
-    standing: Arc<Standing>,
+    gone: Vec<Arc<Endpoint>>,
 }
 
 impl Applied {
     pub(super) fn new(
         threads: usize,
-        target: usize,
+        target: Option<Arc<Target>>,
         count: usize,
-        standing: Arc<Standing>,
+        gone: Vec<Arc<Endpoint>>,
     ) -> Self {
         Self {
             left: AtomicUsize::new(threads),
             target,
             count,
-            standing,
+            gone,
         }
     }
 
     fn one_more(&self) {
         if self.left.fetch_sub(1, AcqRel) == 1 {
-            self.standing.set_ready(self.target, self.count);
+            if let Some(target) = &self.target {
+                target.set_ready(self.count);
+            }
+            self.gone.iter().for_each(|endpoint| endpoint.leave());
         }
     }
 }
 
+/// What requests are served with.
+pub(super) struct Serve {
+    pub(super) settings: Arc<GatewaySettings>,
+    pub(super) standing: Arc<Standing>,
+    /// By front.
+    pub(super) recorders: Vec<Arc<Recorder>>,
+}
+
 /// What a thread is made of.
 pub(super) struct Plan {
-    pub(super) beginning: Arc<Beginning>,
-    pub(super) standing: Arc<Standing>,
+    pub(super) instance: String,
     pub(super) notices: Arc<Notices>,
     /// By front.
-    pub(super) books: Vec<Book>,
+    pub(super) counters: Vec<Arc<Counters>>,
+    pub(super) serve: Serve,
     /// By front.
     pub(super) sockets: Vec<Vec<TcpListener>>,
 }
@@ -94,93 +112,118 @@ pub(super) fn spawn(
 }
 
 async fn run(
-    plan: Plan,
+    mut plan: Plan,
     mut commands: mpsc::UnboundedReceiver<Command>,
     told: &std::sync::mpsc::Sender<io::Result<()>>,
 ) {
     let mut fronts = Vec::new();
-    let books = plan.books.iter().zip(plan.sockets);
-    for (front, (book, sockets)) in plan.beginning.settings.routes.iter().zip(books) {
-        let (thread, upstreams) = open(front, book, &plan.beginning, &plan.standing, &plan.notices);
+    for (index, sockets) in std::mem::take(&mut plan.sockets).into_iter().enumerate() {
+        let front = Front::open(&plan, index);
         for socket in sockets {
-            if let Err(error) = thread.accept(socket) {
+            if let Err(error) = front.thread.accept(socket) {
                 let _ = told.send(Err(error));
                 return;
             }
         }
-        fronts.push((thread, upstreams));
+        fronts.push(front);
     }
+    let Plan {
+        instance, notices, ..
+    } = plan;
     let _ = told.send(Ok(()));
     while let Some(command) = commands.recv().await {
         match command {
             Command::Members {
                 target,
                 endpoints,
+                leave_within,
                 applied,
             } => {
-                for (_, upstreams) in &fronts {
-                    upstreams.set_members(target, &endpoints);
+                for front in &fronts {
+                    front
+                        .upstreams
+                        .set_members(&target, &endpoints, leave_within);
                 }
                 applied.one_more();
             }
-            Command::Drain { grace, done } => {
-                let drains: Vec<_> = fronts
-                    .iter()
-                    .map(|(thread, _)| {
-                        let thread = thread.clone();
-                        tokio::task::spawn_local(async move { thread.drain(grace).await })
-                    })
-                    .collect();
+            Command::Serve(serve) => {
+                for (index, front) in fronts.iter_mut().enumerate() {
+                    front.serve_with(&serve, index, &instance, &notices);
+                }
+            }
+            Command::Drain {
+                options,
+                listening,
+                done,
+            } => {
                 // members may still change while the last requests are answered
-                tokio::task::spawn_local(async move {
-                    for drain in drains {
-                        let _ = drain.await;
-                    }
-                    drop(done);
-                });
+                for front in &fronts {
+                    let (thread, options, done) =
+                        (front.thread.clone(), options.clone(), done.clone());
+                    tokio::task::spawn_local(async move {
+                        thread.drain(&options, listening).await;
+                        drop(done);
+                    });
+                }
             }
         }
     }
 }
 
+/// One front as this thread serves it.
+struct Front {
+    thread: Thread,
+    upstreams: Upstreams,
+}
+
+impl Front {
+    fn open(plan: &Plan, index: usize) -> Self {
+        let serve = &plan.serve;
+        let workshop = Workshop::new(Arc::clone(&plan.counters[index]));
+        let upstreams = Upstreams::new(
+            &workshop,
+            serve.settings.proxy.upstream.clone(),
+            Arc::clone(&serve.standing),
+        );
+        let serving = serving(serve, index, &plan.instance, &plan.notices, &upstreams);
+        Self {
+            thread: Thread::start(workshop, serving),
+            upstreams,
+        }
+    }
+
+    fn serve_with(&mut self, serve: &Serve, index: usize, instance: &str, notices: &Arc<Notices>) {
+        self.upstreams = self.upstreams.succeed(
+            serve.settings.proxy.upstream.clone(),
+            Arc::clone(&serve.standing),
+        );
+        let serving = serving(serve, index, instance, notices, &self.upstreams);
+        self.thread.serve_with(serving);
+    }
+}
+
 /// A pipeline for one front.
-fn open(
-    routes: &[RouteOptions],
-    book: &Book,
-    beginning: &Beginning,
-    standing: &Arc<Standing>,
+fn serving(
+    serve: &Serve,
+    index: usize,
+    instance: &str,
     notices: &Arc<Notices>,
-) -> (Thread, Upstreams) {
-    let workshop = Workshop::new(Arc::clone(&book.counters));
-    let upstreams = Upstreams::new(
-        &workshop,
-        beginning.settings.proxy.upstream.clone(),
-        Arc::clone(standing),
-    );
-    let recorder = Recorder {
-        metrics: Arc::clone(&book.requests),
-        log: book.log.clone(),
-        routes: routes.iter().map(|route| route.name.clone()).collect(),
-    };
+    upstreams: &Upstreams,
+) -> Serving {
+    let settings = &serve.settings;
     let options = Options {
-        trusted_proxies: beginning.settings.trusted_proxies.clone(),
-        health: beginning.settings.health.clone(),
-        routes: routes.to_vec(),
-        headers: beginning.settings.headers.clone(),
-        instance: beginning.instance.clone(),
+        trusted_proxies: settings.trusted_proxies.clone(),
+        health: settings.health.clone(),
+        routes: settings.routes[index].clone(),
+        headers: settings.headers.clone(),
+        instance: instance.to_owned(),
     };
     let pipeline = Pipeline::new(
         options,
-        standing,
+        &serve.standing,
         Arc::clone(notices),
-        Arc::new(recorder),
+        Arc::clone(&serve.recorders[index]),
         upstreams.clone(),
     );
-    (
-        Thread::start(
-            workshop,
-            Serving::new(pipeline, beginning.settings.proxy.clone()),
-        ),
-        upstreams,
-    )
+    Serving::new(pipeline, settings.proxy.clone())
 }

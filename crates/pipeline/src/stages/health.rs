@@ -95,7 +95,7 @@ impl Health {
             report["uptime_seconds"] = self.standing.uptime().as_secs().into();
             for target in self.standing.targets() {
                 report["targets"][&target.name] =
-                    serde_json::json!({ "ready": target.ready(), "wanted": target.wanted });
+                    serde_json::json!({ "ready": target.ready(), "wanted": target.wanted() });
             }
         }
         let mut response = Response::new(Body::from(report.to_string()));

@@ -21,8 +21,8 @@ use crate::thread::{Serving, Thread};
 
 /// A connection that has been idle for this long gives back what it held for the next request.
 const WARM: Duration = Duration::from_millis(900);
-/// While draining, how long an idle connection may still bring the request that was on its way.
-const LAST_CALL: Duration = Duration::from_secs(1);
+/// How long the rest of a body that nobody wanted may take.
+const REST: Duration = Duration::from_secs(1);
 /// So much of a body that nobody wanted is read and thrown away to save the connection.
 const DISCARD: usize = 64 * 1024;
 
@@ -73,8 +73,8 @@ async fn request_begins(
             options.keep_alive
         }
     };
-    let mut last_call = thread.is_draining();
-    deadline.set(if last_call { LAST_CALL } else { keep_alive });
+    deadline.set(keep_alive);
+    let mut until = None;
     poll_fn(|context| {
         if !link.input.is_empty() {
             return Poll::Ready(true);
@@ -82,9 +82,11 @@ async fn request_begins(
         if let Poll::Ready(read) = link.poll_fill(context) {
             return Poll::Ready(matches!(read, Ok(1..)));
         }
-        if thread.is_draining() && !last_call {
-            last_call = true;
-            deadline.set(LAST_CALL);
+        // while draining an idle connection may still bring the request that is perhaps on its way
+        if thread.idle_until() != until {
+            until = thread.idle_until();
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            deadline.shorten(left.unwrap_or(keep_alive));
         }
         if deadline.poll_expired(context) {
             Poll::Ready(false)
@@ -318,7 +320,7 @@ async fn discard(inbound: Option<Inbound>, link: &mut Link, deadline: &Deadline)
         return true;
     };
     let mut bound = DISCARD;
-    deadline.set(LAST_CALL);
+    deadline.set(REST);
     poll_fn(
         |context| match inbound.poll_discard(link, &mut bound, context) {
             Poll::Pending if deadline.poll_expired(context) => Poll::Ready(false),

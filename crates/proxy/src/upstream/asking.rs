@@ -11,6 +11,7 @@ use mainstay_pipeline::{BodyBroken, Exchange, InterimHead, Refusal};
 use super::attempt::{Failure, Reach};
 use super::forward::Tools;
 use super::outgoing::{Cursor, Outgoing, Progress};
+use crate::curfew::{Curfew, Home, Kind};
 use crate::deadline::Deadline;
 use crate::link::Link;
 
@@ -27,6 +28,9 @@ pub(super) struct Asking<'a> {
     /// How sending ended, once it has.
     pub(super) sent: Option<Progress>,
     has_continued: bool,
+    /// When whoever is asked has to be done.
+    curfew: &'a Curfew,
+    home: Home,
 }
 
 impl<'a> Asking<'a> {
@@ -34,6 +38,7 @@ impl<'a> Asking<'a> {
         outgoing: &'a mut Outgoing,
         cursor: &'a mut Cursor,
         link: &'a mut Link,
+        curfew: &'a Curfew,
     ) -> Self {
         Self {
             outgoing,
@@ -41,6 +46,8 @@ impl<'a> Asking<'a> {
             link,
             sent: None,
             has_continued: false,
+            curfew,
+            home: Home::default(),
         }
     }
 }
@@ -142,6 +149,11 @@ impl Asking<'_> {
         {
             self.let_continue(exchange);
         }
+        let curfews = [self.curfew, &tools.workshop.curfew];
+        let deadlines = &tools.workshop.deadlines;
+        if self.home.poll_due(curfews, Kind::Plain, deadlines, context) {
+            return Poll::Ready(Err(self.sent_home()));
+        }
         if deadline.poll_expired(context) {
             return Poll::Ready(Err(Failure {
                 refusal: Refusal::OriginTimeout,
@@ -164,6 +176,19 @@ impl Asking<'_> {
         Failure {
             refusal: Refusal::OriginGone,
             reach,
+        }
+    }
+
+    /// Whoever is asked, or all of us, must end before an answer came. Another may be asked what may be
+    /// repeated.
+    fn sent_home(&self) -> Failure {
+        Failure {
+            refusal: Refusal::OriginTimeout,
+            reach: if self.link.input.is_empty() {
+                Reach::Asked
+            } else {
+                Reach::Final
+            },
         }
     }
 

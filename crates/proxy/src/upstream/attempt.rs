@@ -16,6 +16,8 @@ use super::forward::Tools;
 use super::group::Member;
 use super::outgoing::{Cursor, Outgoing, Progress};
 use super::receive::{Receiving, receive};
+use super::web_socket::FrameBounds;
+use crate::curfew::{Home, Kind};
 use crate::deadline::Deadline;
 use crate::link::Link;
 
@@ -53,8 +55,9 @@ pub(super) async fn attempt(
     };
     let mut cursor = outgoing.begin(&mut link, exchange);
     deadline.set(tools.options.head_timeout);
-    let mut asking = Asking::new(outgoing, &mut cursor, &mut link);
+    let mut asking = Asking::new(outgoing, &mut cursor, &mut link, &member.curfew);
     let head = asking.head(tools, exchange, &deadline).await?;
+    member.endpoint.answered();
     let sent = asking.sent;
     let came = Instant::now();
     Ok(answer(
@@ -195,6 +198,14 @@ fn answer(
         deadline,
         timeout: (!is_silent && !is_switch).then_some(tools.options.body_timeout),
         is_switch,
+        kind: if is_silent || is_switch {
+            Kind::Stream
+        } else {
+            Kind::Plain
+        },
+        home: Home::default(),
+        is_ending: false,
+        bounds: is_switch.then(FrameBounds::default),
         _counted: counted,
     };
     debug_assert!(outgoing.method != Method::HEAD);

@@ -4,10 +4,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicUsize,
+    Ordering::{AcqRel, Relaxed},
+};
 
 use serde::{Deserialize, Serialize};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::mpsc;
 
 use crate::stream::Stream;
 
@@ -30,8 +34,24 @@ pub struct Endpoint {
     pub name: Arc<str>,
     /// Where it listens.
     pub address: Address,
+    /// Requests it is working on, and the bit [`LEAVING`].
     in_flight: AtomicUsize,
+    has_answered: AtomicBool,
+    watcher: Option<mpsc::UnboundedSender<Tiding>>,
 }
+
+/// What happens to an endpoint, told by its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tiding {
+    /// It gave its first answer.
+    Answered(u64),
+    /// It was told to leave, and nothing runs on it any more.
+    Left(u64),
+}
+
+/// Set while an endpoint leaves. In the count itself, so that its last request and the order to leave cannot
+/// miss each other.
+const LEAVING: usize = 1 << (usize::BITS - 1);
 
 impl Endpoint {
     /// An origin that nobody has asked yet.
@@ -41,12 +61,43 @@ impl Endpoint {
             name: name.into(),
             address,
             in_flight: AtomicUsize::new(0),
+            has_answered: AtomicBool::new(false),
+            watcher: None,
         }
+    }
+
+    /// Tells this one what happens.
+    #[must_use]
+    pub fn watched_by(mut self, watcher: mpsc::UnboundedSender<Tiding>) -> Self {
+        self.watcher = Some(watcher);
+        self
     }
 
     /// Requests it is working on, over all threads.
     pub fn in_flight(&self) -> usize {
-        self.in_flight.load(Relaxed)
+        self.in_flight.load(Relaxed) & !LEAVING
+    }
+
+    /// It leaves: when nothing runs on it any more, that is told. To be called when no thread will ask it
+    /// again.
+    pub fn leave(&self) {
+        if self.in_flight.fetch_or(LEAVING, AcqRel) == 0 {
+            self.tell(Tiding::Left(self.id));
+        }
+    }
+
+    /// It has answered.
+    pub(super) fn answered(&self) {
+        // once in its life: no write, and no shared line fought over, for all other answers
+        if !self.has_answered.load(Relaxed) && !self.has_answered.swap(true, Relaxed) {
+            self.tell(Tiding::Answered(self.id));
+        }
+    }
+
+    fn tell(&self, tiding: Tiding) {
+        if let Some(watcher) = &self.watcher {
+            let _ = watcher.send(tiding);
+        }
     }
 
     pub(super) async fn connect(&self) -> io::Result<Stream> {
@@ -90,6 +141,42 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Relaxed);
+        if self.0.in_flight.fetch_sub(1, AcqRel) == LEAVING | 1 {
+            self.0.tell(Tiding::Left(self.0.id));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_request_of_one_that_leaves_is_told_and_no_other() {
+        let (watcher, mut tidings) = mpsc::unbounded_channel();
+        let address = Address::Unix("/nowhere".into());
+        let endpoint = Arc::new(Endpoint::new(7, "api/0", address).watched_by(watcher));
+        drop(InFlight::begin(&endpoint));
+        let (first, second) = (InFlight::begin(&endpoint), InFlight::begin(&endpoint));
+        endpoint.answered();
+        endpoint.answered();
+        endpoint.leave();
+        assert_eq!(endpoint.in_flight(), 2);
+        drop(first);
+        assert_eq!(tidings.try_recv(), Ok(Tiding::Answered(7)));
+        assert!(tidings.try_recv().is_err());
+        drop(second);
+        assert_eq!(tidings.try_recv(), Ok(Tiding::Left(7)));
+        assert!(tidings.try_recv().is_err());
+    }
+
+    #[test]
+    fn one_that_is_idle_leaves_at_once() {
+        let (watcher, mut tidings) = mpsc::unbounded_channel();
+        let address = Address::Unix("/nowhere".into());
+        Endpoint::new(1, "api/0", address)
+            .watched_by(watcher)
+            .leave();
+        assert_eq!(tidings.try_recv(), Ok(Tiding::Left(1)));
     }
 }

@@ -1,6 +1,7 @@
 //! An attempt, in order: pick, connect, send, judge, and once more if that is safe.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,7 +31,10 @@ const SWEEP: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct Upstreams {
     tools: Rc<Tools>,
-    groups: Rc<RefCell<Vec<Rc<Group>>>>,
+    /// By target of `standing`.
+    groups: Rc<Vec<Rc<Group>>>,
+    /// Groups of targets that `standing` does not know any more, or not yet.
+    others: Rc<RefCell<HashMap<String, Rc<Group>>>>,
     standing: Arc<Standing>,
     budget: Rc<Budget>,
 }
@@ -53,7 +57,8 @@ impl Upstreams {
                 options,
                 limits: attempt::limits(),
             }),
-            groups: Rc::new(RefCell::new(groups)),
+            groups: Rc::new(groups),
+            others: Rc::default(),
             standing,
             budget: Rc::new(Budget::new()),
         };
@@ -61,15 +66,63 @@ impl Upstreams {
         upstreams
     }
 
-    /// Replaces the members of a target; members that stay keep their connections.
-    pub fn set_members(&self, target: usize, endpoints: &[Arc<Endpoint>]) {
-        if let Some(group) = self.groups.borrow().get(target) {
-            group.set(endpoints);
+    /// The same with other options and targets, those of `standing`. A target of the same name keeps its
+    /// members and their connections.
+    #[must_use]
+    pub fn succeed(&self, options: UpstreamOptions, standing: Arc<Standing>) -> Self {
+        let mut others = self.others.borrow_mut();
+        others.retain(|_, group| !group.is_over());
+        for (target, group) in self.standing.targets().iter().zip(&*self.groups) {
+            others.insert(target.name.clone(), Rc::clone(group));
+        }
+        let next = standing.targets().iter();
+        let groups: Vec<Rc<Group>> = next
+            .map(|target| others.remove(&target.name).unwrap_or_default())
+            .collect();
+        drop(others);
+        let upstreams = Self {
+            tools: Rc::new(Tools {
+                workshop: self.tools.workshop.clone(),
+                options,
+                limits: attempt::limits(),
+            }),
+            groups: Rc::new(groups),
+            others: Rc::clone(&self.others),
+            standing,
+            budget: Rc::clone(&self.budget),
+        };
+        tokio::task::spawn_local(sweep(Rc::downgrade(&upstreams.groups)));
+        upstreams
+    }
+
+    /// Replaces the members of a target; members that stay keep their connections. Those who leave get no new
+    /// request; what still runs on any who left has to end after `leave_within`, or, without it, takes its
+    /// time. Members of a target that is not known yet are remembered.
+    pub fn set_members(
+        &self,
+        target: &str,
+        endpoints: &[Arc<Endpoint>],
+        leave_within: Option<Duration>,
+    ) {
+        let mut targets = self.standing.targets().iter();
+        let group = match targets.position(|known| known.name == target) {
+            Some(index) => self.group(index),
+            None => Some(Rc::clone(
+                self.others
+                    .borrow_mut()
+                    .entry(target.to_owned())
+                    .or_default(),
+            )),
+        };
+        let Some(group) = group else { return };
+        group.set(endpoints, leave_within);
+        if leave_within.is_some() {
+            self.tools.workshop.deadlines.wake_all();
         }
     }
 
     fn group(&self, target: usize) -> Option<Rc<Group>> {
-        self.groups.borrow().get(target).cloned()
+        self.groups.get(target).cloned()
     }
 
     /// Whether a failed attempt may be followed by another, by the resend rule: anything of which not a
@@ -176,12 +229,12 @@ const MOST_RESENDS: u8 = 1;
     clippy::disallowed_methods,
     reason = "one clock for all idle connections of the thread"
 )]
-async fn sweep(groups: std::rc::Weak<RefCell<Vec<Rc<Group>>>>) {
+async fn sweep(groups: std::rc::Weak<Vec<Rc<Group>>>) {
     loop {
         tokio::time::sleep(SWEEP).await;
         let Some(groups) = groups.upgrade() else {
             return;
         };
-        groups.borrow().iter().for_each(|group| group.sweep());
+        groups.iter().for_each(|group| group.sweep());
     }
 }

@@ -1,10 +1,11 @@
 //! The members of one target as one thread sees them: whom to ask, and warm connections to each.
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::curfew::Curfew;
 use crate::link::Link;
 use crate::options::UpstreamOptions;
 
@@ -19,13 +20,18 @@ const LOOK_AFTER: Duration = Duration::from_millis(500);
 #[derive(Debug, Default)]
 pub(super) struct Group {
     members: RefCell<Vec<Rc<Member>>>,
+    /// Those who left, while something runs on them.
+    leaving: RefCell<Vec<Weak<Member>>>,
 }
 
 /// One member and this thread's idle connections to it.
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) endpoint: Arc<Endpoint>,
+    /// When what runs on it has to end.
+    pub(super) curfew: Curfew,
     idle: RefCell<Vec<Idle>>,
+    has_left: Cell<bool>,
 }
 
 #[derive(Debug)]
@@ -36,8 +42,9 @@ struct Idle {
 }
 
 impl Group {
-    /// Replaces the members; those who stay keep their connections.
-    pub(super) fn set(&self, endpoints: &[Arc<Endpoint>]) {
+    /// Replaces the members; those who stay keep their connections, those who leave only the busy ones. What
+    /// runs on anybody who has left has to end after `leave_within`; without it, it takes its time.
+    pub(super) fn set(&self, endpoints: &[Arc<Endpoint>], leave_within: Option<Duration>) {
         let mut members = self.members.borrow_mut();
         let kept = |endpoint: &Arc<Endpoint>| {
             members
@@ -51,12 +58,29 @@ impl Group {
                 kept(endpoint).unwrap_or_else(|| {
                     Rc::new(Member {
                         endpoint: Arc::clone(endpoint),
+                        curfew: Curfew::default(),
                         idle: RefCell::default(),
+                        has_left: Cell::new(false),
                     })
                 })
             })
             .collect();
-        *members = next;
+        let before = std::mem::replace(&mut *members, next);
+        let mut leaving = self.leaving.borrow_mut();
+        leaving.retain(|member| member.strong_count() > 0);
+        for member in before {
+            if !endpoints.iter().any(|kept| kept.id == member.endpoint.id) {
+                member.has_left.set(true);
+                member.forget_idle();
+                leaving.push(Rc::downgrade(&member));
+            }
+        }
+        if let Some(within) = leave_within {
+            let by = Instant::now() + within;
+            for member in leaving.iter().filter_map(Weak::upgrade) {
+                member.curfew.set(by, by);
+            }
+        }
     }
 
     /// The member with the fewest requests in flight, one at random of several; not `except`, unless
@@ -119,7 +143,7 @@ impl Member {
     ) {
         let keep = said.map_or(options.idle, |said| said.saturating_sub(MARGIN));
         let mut idle = self.idle.borrow_mut();
-        if !keep.is_zero() && idle.len() < options.idle_connections {
+        if !keep.is_zero() && idle.len() < options.idle_connections && !self.has_left.get() {
             link.rest();
             idle.push(Idle {
                 link,
@@ -143,6 +167,12 @@ impl Member {
 }
 
 impl Group {
+    /// Whether nobody is in it, and nothing runs on those who were.
+    pub(super) fn is_over(&self) -> bool {
+        let leaving = self.leaving.borrow();
+        self.members.borrow().is_empty() && leaving.iter().all(|member| member.strong_count() == 0)
+    }
+
     /// See [`Member::sweep`].
     pub(super) fn sweep(&self) {
         self.members
@@ -168,7 +198,7 @@ mod tests {
     #[test]
     fn the_least_busy_is_asked_and_ties_fall_at_random() {
         let (group, endpoints) = (Group::default(), endpoints(3));
-        group.set(&endpoints);
+        group.set(&endpoints, None);
         let _busy = InFlight::begin(&endpoints[1]);
         let picked: HashSet<u64> = (0..200)
             .filter_map(|_| group.pick(None))
@@ -181,13 +211,13 @@ mod tests {
     fn a_second_attempt_goes_elsewhere_if_there_is_anybody() {
         let group = Group::default();
         assert!(group.pick(None).is_none());
-        group.set(&endpoints(2));
+        group.set(&endpoints(2), None);
         assert!((0..50).all(|_| {
             group
                 .pick(Some(0))
                 .is_some_and(|member| member.endpoint.id == 1)
         }));
-        group.set(&endpoints(1));
+        group.set(&endpoints(1), None);
         assert_eq!(
             group.pick(Some(0)).map(|member| member.endpoint.id),
             Some(0)

@@ -8,6 +8,7 @@ mod forward;
 mod group;
 mod outgoing;
 mod receive;
+mod web_socket;
 
-pub use endpoint::{Address, Endpoint};
+pub use endpoint::{Address, Endpoint, Tiding};
 pub use forward::Upstreams;

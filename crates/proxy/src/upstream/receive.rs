@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use mainstay_codec::{BodyDecoder, Decoded};
 use mainstay_pipeline::{BodyBroken, Frame, FrameSender};
 
@@ -16,6 +17,8 @@ use super::endpoint::InFlight;
 use super::forward::Tools;
 use super::group::Member;
 use super::outgoing::{Cursor, Outgoing, Progress};
+use super::web_socket::{self, FrameBounds};
+use crate::curfew::{Home, Kind};
 use crate::deadline::Deadline;
 use crate::link::Link;
 
@@ -31,6 +34,14 @@ pub(super) struct Receiving {
     /// Between two pieces; none for what may be silent.
     pub(super) timeout: Option<Duration>,
     pub(super) is_switch: bool,
+    /// Whether it has an end of its own.
+    pub(super) kind: Kind,
+    /// When it has to end, if it has to.
+    pub(super) home: Home,
+    /// It has to, as soon as it can.
+    pub(super) is_ending: bool,
+    /// Where the origin's frames end, if it speaks in such.
+    pub(super) bounds: Option<FrameBounds>,
     pub(super) _counted: InFlight,
 }
 
@@ -80,7 +91,7 @@ pub(super) async fn receive(tools: Rc<Tools>, outgoing: Outgoing, rest: Rest) {
             |context| match sending.poll(&mut receiving.link, receiving.is_switch, context) {
                 // a request that breaks off takes its answer with it
                 Some(reason) => Poll::Ready(End::Broken(reason)),
-                None => receiving.poll(context),
+                None => receiving.poll(&tools, context),
             },
         )
         .await;
@@ -90,6 +101,7 @@ pub(super) async fn receive(tools: Rc<Tools>, outgoing: Outgoing, rest: Rest) {
         member,
         keep_for,
         is_switch,
+        mut home,
         ..
     } = receiving;
     match end {
@@ -98,7 +110,9 @@ pub(super) async fn receive(tools: Rc<Tools>, outgoing: Outgoing, rest: Rest) {
             // the origin has ended its direction of the tunnel, the client perhaps not
             poll_fn(|context| {
                 let _ = sending.poll(&mut link, is_switch, context);
-                if sending.is_shut {
+                let curfews = [&member.curfew, &*tools.workshop.curfew];
+                let deadlines = &tools.workshop.deadlines;
+                if sending.is_shut || home.poll_due(curfews, Kind::Stream, deadlines, context) {
                     Poll::Ready(())
                 } else {
                     Poll::Pending
@@ -157,19 +171,23 @@ impl Receiving {
         }
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
+    fn poll(&mut self, tools: &Tools, context: &mut Context<'_>) -> Poll<End> {
         loop {
+            if let Some(end) = self.poll_curfew(tools, context) {
+                return Poll::Ready(end);
+            }
             match self.sender.poll_ready(context) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(_)) => return Poll::Ready(End::Unwanted),
                 Poll::Pending => {
-                    // the client is slow, not the origin
+                    // the client is slow, not the origin; woken all the same when a curfew is set
                     self.deadline.clear();
+                    self.deadline.poll_expired(context);
                     return Poll::Pending;
                 }
             }
             match self.decoder.decode(&mut self.link.input) {
-                Ok(Decoded::Data(piece)) => self.sender.send(Frame::Data(piece)),
+                Ok(Decoded::Data(piece)) => self.pass_on(piece),
                 Ok(Decoded::Trailers(trailers)) => self.sender.send(Frame::Trailers(trailers)),
                 Ok(Decoded::End) => return Poll::Ready(End::Whole),
                 Err(_) => return Poll::Ready(End::Broken(BodyBroken::Malformed)),
@@ -183,6 +201,47 @@ impl Receiving {
                 },
             }
         }
+    }
+
+    /// The end that a curfew asks for; none yet in the middle of a tunnel's frame, whose rest is waited for.
+    fn poll_curfew(&mut self, tools: &Tools, context: &Context<'_>) -> Option<End> {
+        let curfews = [&self.member.curfew, &*tools.workshop.curfew];
+        let deadlines = &tools.workshop.deadlines;
+        if self.home.poll_due(curfews, self.kind, deadlines, context) {
+            let Some(bounds) = &self.bounds else {
+                return Some(End::Broken(BodyBroken::Gone));
+            };
+            if self.is_ending && !bounds.is_between() {
+                return Some(End::Broken(BodyBroken::TooSlow));
+            }
+            self.is_ending = true;
+            self.home.wait_for_the_last_moment();
+            self.home.poll_due(curfews, self.kind, deadlines, context);
+        }
+        let bounds = self.bounds.as_ref()?;
+        if !self.is_ending || !bounds.is_between() {
+            return None;
+        }
+        if !bounds.has_closed {
+            // so the client knows that it may come back; unless the origin has said its last word
+            let restart = Bytes::from_static(web_socket::RESTART);
+            self.sender.send(Frame::Data(restart));
+        }
+        Some(End::Whole)
+    }
+
+    /// Hands a piece on; of a tunnel that has to end, no more than to the next end of a frame.
+    fn pass_on(&mut self, mut piece: Bytes) {
+        match &mut self.bounds {
+            Some(bounds) if self.is_ending => {
+                if let Some(end) = bounds.pass_one(&piece) {
+                    piece.truncate(end);
+                }
+            }
+            Some(bounds) => bounds.pass(&piece),
+            None => {}
+        }
+        self.sender.send(Frame::Data(piece));
     }
 
     fn poll_wait(&mut self, context: &mut Context<'_>) -> Poll<End> {

@@ -12,7 +12,8 @@ use mainstay_pipeline::{
     RouteOptions, Standing, Target, TargetKind, WaitOptions,
 };
 use mainstay_proxy::{
-    Address, Counters, Endpoint, Options, Serving, Thread, Upstreams, Workshop, bind,
+    Address, Counters, DrainOptions, Endpoint, Listening, Options, Serving, Thread, Upstreams,
+    Workshop, bind,
 };
 use mainstay_testkit::{eventually, patience};
 use tokio::runtime::{Builder, LocalOptions};
@@ -127,16 +128,31 @@ impl Gateway {
     /// Replaces the members.
     pub(crate) fn set_members(&self, members: &[Arc<Endpoint>]) {
         let members = members.to_vec();
-        self.run(move |_, upstreams| upstreams.set_members(0, &members));
+        self.run(move |_, upstreams| upstreams.set_members("api", &members, None));
+    }
+
+    /// Replaces the members; whatever runs on those who left has to end within this time.
+    pub(crate) fn set_members_within(&self, members: &[Arc<Endpoint>], time: Duration) {
+        let members = members.to_vec();
+        self.run(move |_, upstreams| upstreams.set_members("api", &members, Some(time)));
+    }
+
+    /// Begins to drain with a second for idle connections; the end of it comes over the channel.
+    pub(crate) fn drain(&self, grace: Duration) -> mpsc::Receiver<()> {
+        self.drain_with(DrainOptions {
+            grace,
+            streams: grace,
+            ..DrainOptions::default()
+        })
     }
 
     /// Begins to drain; the end of it comes over the channel.
-    pub(crate) fn drain(&self, grace: Duration) -> mpsc::Receiver<()> {
+    pub(crate) fn drain_with(&self, options: DrainOptions) -> mpsc::Receiver<()> {
         let (done, drained) = mpsc::channel();
         self.run(move |thread, _| {
             let thread = thread.clone();
             tokio::task::spawn_local(async move {
-                thread.drain(grace).await;
+                thread.drain(&options, Listening::Ends).await;
                 let _ = done.send(());
             });
         });
