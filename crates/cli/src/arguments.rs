@@ -27,8 +27,12 @@ pub(crate) enum Command {
     Run(Run),
     /// Run the bundled sample app behind the gateway
     Demo(Common),
+    /// End a running instance: what has begun is finished; given twice, it hurries
+    Stop(Which),
+    /// Bring in a new release, without losing a request
+    Reload(Reload),
     /// Tell how a running instance stands
-    Status(Instance),
+    Status(Status),
 }
 
 /// `mainstay run`.
@@ -73,10 +77,33 @@ pub(crate) struct Common {
 
 /// Which running instance is meant.
 #[derive(Args)]
-pub(crate) struct Instance {
+pub(crate) struct Which {
     /// The instance's name; not needed when only one runs
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
+}
+
+/// `mainstay reload`.
+#[derive(Args)]
+pub(crate) struct Reload {
+    /// Apps that get a new release; all if none is named
+    #[arg(value_name = "APP")]
+    pub(crate) apps: Vec<String>,
+    /// Bring in only what changed in the settings
+    #[arg(long, conflicts_with_all = ["apps", "gateway"])]
+    pub(crate) settings: bool,
+    /// Replace the gateway by a new one on the same sockets
+    #[arg(long, conflicts_with = "apps")]
+    pub(crate) gateway: bool,
+    #[command(flatten)]
+    pub(crate) which: Which,
+}
+
+/// `mainstay status`.
+#[derive(Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    pub(crate) which: Which,
     /// For programs
     #[arg(long)]
     pub(crate) json: bool,
@@ -85,7 +112,7 @@ pub(crate) struct Instance {
 impl Run {
     /// All that was said, for the settings.
     pub(crate) fn flags(&self) -> Flags {
-        let cwd = std::env::current_dir().unwrap_or_default();
+        let cwd = crate::commands::here().unwrap_or_default();
         let words = &self.words;
         Flags {
             target: (!words.is_empty()).then(|| Target::from_words(words, &cwd)),

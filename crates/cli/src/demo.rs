@@ -1,9 +1,9 @@
 //! The demo: the bundled sample app as two workers behind the gateway, preset strict.
 
-use mainstay_config::{AppSettings, Flags};
+use mainstay_config::{AppSettings, Flags, Settings};
 use mainstay_supervisor::launch::Target;
 
-use crate::control::{self, Greeting, Invocation};
+use crate::control::{self, Greeting, Invocation, Origin};
 use crate::failure::Failure;
 use crate::{Outcome, commands, sample};
 
@@ -19,18 +19,27 @@ pub(crate) fn execute(flags: &Flags) -> Outcome {
         target: Some(Target::Arguments(words)),
         ..flags.clone()
     };
-    let mut settings = commands::settings(&flags)?;
-    settings.apps.iter_mut().for_each(complete);
+    let origin = Origin {
+        flags,
+        folder: commands::here()?,
+        greeting: Greeting::Demo,
+    };
+    let mut settings = commands::settings(&origin)?;
+    complete(&mut settings);
     let name = settings.name.clone().unwrap_or_else(|| "demo".to_owned());
     control::become_control(&Invocation {
         settings,
         name,
-        greeting: Greeting::Demo,
+        origin,
     })
 }
 
 /// What no flag says: how the sample app takes its socket, and where its links are.
-fn complete(app: &mut AppSettings) {
+pub(crate) fn complete(settings: &mut Settings) {
+    settings.apps.iter_mut().for_each(complete_app);
+}
+
+fn complete_app(app: &mut AppSettings) {
     app.options.listen_fds = true;
     if std::env::var_os(sample::LINKS).is_some() {
         return;

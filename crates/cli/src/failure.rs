@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use mainstay_proxy::BindError;
 use mainstay_supervisor::StartError;
 
+use crate::order::Ending;
+
 /// Why the program ends without having done its work.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -14,12 +16,14 @@ pub(crate) struct Failure {
     code: u8,
 }
 
-/// The app never came up.
+/// The app never came up, or its new release did not.
 const APP: u8 = 1;
 /// The command line, the environment or the settings are wrong, or mean an instance that cannot be meant.
 const USAGE: u8 = 2;
 /// The machine does not allow it: an address in use, a missing right, no folder for sockets.
 const MACHINE: u8 = 3;
+/// The instance ended before it had done what was asked of it.
+const CUT_SHORT: u8 = 4;
 /// Mainstay itself is at fault.
 const INTERNAL: u8 = 70;
 
@@ -48,6 +52,14 @@ impl Failure {
         }
     }
 
+    /// The instance ended before it was done.
+    pub(crate) fn cut_short(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            code: CUT_SHORT,
+        }
+    }
+
     /// Something that should not be.
     pub(crate) fn internal(what: &str, error: impl Display) -> Self {
         Self {
@@ -56,9 +68,33 @@ impl Failure {
         }
     }
 
+    /// The same, about something that is named first.
+    #[must_use]
+    pub(crate) fn within(self, what: &str) -> Self {
+        Self {
+            message: format!("{what}: {}", self.message),
+            code: self.code,
+        }
+    }
+
+    /// As in the table.
+    pub(crate) fn code(&self) -> u8 {
+        self.code
+    }
+
     /// As the program's exit code.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.code)
+    }
+}
+
+/// What an instance says is handed on with its code.
+impl From<Ending> for Failure {
+    fn from(ending: Ending) -> Self {
+        Self {
+            message: ending.message,
+            code: ending.code,
+        }
     }
 }
 
@@ -95,7 +131,7 @@ mod tests {
         let codes: Vec<u8> = rows
             .filter_map(|row| row.split(' ').next()?.parse().ok())
             .collect();
-        assert_eq!(codes, [0, APP, USAGE, MACHINE, INTERNAL]);
+        assert_eq!(codes, [0, APP, USAGE, MACHINE, CUT_SHORT, INTERNAL]);
     }
 
     #[test]
@@ -104,6 +140,7 @@ mod tests {
             (Failure::app("x"), APP),
             (Failure::usage("x"), USAGE),
             (Failure::machine("x"), MACHINE),
+            (Failure::cut_short("x"), CUT_SHORT),
             (Failure::internal("x", "y"), INTERNAL),
         ] {
             assert_eq!(failure.exit_code(), ExitCode::from(code));

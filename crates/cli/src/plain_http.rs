@@ -14,6 +14,7 @@ use mainstay_codec::{
     write_field, write_fields, write_status_line,
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::mpsc;
 
 /// Longer bodies are refused.
 const MOST: usize = 64 * 1024;
@@ -22,12 +23,30 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A request, all of it.
 pub(crate) type Call = http::Request<Bytes>;
-/// An answer, all of it.
-pub(crate) type Reply = http::Response<Bytes>;
+/// An answer.
+pub(crate) type Reply = http::Response<Content>;
+
+/// The body of an answer.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// All of it.
+    Whole(Bytes),
+    /// Pieces as they come; the connection's end is the end.
+    Pieces(mpsc::UnboundedReceiver<Bytes>),
+}
 
 /// An answer of text.
 pub(crate) fn text(status: StatusCode, media_type: &'static str, body: impl Into<Bytes>) -> Reply {
-    let mut reply = Reply::new(body.into());
+    with_type(status, media_type, Content::Whole(body.into()))
+}
+
+/// An answer that is told piece by piece.
+pub(crate) fn pieces(media_type: &'static str, pieces: mpsc::UnboundedReceiver<Bytes>) -> Reply {
+    with_type(StatusCode::OK, media_type, Content::Pieces(pieces))
+}
+
+fn with_type(status: StatusCode, media_type: &'static str, content: Content) -> Reply {
+    let mut reply = Reply::new(content);
     *reply.status_mut() = status;
     reply
         .headers_mut()
@@ -55,14 +74,32 @@ where
         *call.method_mut() = head.method;
         *call.uri_mut() = head.uri;
         *call.headers_mut() = head.headers;
-        let reply = answer(call).await;
+        let mut reply = answer(call).await;
         let bytes = written(&reply, is_head, keeps);
-        match tokio::time::timeout(PATIENCE, stream.write_all(&bytes)).await {
+        let sent = tokio::time::timeout(PATIENCE, stream.write_all(&bytes)).await;
+        if let (Ok(Ok(())), Content::Pieces(pieces)) = (&sent, reply.body_mut()) {
+            write_pieces(&mut stream, pieces).await;
+            break;
+        }
+        match sent {
             Ok(Ok(())) if keeps => {}
             _ => break,
         }
     }
     let _ = stream.shutdown().await;
+}
+
+/// Whoever does not read any more is no reason to hold up what is told.
+async fn write_pieces(
+    stream: &mut (impl AsyncWrite + Unpin),
+    pieces: &mut mpsc::UnboundedReceiver<Bytes>,
+) {
+    while let Some(piece) = pieces.recv().await {
+        let sent = tokio::time::timeout(PATIENCE, stream.write_all(&piece)).await;
+        if !matches!(sent, Ok(Ok(()))) {
+            return;
+        }
+    }
 }
 
 async fn read_head(
@@ -111,20 +148,26 @@ async fn read_body(
 }
 
 fn written(reply: &Reply, is_head: bool, keeps: bool) -> Vec<u8> {
-    let mut out = Vec::with_capacity(256 + reply.body().len());
+    let mut out = Vec::with_capacity(512);
     write_status_line(&mut out, reply.status());
     write_fields(&mut out, reply.headers());
-    write_field(
-        &mut out,
-        "content-length",
-        reply.body().len().to_string().as_bytes(),
-    );
-    if !keeps {
+    let whole = match reply.body() {
+        Content::Whole(whole) => Some(whole),
+        Content::Pieces(_) => None,
+    };
+    if let Some(whole) = whole {
+        write_field(
+            &mut out,
+            "content-length",
+            whole.len().to_string().as_bytes(),
+        );
+    }
+    if !keeps || whole.is_none() {
         write_field(&mut out, "connection", b"close");
     }
     end_head(&mut out);
-    if !is_head {
-        out.extend_from_slice(reply.body());
+    if let (Some(whole), false) = (whole, is_head) {
+        out.extend_from_slice(whole);
     }
     out
 }

@@ -11,7 +11,7 @@ use mainstay_supervisor::os::inherited_fd;
 
 use crate::Outcome;
 use crate::failure::Failure;
-use crate::plain_http::{self, Call, Reply};
+use crate::plain_http::{self, Call, Content, Reply};
 
 /// systemd's first descriptor.
 const LISTEN_FD: i32 = 3;
@@ -62,5 +62,5 @@ async fn answer(shortener: Rc<Shortener>, call: Call) -> Reply {
         )]
         tokio::time::sleep(answer.delay).await;
     }
-    answer.response
+    answer.response.map(Content::Whole)
 }

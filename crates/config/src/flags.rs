@@ -4,9 +4,11 @@
 use std::path::PathBuf;
 
 use mainstay_supervisor::launch::Target;
+use serde::{Deserialize, Serialize};
 
-/// The flags that change settings. Each holds the text as typed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The flags that change settings. Each holds the text as typed. A running instance keeps them: they are in force
+/// whenever the settings are read again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flags {
     /// `-c`, `--config FILE`: the file to read instead of `mainstay.toml`.
     pub config: Option<PathBuf>,

@@ -7,8 +7,8 @@ use mainstay_values::TrustedProxies;
 use serde::{Deserialize, Serialize};
 
 use crate::sections::{
-    AppSettings, Layer, Limits, ListenSettings, LogSettings, Preset, RouteSettings, Timeouts,
-    UpstreamSettings, headers,
+    AppSettings, Layer, Limits, ListenSettings, LogSettings, Preset, ReloadSettings, RouteSettings,
+    ShutdownSettings, Timeouts, UpstreamSettings, headers,
 };
 
 /// Everything that was decided. Immutable once loaded; a reload makes another.
@@ -34,6 +34,10 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// What is run, in file order.
     pub apps: Vec<AppSettings>,
+    /// How a new release takes the place of the old one.
+    pub reload: ReloadSettings,
+    /// How the instance ends.
+    pub shutdown: ShutdownSettings,
     /// Servers that run elsewhere, in file order.
     pub upstreams: Vec<UpstreamSettings>,
     /// Which requests go where, the most specific first: the first that matches is meant.
@@ -58,6 +62,8 @@ impl Settings {
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             apps: Vec::new(),
+            reload: ReloadSettings::default(),
+            shutdown: ShutdownSettings::default(),
             upstreams: Vec::new(),
             routes: Vec::new(),
             headers: headers::of(preset),

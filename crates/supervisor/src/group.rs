@@ -70,6 +70,20 @@ impl Group {
         }
     }
 
+    /// The release that counts, with another number of workers. Those that live keep what they were told.
+    pub(crate) fn resize(&mut self, workers: u32) -> Result<u32, StartError> {
+        let Some(number) = self.settled else {
+            return Ok(0);
+        };
+        if let Some(release) = self.release_mut(number) {
+            let mut plan = Plan::clone(&release.plan);
+            plan.workers = workers;
+            plan.several_workers_need_ports_of_their_own()?;
+            release.plan = Arc::new(plan);
+        }
+        Ok(number)
+    }
+
     /// Wishes something of every worker of every release.
     pub(crate) fn wish_all(&self, wish: Wish) {
         for release in &self.releases {

@@ -6,6 +6,7 @@
 
 pub mod count;
 mod drain;
+mod errand;
 pub mod events;
 mod group;
 pub mod guard;
@@ -40,6 +41,7 @@ mod surroundings;
 mod tree;
 mod worker;
 
+pub use errand::{Errand, ErrandError};
 pub use events::{Event, WorkerId};
 pub use options::AppOptions;
 pub use probe::Prober;

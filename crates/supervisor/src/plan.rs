@@ -25,7 +25,7 @@ use crate::{hung, ports};
 use rustix::process::{Resource, Rlimit};
 
 /// Everything about an app that does not change from start to start.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) app: Arc<str>,
     pub(crate) options: AppOptions,
@@ -150,6 +150,26 @@ impl Plan {
             mark,
             speech,
         })
+    }
+
+    /// Prepares a command that does not listen: what a worker gets, but for everything that is about listening.
+    pub(crate) fn errand(&self) -> Prepared {
+        let mut env = self.common_environment();
+        let mark = format!("{}.{}.errand", nonce(), self.app);
+        set(&mut env, MARK, &mark);
+        let mut words = self.launch.words.iter().map(OsString::from);
+        let mut spawn = Spawn::new(words.next().unwrap_or_default());
+        spawn.arguments = words.collect();
+        spawn.env = env.into_iter().collect();
+        spawn.cwd = Some(self.launch.cwd.clone());
+        spawn.identity = self.identity;
+        spawn.limits.clone_from(&self.limits);
+        Prepared {
+            spawn,
+            expected: Expected::Said,
+            mark,
+            speech: None,
+        }
     }
 
     /// Whose sockets and instance we are is nobody's business below; theirs is theirs. What we tell a worker

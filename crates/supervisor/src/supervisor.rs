@@ -7,9 +7,11 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::errand::Errand;
 use crate::events::{Event, WorkerId};
 use crate::group::Group;
 use crate::guard::Guarded;
+use crate::launch::Target;
 use crate::options::AppOptions;
 use crate::socket::Place;
 pub use crate::start_error::StartError;
@@ -119,6 +121,30 @@ impl Supervisor {
         };
         let indices = indices.start..indices.end.min(release.plan.workers);
         release.launch(indices, &shared)
+    }
+
+    /// The release that counts shall have this many workers from now on. Starts and ends none: `launch` those that are
+    /// missing, `withdraw` those that are too many. Returns the release.
+    ///
+    /// # Errors
+    /// When they could not share what the app wants to have for itself.
+    pub fn resize(&mut self, app: &str, workers: u32) -> Result<u32, StartError> {
+        self.find_mut(app)
+            .map_or(Ok(0), |group| group.resize(workers))
+    }
+
+    /// A command to be run once as this app would run: `options` with another target. Starts nothing yet.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn errand(&self, options: AppOptions, target: Target) -> Result<Errand, StartError> {
+        let options = AppOptions { target, ..options };
+        let plan = self.surroundings.plan(options)?;
+        Ok(Errand::new(
+            &plan,
+            self.events.clone(),
+            self.guarded.clone(),
+        ))
     }
 
     /// This worker shall be given nothing new, and end when `released` is said of it or `drain_timeout` is over. One that

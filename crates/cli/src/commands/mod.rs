@@ -1,9 +1,12 @@
 //! One file per command.
 
+mod instance;
+mod reload;
 mod run;
 mod status;
+mod stop;
 
-pub(crate) use run::settings;
+pub(crate) use run::{here, settings};
 
 use crate::arguments::Command;
 use crate::{Outcome, demo};
@@ -13,6 +16,8 @@ pub(crate) fn execute(command: Command) -> Outcome {
     match command {
         Command::Run(run) => run::execute(&run.flags()),
         Command::Demo(common) => demo::execute(&common.flags()),
-        Command::Status(instance) => status::execute(&instance),
+        Command::Stop(which) => stop::execute(&which),
+        Command::Reload(reload) => reload::execute(&reload),
+        Command::Status(status) => status::execute(&status),
     }
 }

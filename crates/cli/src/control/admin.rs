@@ -1,29 +1,38 @@
-//! The admin socket: for this user, on this machine. Knows how to ask; what is answered stands in `status`.
+//! The admin socket: for this user, on this machine. Knows how to ask; what is answered stands elsewhere.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use mainstay_observe::Exposition;
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::order::{Asker, Order};
 use crate::plain_http::{self, Call, Reply};
 
 /// A question, and where the answer goes.
 #[derive(Debug)]
 pub(super) enum Question {
-    /// `/status`.
+    /// `GET /status`.
     Status(oneshot::Sender<String>),
-    /// `/status.json`.
+    /// `GET /status.json`.
     StatusJson(oneshot::Sender<String>),
-    /// `/metrics`.
+    /// `GET /metrics`.
     Metrics(oneshot::Sender<String>),
+    /// `POST /reload`, with an [`Order`] as JSON or nothing.
+    Reload(Order, Asker),
+    /// `POST /stop`.
+    Stop(Asker),
 }
 
 /// Questions that may wait.
 const WAITING: usize = 16;
+const TEXT: &str = "text/plain; charset=utf-8";
+/// One JSON value for each line, as things happen.
+const LINES: &str = "application/x-ndjson";
+const KNOWN: &str = "there is GET /status, /status.json and /metrics, POST /reload and /stop\n";
 
 /// Opens the socket: 0600, and only this user (or root) is heard.
 pub(super) fn open(path: &Path) -> io::Result<mpsc::Receiver<Question>> {
@@ -47,24 +56,56 @@ pub(super) fn open(path: &Path) -> io::Result<mpsc::Receiver<Question>> {
 }
 
 async fn answer(sender: mpsc::Sender<Question>, call: Call) -> Reply {
-    let (reply, answered) = oneshot::channel();
-    let (question, media_type) = match call.uri().path() {
-        "/status" => (Question::Status(reply), "text/plain; charset=utf-8"),
-        "/status.json" => (Question::StatusJson(reply), "application/json"),
-        "/metrics" => (Question::Metrics(reply), Exposition::CONTENT_TYPE),
-        _ => {
-            let known = "there is /status, /status.json and /metrics\n";
-            return plain_http::text(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", known);
+    let path = call.uri().path();
+    match (call.method(), path) {
+        (&Method::GET, "/status") => text(&sender, Question::Status, TEXT).await,
+        (&Method::GET, "/status.json") => {
+            text(&sender, Question::StatusJson, "application/json").await
         }
-    };
-    if sender.send(question).await.is_ok()
+        (&Method::GET, "/metrics") => {
+            text(&sender, Question::Metrics, Exposition::CONTENT_TYPE).await
+        }
+        (&Method::POST, "/reload") => match order(call.body()) {
+            Ok(order) => told(&sender, |asker| Question::Reload(order, asker)).await,
+            Err(error) => plain_http::text(StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")),
+        },
+        (&Method::POST, "/stop") => told(&sender, Question::Stop).await,
+        (_, "/status" | "/status.json" | "/metrics" | "/reload" | "/stop") => {
+            plain_http::text(StatusCode::METHOD_NOT_ALLOWED, TEXT, KNOWN)
+        }
+        _ => plain_http::text(StatusCode::NOT_FOUND, TEXT, KNOWN),
+    }
+}
+
+fn order(body: &[u8]) -> serde_json::Result<Order> {
+    if body.is_empty() {
+        return Ok(Order::default());
+    }
+    serde_json::from_slice(body)
+}
+
+async fn text(
+    sender: &mpsc::Sender<Question>,
+    question: impl FnOnce(oneshot::Sender<String>) -> Question,
+    media_type: &'static str,
+) -> Reply {
+    let (reply, answered) = oneshot::channel();
+    if sender.send(question(reply)).await.is_ok()
         && let Ok(text) = answered.await
     {
         return plain_http::text(StatusCode::OK, media_type, text);
     }
-    plain_http::text(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "text/plain; charset=utf-8",
-        "not available now\n",
-    )
+    not_available()
+}
+
+async fn told(sender: &mpsc::Sender<Question>, question: impl FnOnce(Asker) -> Question) -> Reply {
+    let (lines, pieces) = mpsc::unbounded_channel();
+    match sender.send(question(Asker::new(lines))).await {
+        Ok(()) => plain_http::pieces(LINES, pieces),
+        Err(_) => not_available(),
+    }
+}
+
+fn not_available() -> Reply {
+    plain_http::text(StatusCode::SERVICE_UNAVAILABLE, TEXT, "not available now\n")
 }

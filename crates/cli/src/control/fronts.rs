@@ -14,6 +14,8 @@ use crate::protocol::TargetOptions;
 /// Addresses with their sockets, and the routes behind them.
 #[derive(Debug)]
 pub(super) struct OpenFront {
+    /// The addresses as they were written.
+    written: Vec<Address>,
     pub(super) bound: Vec<Bound>,
     pub(super) routes: Vec<RouteOptions>,
 }
@@ -23,6 +25,7 @@ pub(super) struct OpenFront {
 pub(super) struct Sockets {
     pub(super) fronts: Vec<OpenFront>,
     pub(super) observe: Option<Bound>,
+    observe_written: Option<Address>,
 }
 
 /// Names and kinds of all targets, in the order by which everybody counts them. `workers` says how many each
@@ -101,49 +104,94 @@ pub(super) fn routes(settings: &Settings) -> Vec<Vec<RouteOptions>> {
     fronts
 }
 
-/// Opens every address, front by front as [`routes`] has them. `asked` is the one the app asked for.
+/// Opens every address, front by front as [`routes`] has them. `asked` is the one the app asked for. What `present`
+/// has open already is taken from there: nobody who waits to be accepted is turned away.
 pub(super) fn open(
     settings: &Settings,
     asked: Option<&Address>,
     threads: usize,
+    present: Option<&Sockets>,
 ) -> Result<Sockets, Failure> {
+    let open_all = |addresses: Vec<Address>, routes| {
+        let bound = addresses.iter().map(|address| {
+            match present.and_then(|present| present.find(address)) {
+                Some(bound) => again(bound),
+                None => bind(address, threads).map_err(Failure::from),
+            }
+        });
+        Ok::<_, Failure>(OpenFront {
+            bound: bound.collect::<Result<_, _>>()?,
+            written: addresses,
+            routes,
+        })
+    };
     let mut fronts = Vec::new();
     let mut routes = routes(settings).into_iter();
-    if settings.shared_targets().next().is_some() {
-        let addresses: Vec<Address> = match asked {
-            Some(asked) if settings.listen.http.is_empty() => vec![asked.clone()],
-            None if settings.listen.http.is_empty() => vec![Address::Port(usual_port())],
-            _ => settings.listen.http.clone(),
-        };
-        fronts.push(OpenFront {
-            bound: bind_all(&addresses, threads)?,
-            routes: routes.next().unwrap_or_default(),
-        });
+    if let Some(addresses) = shared_addresses(settings, asked) {
+        fronts.push(open_all(addresses, routes.next().unwrap_or_default())?);
     }
     let own = settings.apps.iter().filter_map(|app| app.listen.as_ref());
     for (address, routes) in own.zip(routes) {
-        fronts.push(OpenFront {
-            bound: bind_all(std::slice::from_ref(address), threads)?,
-            routes,
-        });
+        fronts.push(open_all(vec![address.clone()], routes)?);
     }
-    let observe = settings
-        .listen
-        .observe
-        .as_ref()
-        .map(|address| bind(address, 1))
-        .transpose()?;
-    Ok(Sockets { fronts, observe })
+    let observe_written = settings.listen.observe.clone();
+    let observe = observe_written.as_ref().map(|address| {
+        match present.filter(|present| present.observe_written.as_ref() == Some(address)) {
+            Some(Sockets {
+                observe: Some(bound),
+                ..
+            }) => again(bound),
+            _ => bind(address, 1).map_err(Failure::from),
+        }
+    });
+    Ok(Sockets {
+        fronts,
+        observe: observe.transpose()?,
+        observe_written,
+    })
 }
 
-fn bind_all(addresses: &[Address], threads: usize) -> Result<Vec<Bound>, Failure> {
-    addresses
-        .iter()
-        .map(|address| bind(address, threads).map_err(Failure::from))
-        .collect()
+/// The addresses of the front that all targets without one of their own share, if there are such targets.
+fn shared_addresses(settings: &Settings, asked: Option<&Address>) -> Option<Vec<Address>> {
+    settings.shared_targets().next()?;
+    Some(match asked {
+        _ if !settings.listen.http.is_empty() => settings.listen.http.clone(),
+        Some(asked) => vec![asked.clone()],
+        None => vec![Address::Port(usual_port())],
+    })
+}
+
+/// The same sockets once more.
+fn again(bound: &Bound) -> Result<Bound, Failure> {
+    let sockets = bound.sockets.iter().map(TcpListener::try_clone);
+    Ok(Bound {
+        address: bound.address,
+        sockets: sockets
+            .collect::<Result<_, _>>()
+            .map_err(|error| Failure::machine(format!("the listening sockets: {error}")))?,
+    })
 }
 
 impl Sockets {
+    /// The sockets of an address, by how it was written.
+    fn find(&self, address: &Address) -> Option<&Bound> {
+        let bound = self.fronts.iter().flat_map(|front| {
+            let written = front.written.iter();
+            written.zip(&front.bound)
+        });
+        let mut found = bound.filter(|(written, _)| *written == address);
+        found.next().map(|(_, bound)| bound)
+    }
+
+    /// Whether both listen at the same places, for the same fronts.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let written = |sockets: &Self| -> Vec<Vec<Address>> {
+            let fronts = sockets.fronts.iter();
+            fronts.map(|front| front.written.clone()).collect()
+        };
+        written(self) == written(other) && self.observe_written == other.observe_written
+    }
+
     /// How many addresses each front has.
     pub(super) fn addresses(&self) -> Vec<usize> {
         self.fronts.iter().map(|front| front.bound.len()).collect()

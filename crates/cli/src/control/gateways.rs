@@ -205,6 +205,14 @@ impl Gateways {
         }
     }
 
+    /// Listens elsewhere from now on: a successor starts there with these settings. Places that are listened on no more
+    /// are served until the one before it has finished.
+    pub(super) fn move_to(&mut self, sockets: Sockets, beginning: Beginning) {
+        self.sockets = sockets;
+        self.beginning = beginning;
+        self.replace();
+    }
+
     /// Ends all of them in order, with the instance. [`Heard::Drained`] comes when it is done, at the latest a
     /// moment after the time given; until then [`Gateways::hear`] must be called.
     pub(super) fn drain(&mut self, options: &DrainOptions) {

@@ -5,17 +5,18 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::Command;
 
-use mainstay_config::Settings;
+use mainstay_config::{Flags, Settings};
 use mainstay_supervisor::os::inherited_fd;
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{FdFlags, fcntl_setfd};
 use serde::{Deserialize, Serialize};
 
 use super::own;
-use crate::Outcome;
 use crate::failure::Failure;
+use crate::{Outcome, commands, demo};
 
 /// Names the descriptor across the exec. No setting can begin like this.
 const VARIABLE: &str = "MAINSTAY_INTERNAL_INVOCATION_FD";
@@ -26,7 +27,27 @@ pub(crate) struct Invocation {
     pub(crate) settings: Settings,
     /// The instance's name.
     pub(crate) name: String,
+    pub(crate) origin: Origin,
+}
+
+/// What the settings were loaded from, beside the environment: all it takes to load them again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Origin {
+    pub(crate) flags: Flags,
+    /// Where the command was given, as the shell named it.
+    pub(crate) folder: PathBuf,
     pub(crate) greeting: Greeting,
+}
+
+impl Origin {
+    /// The settings as they are now, or every complaint about them.
+    pub(super) fn load(&self) -> Result<Settings, Failure> {
+        let mut settings = commands::settings(self)?;
+        if self.greeting == Greeting::Demo {
+            demo::complete(&mut settings);
+        }
+        Ok(settings)
+    }
 }
 
 /// What is printed at start.

@@ -1,5 +1,6 @@
 //! Who answers for each target now. Kept by the control plane, told to every gateway.
 
+use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 
@@ -18,81 +19,137 @@ use crate::protocol::Member;
 pub(super) struct Members {
     /// The folder of the workers' sockets.
     folder: PathBuf,
-    targets: Vec<Vec<Member>>,
+    targets: BTreeMap<String, Vec<Entry>>,
+    /// Workers that were taken out of rotation, until nobody works on them any more.
+    leaving: HashMap<u64, WorkerId>,
     next_id: u64,
 }
 
+#[derive(Clone, Debug)]
+struct Entry {
+    member: Member,
+    /// None for a server that runs elsewhere.
+    worker: Option<WorkerId>,
+}
+
 impl Members {
-    pub(super) fn new(targets: usize, folder: PathBuf) -> Self {
+    pub(super) fn new(folder: PathBuf) -> Self {
         Self {
             folder,
-            targets: vec![Vec::new(); targets],
+            targets: BTreeMap::new(),
+            leaving: HashMap::new(),
             next_id: 0,
         }
     }
 
     /// A worker is ready; an earlier process of the same worker is gone with it.
-    pub(super) fn add(&mut self, target: usize, worker: &ReadyWorker) -> Option<&[Member]> {
-        let name = name_of(&worker.worker);
-        let address = match &worker.endpoint {
+    pub(super) fn add(&mut self, ready: &ReadyWorker) {
+        let worker = &ready.worker;
+        let address = match &ready.endpoint {
             Endpoint::Tcp(address) => Address::Tcp(*address),
             Endpoint::Unix(path) => Address::Unix(self.by_folder(path)),
         };
-        let id = self.id();
-        let members = self.targets.get_mut(target)?;
-        members.retain(|member| member.name != name);
-        members.push(Member { id, name, address });
-        Some(members)
+        let member = Member {
+            id: self.id(),
+            name: format!("{}/{}", worker.app, worker.index),
+            address,
+        };
+        let members = self.targets.entry(worker.app.to_string()).or_default();
+        members.retain(|entry| entry.worker.as_ref() != Some(worker));
+        members.push(Entry {
+            member,
+            worker: Some(worker.clone()),
+        });
     }
 
-    /// A worker is gone. None if it was not there.
-    pub(super) fn remove(&mut self, target: usize, worker: &WorkerId) -> Option<&[Member]> {
-        let name = name_of(worker);
-        let members = self.targets.get_mut(target)?;
-        let before = members.len();
-        members.retain(|member| member.name != name);
-        if members.len() == before {
-            None
-        } else {
-            Some(members)
-        }
+    /// A worker is gone. Whether it was there.
+    pub(super) fn remove(&mut self, worker: &WorkerId) -> bool {
+        self.take(worker).is_some()
     }
 
-    /// The servers of an upstream.
-    pub(super) fn set_upstream(
-        &mut self,
-        target: usize,
-        upstream: &UpstreamSettings,
-    ) -> Result<(), Failure> {
+    /// A worker shall get nothing new; [`Members::released`] knows it until it is gone. Whether it was there.
+    pub(super) fn withdraw(&mut self, worker: &WorkerId) -> bool {
+        let Some(id) = self.take(worker) else {
+            return false;
+        };
+        self.leaving.insert(id, worker.clone());
+        true
+    }
+
+    /// Nobody works on this member any more: the worker that waits for that, if one does.
+    pub(super) fn released(&mut self, id: u64) -> Option<WorkerId> {
+        self.leaving.remove(&id)
+    }
+
+    /// A worker has ended: nothing waits for it.
+    pub(super) fn forget(&mut self, worker: &WorkerId) {
+        self.leaving.retain(|_, leaving| leaving != worker);
+    }
+
+    /// Which worker a member is.
+    pub(super) fn worker(&self, id: u64) -> Option<&WorkerId> {
+        let mut members = self.targets.values().flatten();
+        members
+            .find(|entry| entry.member.id == id)
+            .and_then(|entry| entry.worker.as_ref())
+            .or_else(|| self.leaving.get(&id))
+    }
+
+    /// The servers of an upstream, as they can be reached. One that was there keeps its number, and with it the
+    /// connections to it.
+    pub(super) fn resolve(&mut self, upstream: &UpstreamSettings) -> Result<Vec<Member>, Failure> {
+        let known = self.of(&upstream.name);
         let mut found = Vec::new();
         for server in &upstream.servers {
-            let id = self.id();
             let address = resolve(server).ok_or_else(|| {
                 Failure::machine(format!(
                     "upstream `{}`: the name in `{server}` cannot be resolved; check it, or write the address",
                     upstream.name
                 ))
             })?;
+            let name = format!("{}/{server}", upstream.name);
+            let same = |member: &&Member| member.name == name && member.address == address;
+            let id = known.iter().find(same).map(|member| member.id);
             found.push(Member {
-                id,
-                name: format!("{}/{server}", upstream.name),
+                id: id.unwrap_or_else(|| self.id()),
+                name,
                 address,
             });
         }
-        if let Some(members) = self.targets.get_mut(target) {
-            *members = found;
-        }
-        Ok(())
+        Ok(found)
+    }
+
+    /// These servers answer for an upstream from now on.
+    pub(super) fn set_servers(&mut self, upstream: &str, servers: Vec<Member>) {
+        let entries = servers.into_iter().map(|member| Entry {
+            member,
+            worker: None,
+        });
+        self.targets.insert(upstream.to_owned(), entries.collect());
+    }
+
+    /// A target is no longer wanted.
+    pub(super) fn drop_target(&mut self, target: &str) {
+        self.targets.remove(target);
     }
 
     /// Who answers for a target.
-    pub(super) fn of(&self, target: usize) -> &[Member] {
-        self.targets.get(target).map_or(&[], Vec::as_slice)
+    pub(super) fn of(&self, target: &str) -> Vec<Member> {
+        let entries = self.targets.get(target).into_iter().flatten();
+        entries.map(|entry| entry.member.clone()).collect()
     }
 
     /// How many a target has.
-    pub(super) fn count(&self, target: usize) -> usize {
+    pub(super) fn count(&self, target: &str) -> usize {
         self.targets.get(target).map_or(0, Vec::len)
+    }
+
+    fn take(&mut self, worker: &WorkerId) -> Option<u64> {
+        let members = self.targets.get_mut(&*worker.app)?;
+        let index = members
+            .iter()
+            .position(|entry| entry.worker.as_ref() == Some(worker))?;
+        Some(members.remove(index).member.id)
     }
 
     /// A worker's socket by the folder that the gateway holds open: it need not be allowed to walk there,
@@ -107,10 +164,6 @@ impl Members {
         self.next_id += 1;
         self.next_id
     }
-}
-
-fn name_of(worker: &WorkerId) -> String {
-    format!("{}/{}", worker.app, worker.index)
 }
 
 fn resolve(server: &Written) -> Option<Address> {

@@ -5,21 +5,31 @@
 
 mod admin;
 mod beginning;
+mod changes;
 mod fronts;
 mod gateways;
+mod grant;
 mod guard;
+mod hands;
 mod invocation;
 mod members;
 mod output;
 mod own;
 mod prober;
+mod reload;
+mod reloads;
+mod replace;
 mod report;
+mod roster;
 mod run;
 pub(crate) mod runtime_dir;
+mod serve;
 mod signals;
+mod state;
 mod status;
+mod stop;
 mod surroundings;
 
 pub(crate) use guard::main as guard;
-pub(crate) use invocation::{Greeting, Invocation, become_control};
+pub(crate) use invocation::{Greeting, Invocation, Origin, become_control};
 pub(crate) use run::main;

@@ -9,6 +9,7 @@ use mainstay_pipeline::HeaderPreset;
 use mainstay_supervisor::WorkerId;
 use mainstay_supervisor::count::processors;
 use mainstay_supervisor::events::{Failure as AppFailure, Note, ReadyWorker, ServerKind};
+use mainstay_supervisor::process::Exit;
 
 use super::fronts::Sockets;
 use super::gateways::Heard;
@@ -253,16 +254,32 @@ pub(super) fn failed(failure: &AppFailure) -> String {
         "app `{}` did not come up: worker {} {}",
         failure.worker.app, failure.worker.index, failure.cause
     );
-    if !failure.last_lines.is_empty() {
+    push_words(&mut text, &failure.last_lines, failure.hint.as_deref());
+    text
+}
+
+/// How a worker that had been ready died, with its last words.
+pub(super) fn died(
+    worker: &WorkerId,
+    exit: Exit,
+    last_lines: &[String],
+    hint: Option<&str>,
+) -> String {
+    let mut text = format!("worker {} died, {exit}", worker.index);
+    push_words(&mut text, last_lines, hint);
+    text
+}
+
+fn push_words(text: &mut String, last_lines: &[String], hint: Option<&str>) {
+    if !last_lines.is_empty() {
         text.push_str("\n  its last lines:");
-        for line in &failure.last_lines {
+        for line in last_lines {
             let _ = write!(text, "\n  │ {}", printable(line));
         }
     }
-    if let Some(hint) = &failure.hint {
+    if let Some(hint) = hint {
         let _ = write!(text, "\n  hint: {hint}");
     }
-    text
 }
 
 /// An app's words without what terminals would act on.

@@ -1,30 +1,103 @@
-//! The signals that end an instance.
+//! The signals that an instance listens to.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGTERM and SIGINT, from now on ours.
+/// Ours from now on: SIGTERM, SIGINT, SIGHUP, SIGUSR1.
 #[derive(Debug)]
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    /// None where it was switched off for us, as `nohup` does.
+    hang_up: Option<Signal>,
+    /// What a hang-up means here.
+    hang_up_asks: Asked,
+    /// Log rotators send it; there are no files to be opened again, and it must not end us.
+    user: Signal,
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// The end; the second time, at once.
+    End,
+    /// A new release of every app.
+    Reload,
 }
 
 impl Signals {
     /// Starts to listen for them.
     pub(super) fn new() -> io::Result<Self> {
+        let hang_up = (!is_ignored(SignalKind::hangup()))
+            .then(|| signal(SignalKind::hangup()))
+            .transpose()?;
+        // a terminal that is closed takes with it what runs in it; without one, it is how daemons are told to reload
+        let meaning = if has_terminal() {
+            Asked::End
+        } else {
+            Asked::Reload
+        };
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hang_up,
+            hang_up_asks: meaning,
+            user: signal(SignalKind::user_defined1())?,
         })
     }
 
-    /// Waits for either.
-    pub(super) async fn end(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+    /// Waits for the next. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Asked {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return Asked::End,
+                _ = self.interrupt.recv() => return Asked::End,
+                () = received(&mut self.hang_up) => return self.hang_up_asks,
+                _ = self.user.recv() => {}
+            }
         }
+    }
+}
+
+async fn received(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether this process belongs to a terminal.
+fn has_terminal() -> bool {
+    std::fs::File::open("/dev/tty").is_ok()
+}
+
+fn is_ignored(kind: SignalKind) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    ignores(&status, kind.as_raw_value())
+}
+
+/// Reads the mask of ignored signals, signal 1 in the lowest bit.
+fn ignores(status: &str, signal: i32) -> bool {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mask_of_ignored_signals_is_read() {
+        let status = "Name:\tx\nSigIgn:\t0000000000001001\nSigCgt:\tffffffffffffffff\n";
+        for (signal, expected) in [(1, true), (2, false), (13, true), (15, false)] {
+            assert_eq!(ignores(status, signal), expected, "{signal}");
+        }
+        assert!(!ignores("", 1));
     }
 }

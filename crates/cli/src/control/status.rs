@@ -1,14 +1,19 @@
 //! How an instance stands, for `mainstay status`: as JSON for programs and as lines for people.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
-use mainstay_config::Settings;
 use mainstay_pipeline::TargetKind;
+use mainstay_supervisor::WorkerId;
+use mainstay_values::format_duration;
 use serde::Serialize;
 
 use super::fronts::{self, Sockets};
 use super::gateways::{GatewayPhase, GatewayState};
-use super::members::Members;
+use super::reloads::Last;
+use super::roster::{Record, WorkerState};
+use super::state::Control;
+use crate::order::Order;
 
 /// One answer.
 #[derive(Debug, Serialize)]
@@ -22,6 +27,7 @@ pub(super) struct Status {
     gateway: Option<GatewayState>,
     addresses: Vec<String>,
     targets: Vec<TargetStatus>,
+    reload: ReloadStatus,
 }
 
 #[derive(Debug, Serialize)]
@@ -30,36 +36,71 @@ struct TargetStatus {
     kind: TargetKind,
     wanted: usize,
     ready: usize,
+    /// Some of its workers fail to start again and again.
+    crash_loop: bool,
+    /// Empty for servers that run elsewhere.
+    workers: Vec<WorkerStatus>,
+}
+
+#[derive(Debug, Serialize)]
+struct WorkerStatus {
+    index: u32,
+    release: u32,
+    state: WorkerState,
+    /// None while no process of it runs.
+    pid: Option<u32>,
+    /// Of its process.
+    uptime_ms: Option<u64>,
+    restarts: u64,
+    last_exit: Option<String>,
+    crash_loop: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct ReloadStatus {
+    running: Option<Order>,
+    /// How long it has been running.
+    running_ms: Option<u64>,
+    last: Option<Last>,
 }
 
 impl Status {
     /// Looks at everything once.
     pub(super) fn of(
-        name: &str,
-        settings: &Settings,
+        control: &Control,
         sockets: Option<&Sockets>,
-        members: &Members,
-        workers: &[(String, u32)],
         gateway: Option<GatewayState>,
     ) -> Self {
         let fronts = sockets.into_iter().flat_map(|sockets| &sockets.fronts);
         let bound = fronts.flat_map(|front| &front.bound);
-        let targets = fronts::targets(settings, workers).into_iter().enumerate();
+        let targets = fronts::targets(&control.settings, &control.workers());
+        let running = control.reloads.running();
         Self {
-            name: name.to_owned(),
+            name: control.name.clone(),
             version: env!("CARGO_PKG_VERSION"),
             pid: std::process::id(),
             gateway_pid: gateway.as_ref().and_then(|gateway| gateway.pid),
             gateway,
             addresses: bound.map(|bound| bound.address.to_string()).collect(),
             targets: targets
-                .map(|(index, target)| TargetStatus {
-                    ready: members.count(index),
-                    name: target.name,
-                    kind: target.kind,
-                    wanted: target.wanted,
+                .into_iter()
+                .map(|target| {
+                    let workers: Vec<_> = control.roster.of(&target.name).map(worker).collect();
+                    TargetStatus {
+                        ready: control.members.count(&target.name),
+                        crash_loop: workers.iter().any(|worker| worker.crash_loop),
+                        workers,
+                        name: target.name,
+                        kind: target.kind,
+                        wanted: target.wanted,
+                    }
                 })
                 .collect(),
+            reload: ReloadStatus {
+                running: running.map(|(order, _)| order.clone()),
+                running_ms: running.map(|(_, begun)| milliseconds(begun.elapsed())),
+                last: control.reloads.last().cloned(),
+            },
         }
     }
 
@@ -77,22 +118,114 @@ impl Status {
         for address in &self.addresses {
             let _ = writeln!(text, "  http://{address}");
         }
-        if let Some(gateway) = &self.gateway
-            && gateway.phase == GatewayPhase::CrashLoop
-        {
-            let _ = writeln!(
-                text,
-                "  the gateway ends again and again, last with {}",
-                gateway.last_exit.as_deref().unwrap_or("an unknown status")
-            );
+        if let Some(gateway) = &self.gateway {
+            let _ = writeln!(text, "  {}", gateway_line(gateway));
         }
         for target in &self.targets {
+            let alarm = if target.crash_loop {
+                " · CRASH LOOP"
+            } else {
+                ""
+            };
             let _ = writeln!(
                 text,
-                "  {}: {} of {} ready",
+                "  {}: {} of {} ready{alarm}",
                 target.name, target.ready, target.wanted
+            );
+            for worker in &target.workers {
+                let _ = writeln!(text, "    {}", worker_line(&target.name, worker));
+            }
+        }
+        if let Some(order) = &self.reload.running {
+            let since = Duration::from_millis(self.reload.running_ms.unwrap_or_default());
+            let _ = writeln!(text, "  reload of {} for {}", named(order), rounded(since));
+        }
+        if let Some(last) = &self.reload.last {
+            let outcome = if last.code == 0 { "done" } else { "FAILED" };
+            let _ = writeln!(
+                text,
+                "  last reload, of {}: {outcome}: {}",
+                named(&last.order),
+                last.message.replace('\n', "\n  ")
             );
         }
         text
     }
+}
+
+fn worker((id, record): (&WorkerId, &Record)) -> WorkerStatus {
+    WorkerStatus {
+        index: id.index,
+        release: id.release,
+        state: record.state,
+        pid: record.pid,
+        uptime_ms: record.pid.map(|_| milliseconds(record.started.elapsed())),
+        restarts: record.restarts(),
+        last_exit: record.last_exit.clone(),
+        crash_loop: record.is_looping,
+    }
+}
+
+fn worker_line(app: &str, worker: &WorkerStatus) -> String {
+    let mut line = format!(
+        "{app}:{} {} · release {}",
+        worker.index,
+        worker.state.word(),
+        worker.release
+    );
+    if let (Some(pid), Some(uptime)) = (worker.pid, worker.uptime_ms) {
+        let up = rounded(Duration::from_millis(uptime));
+        let _ = write!(line, " · pid {pid} · up {up}");
+    }
+    if worker.restarts > 0 {
+        let _ = write!(line, " · restarted {} times", worker.restarts);
+    }
+    if let Some(exit) = &worker.last_exit {
+        let _ = write!(line, " · last {exit}");
+    }
+    if worker.crash_loop {
+        line.push_str(" · CRASH LOOP");
+    }
+    line
+}
+
+fn gateway_line(gateway: &GatewayState) -> String {
+    let phase = match gateway.phase {
+        GatewayPhase::Starting => "starting",
+        GatewayPhase::Serving => "serving",
+        GatewayPhase::CrashLoop => "CRASH LOOP",
+        GatewayPhase::Draining => "draining",
+    };
+    let mut line = format!("gateway {phase}");
+    if let Some(pid) = gateway.pid {
+        let _ = write!(line, " · pid {pid}");
+    }
+    if gateway.restarts > 0 {
+        let _ = write!(line, " · restarted {} times", gateway.restarts);
+    }
+    if let Some(exit) = &gateway.last_exit {
+        let _ = write!(line, " · last {exit}");
+    }
+    if !gateway.draining.is_empty() {
+        let _ = write!(line, " · {} that finish", gateway.draining.len());
+    }
+    line
+}
+
+fn named(order: &Order) -> String {
+    match order {
+        Order::Everything => "everything".to_owned(),
+        Order::Apps(apps) => apps.join(", "),
+        Order::Settings => "the settings".to_owned(),
+        Order::Gateway => "the gateway".to_owned(),
+    }
+}
+
+/// Whole seconds are enough for people.
+fn rounded(time: Duration) -> String {
+    format_duration(Duration::from_secs(time.as_secs()))
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

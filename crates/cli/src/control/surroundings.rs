@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::Duration;
 
 use mainstay_config::Settings;
 use mainstay_supervisor::identity::Identity;
@@ -55,4 +56,16 @@ pub(super) fn default_node_env(environment: &mut BTreeMap<OsString, OsString>) -
     }
     environment.insert(name, OsString::from("production"));
     true
+}
+
+/// Load balancers of Kubernetes and ECS hear of a task's end at the same moment as the task: what they still send
+/// must be taken.
+pub(super) fn usual_shutdown_delay() -> Duration {
+    const SIGNS: [&str; 2] = ["KUBERNETES_SERVICE_HOST", "ECS_CONTAINER_METADATA_URI_V4"];
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if SIGNS.into_iter().any(is_set) {
+        Duration::from_secs(5)
+    } else {
+        Duration::ZERO
+    }
 }

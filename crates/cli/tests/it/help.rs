@@ -9,6 +9,8 @@ fn help_reads_as_written() {
     for (name, words) in [
         ("mainstay", &["--help"][..]),
         ("run", &["run", "--help"]),
+        ("stop", &["stop", "--help"]),
+        ("reload", &["reload", "--help"]),
         ("status", &["status", "--help"]),
     ] {
         let start = words

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use mainstay_values::Problem;
-
 use super::preset::Layer;
-use super::{app, headers, limits, listen, log, route, timeouts, upstream};
+use super::{
+    account, app, headers, limits, listen, log, reload, route, shutdown, timeouts, upstream,
+};
 use crate::key::{Key, Section};
 use crate::reader::{Reader, is_name, not_a_name};
 use crate::settings::Settings;
@@ -73,6 +73,18 @@ pub(crate) const SECTION: Section = Section {
             kind: "sections",
             default: "(the app in this folder)",
             doc: "The apps to run, one section each.",
+        },
+        Key {
+            name: "reload",
+            kind: "section",
+            default: "",
+            doc: "How a new release takes the place of the old one.",
+        },
+        Key {
+            name: "shutdown",
+            kind: "section",
+            default: "",
+            doc: "How the instance ends.",
         },
         Key {
             name: "upstream",
@@ -143,6 +155,12 @@ pub(crate) fn read(top: Reader<'_>, settings: &mut Settings) {
         .into_iter()
         .map(|(name, section)| app::read(name, section, settings.preset))
         .collect();
+    if let Some(section) = top.section("reload", &reload::SECTION) {
+        reload::read(section, &mut settings.reload);
+    }
+    if let Some(section) = top.section("shutdown", &shutdown::SECTION) {
+        shutdown::read(section, &mut settings.shutdown);
+    }
     settings.upstreams = top
         .named("upstream", &upstream::SECTION)
         .into_iter()
@@ -160,21 +178,4 @@ pub(crate) fn read(top: Reader<'_>, settings: &mut Settings) {
         log::read(section, &mut settings.log);
     }
     top.finish();
-}
-
-/// A user's or group's name or number, as text; whether it exists is for whoever switches to it.
-fn account(top: &Reader<'_>, key: &'static str) -> Option<String> {
-    let item = top.item(key)?;
-    let account = match item.value.get_ref().as_integer() {
-        Some(number) => number.as_str().to_owned(),
-        None => top.get::<String>(key)?,
-    };
-    if account.is_empty() || account.contains([':', '/', ' ']) {
-        item.push(
-            Problem::new(format!("`{key}` is not a {key}"))
-                .expected(format!("a {key}'s name or number, such as `\"www-data\"`")),
-        );
-        return None;
-    }
-    Some(account)
 }

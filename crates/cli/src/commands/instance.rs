@@ -1,0 +1,142 @@
+//! A running instance, as commands reach it: found by name or because it is the only one, asked over its
+//! admin socket. Prints nothing.
+
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{PidfdFlags, pidfd_open};
+
+use crate::control::runtime_dir;
+use crate::failure::Failure;
+use crate::order::{Ending, Told};
+
+/// How long an instance may take to a plain question.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// An instance that runs, or ran a moment ago.
+#[derive(Debug)]
+pub(super) struct Instance {
+    pub(super) name: String,
+    socket: PathBuf,
+}
+
+impl Instance {
+    /// The one of that name; without a name, the only one.
+    pub(super) fn find(name: Option<&str>) -> Result<Self, Failure> {
+        let mut found = runtime_dir::instances();
+        if let Some(name) = name {
+            found.retain(|(known, _)| known == name);
+        }
+        if found.len() > 1 {
+            let names: Vec<_> = found.iter().map(|(name, _)| format!("`{name}`")).collect();
+            return Err(Failure::usage(format!(
+                "several instances are running: {}; say which with `--name`",
+                names.join(", ")
+            )));
+        }
+        match (found.pop(), name) {
+            (Some((name, socket)), _) => Ok(Self { name, socket }),
+            (None, Some(name)) => Err(Failure::usage(format!(
+                "no instance `{name}` of yours is running; `mainstay run` starts one"
+            ))),
+            (None, None) => Err(Failure::usage(
+                "no instance of yours is running; `mainstay run` starts one",
+            )),
+        }
+    }
+
+    /// The answer to a GET.
+    pub(super) fn ask(&self, path: &str) -> Result<String, Failure> {
+        let read = || {
+            let mut stream = UnixStream::connect(&self.socket)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            write!(
+                stream,
+                "GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n"
+            )?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            let (_, body) = answer
+                .split_once("\r\n\r\n")
+                .ok_or(io::ErrorKind::InvalidData)?;
+            Ok(body.to_owned())
+        };
+        read().map_err(|error| self.silent(&error))
+    }
+
+    /// Gives an order and hands on what is told until the instance has done it. `None`: it ended before it said
+    /// so.
+    pub(super) fn order(
+        &self,
+        path: &str,
+        body: &[u8],
+        mut each: impl FnMut(&str),
+    ) -> Result<Option<Ending>, Failure> {
+        let silent = |error: &io::Error| self.silent(error);
+        let mut stream = UnixStream::connect(&self.socket).map_err(|error| silent(&error))?;
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: admin\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream
+            .write_all(&[head.as_bytes(), body].concat())
+            .map_err(|error| silent(&error))?;
+        let mut lines = BufReader::new(stream).lines();
+        let status = lines.next().and_then(Result::ok).unwrap_or_default();
+        // the rest of the head
+        for line in lines.by_ref() {
+            if line.is_ok_and(|line| line.is_empty()) {
+                break;
+            }
+        }
+        let mut rest = lines.map_while(Result::ok);
+        if !status.contains(" 200 ") {
+            let reason = rest.next().unwrap_or(status);
+            return Err(Failure::machine(format!(
+                "instance `{}` refused: {reason}",
+                self.name
+            )));
+        }
+        for line in rest {
+            match serde_json::from_str(&line) {
+                Ok(Told::Progress(sentence)) => each(&sentence),
+                Ok(Told::Done(ending)) => return Ok(Some(ending)),
+                Err(error) => {
+                    return Err(Failure::machine(format!(
+                        "instance `{}` speaks another version: {error}",
+                        self.name
+                    )));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits for the end of the instance's process, from now on or from before: whatever `stop` does meanwhile
+    /// is part of the wait.
+    pub(super) fn outlive(
+        &self,
+        stop: impl FnOnce() -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let stream = UnixStream::connect(&self.socket).map_err(|error| self.silent(&error))?;
+        // a descriptor, not a number: nobody else can get it meanwhile
+        let process = rustix::net::sockopt::socket_peercred(&stream)
+            .and_then(|peer| pidfd_open(peer.pid, PidfdFlags::empty()))
+            .map_err(|error| self.silent(&error.into()))?;
+        drop(stream);
+        stop()?;
+        let mut ended = [PollFd::new(&process, PollFlags::IN)];
+        while poll(&mut ended, None).is_err() {}
+        Ok(())
+    }
+
+    fn silent(&self, error: &io::Error) -> Failure {
+        Failure::machine(format!(
+            "`{}` does not answer: {error}; is the instance still running?",
+            self.socket.display()
+        ))
+    }
+}

@@ -1,0 +1,188 @@
+//! What a reload may do to an instance: each wish is granted here, at once. No order among them: that is the
+//! sequence's.
+
+use std::time::Duration;
+
+use mainstay_config::{AppSettings, Settings};
+
+use super::beginning::{beginning, gateway_settings};
+use super::fronts::{self, Sockets};
+use super::gateways::Gateways;
+use super::hands::{News, Wish};
+use super::reload::{Gateway, Reload};
+use super::state::Control;
+use crate::failure::Failure;
+use crate::order::{Asker, Ending, Order};
+use crate::protocol::Member;
+use crate::say;
+
+/// What wanted settings need from the machine, opened before anything changes.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// None while no gateway runs: it will open its own.
+    sockets: Option<Sockets>,
+    servers: Vec<(String, Vec<Member>)>,
+}
+
+impl Control {
+    /// Takes an order in; it begins when those before it have ended.
+    pub(super) fn reload(&mut self, order: Order, asker: Option<Asker>) {
+        self.reloads.add(order, asker);
+        self.begin_next();
+    }
+
+    /// Says how it ended, where nobody asked too, and begins the next.
+    pub(super) fn on_reloaded(&mut self, ending: &Ending) {
+        if ending.code == 0 {
+            say::note(&format!("reloaded: {}", ending.message));
+        } else {
+            say::warning(&format!("the reload failed: {}", ending.message));
+        }
+        self.begin_next();
+    }
+
+    fn begin_next(&mut self) {
+        if let Some((order, askers)) = self.reloads.next() {
+            let what = Reload {
+                order,
+                present: self.settings.clone(),
+                origin: self.origin.clone(),
+            };
+            self.reloads.begin(what, askers);
+        }
+    }
+
+    /// Does what a reload wants. Whoever is told and has gone away wanted nothing after all.
+    pub(super) fn grant(&mut self, wish: Wish) {
+        match wish {
+            Wish::Prepare(app, answer) => {
+                let _ = answer.send(self.supervisor.prepare(app.options));
+            }
+            Wish::Errand(app, answer) => {
+                let AppSettings {
+                    options, release, ..
+                } = *app;
+                let errand = release
+                    .command
+                    .map(|command| self.supervisor.errand(options, command));
+                let _ = answer.send(errand.transpose());
+            }
+            Wish::Launch {
+                app,
+                release,
+                indices,
+                answer,
+            } => {
+                self.roster.expect(&app, release, indices.clone());
+                let _ = answer.send(self.supervisor.launch(&app, release, indices));
+            }
+            Wish::Resize {
+                app,
+                workers,
+                answer,
+            } => {
+                let _ = answer.send(self.supervisor.resize(&app, workers));
+            }
+            Wish::Workers(app, answer) => {
+                let workers = self.roster.of(&app).map(|(worker, _)| worker.clone());
+                let _ = answer.send(workers.collect());
+            }
+            Wish::Withdraw(worker) => self.supervisor.withdraw(&worker),
+            Wish::StopRelease(app, release) => self.supervisor.stop_release(&app, release),
+            Wish::Adopt(app, release) => self.adopt(*app, release),
+            Wish::Forget(app) => {
+                self.supervisor.remove(&app);
+                self.came_up.remove(&*app);
+                self.members.drop_target(&app);
+            }
+            Wish::Open(settings, answer) => drop(answer.send(self.opened(&settings))),
+            Wish::Settings(settings, opened, answer) => {
+                let _ = answer.send(self.put_in_force(*settings, opened));
+            }
+            Wish::ReplaceGateway => self.replace_gateway(),
+        }
+    }
+
+    /// An app's settings are in force as soon as its workers are, whatever becomes of the others.
+    fn adopt(&mut self, app: AppSettings, release: Option<u32>) {
+        if let Some(release) = release {
+            self.supervisor.settle(app.name(), release);
+        }
+        let mut apps = self.settings.apps.iter_mut();
+        if let Some(known) = apps.find(|known| known.name() == app.name()) {
+            // its address belongs to the gateway, which hears of it with all else
+            known.options = app.options;
+            known.release = app.release;
+        }
+    }
+
+    fn opened(&mut self, settings: &Settings) -> Result<Opened, Failure> {
+        let present = self.gateways.as_ref().map(Gateways::sockets);
+        let sockets = present.map(|present| {
+            fronts::open(settings, self.asked.as_ref(), self.threads, Some(present))
+        });
+        let mut servers = Vec::new();
+        for upstream in &settings.upstreams {
+            let resolved = self.members.resolve(upstream)?;
+            servers.push((upstream.name.clone(), resolved));
+        }
+        Ok(Opened {
+            sockets: sockets.transpose()?,
+            servers,
+        })
+    }
+
+    fn put_in_force(&mut self, settings: Settings, opened: Opened) -> Gateway {
+        let before: Vec<String> = self.settings.targets().map(str::to_owned).collect();
+        self.settings = settings;
+        for (upstream, servers) in opened.servers {
+            self.members.set_servers(&upstream, servers);
+        }
+        let way = self.tell_gateway(opened.sockets);
+        for target in self
+            .settings
+            .targets()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+        {
+            self.tell_members(&target, Duration::ZERO);
+        }
+        for target in before {
+            // apps go with their workers
+            if self.settings.targets().all(|wanted| wanted != target) && !self.roster.has(&target) {
+                self.members.drop_target(&target);
+                self.tell_members(&target, Duration::ZERO);
+            }
+        }
+        way
+    }
+
+    fn tell_gateway(&mut self, sockets: Option<Sockets>) -> Gateway {
+        let workers = self.workers();
+        let Some(gateways) = &mut self.gateways else {
+            return Gateway::Told;
+        };
+        let Some(sockets) = sockets.filter(|sockets| !sockets.is_like(gateways.sockets())) else {
+            gateways.settings(gateway_settings(&self.settings, &workers));
+            return Gateway::Told;
+        };
+        let beginning = beginning(
+            &self.settings,
+            &sockets,
+            &workers,
+            self.threads,
+            &self.instance,
+        );
+        gateways.move_to(sockets, beginning);
+        Gateway::Replaced
+    }
+
+    fn replace_gateway(&mut self) {
+        if let Some(gateways) = &mut self.gateways {
+            gateways.replace();
+        } else {
+            let why = "cannot start before the first one".to_owned();
+            self.reloads.tell(News::Gateway(Err(why)));
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! How a sequence that takes its time (a reload) acts on the instance: it wishes, the event loop grants, and
+//! tells it what happens to workers. So the sequence reads from top to bottom, and can be dropped at any point.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mainstay_config::{AppSettings, Settings};
+use mainstay_supervisor::{Errand, StartError, WorkerId};
+use tokio::sync::{mpsc, oneshot};
+
+use super::grant::Opened;
+use super::reload::Gateway;
+use crate::failure::Failure;
+use crate::order::Asker;
+use crate::say;
+
+/// What a sequence wants done. Each is done at once; what comes of it later is [`News`].
+#[derive(Debug)]
+pub(super) enum Wish {
+    /// Make a release of this app ready to be started; answers its number.
+    Prepare(Box<AppSettings>, oneshot::Sender<Result<u32, StartError>>),
+    /// Make the release command of this app ready to be run. None: it has none.
+    Errand(
+        Box<AppSettings>,
+        oneshot::Sender<Result<Option<Errand>, StartError>>,
+    ),
+    /// Start these workers of a prepared release.
+    Launch {
+        app: Arc<str>,
+        release: u32,
+        indices: Range<u32>,
+        answer: oneshot::Sender<Result<(), StartError>>,
+    },
+    /// The release that counts shall have so many workers; starts and ends none.
+    Resize {
+        app: Arc<str>,
+        workers: u32,
+        answer: oneshot::Sender<Result<u32, StartError>>,
+    },
+    /// Who works for an app.
+    Workers(Arc<str>, oneshot::Sender<Vec<WorkerId>>),
+    /// Out of rotation, then end.
+    Withdraw(WorkerId),
+    /// End every worker of a release, ready or not.
+    StopRelease(Arc<str>, u32),
+    /// This release counts, and the app's settings are these from now on.
+    Adopt(Box<AppSettings>, Option<u32>),
+    /// Forget an app whose workers have ended.
+    Forget(Arc<str>),
+    /// Open what these settings need from the machine.
+    Open(Box<Settings>, oneshot::Sender<Result<Opened, Failure>>),
+    /// These settings are in force from now on, in the gateway too.
+    Settings(Box<Settings>, Opened, oneshot::Sender<Gateway>),
+    /// Start another gateway in the place of the present one.
+    ReplaceGateway,
+}
+
+/// What happened, for whoever waits for it.
+#[derive(Debug)]
+pub(super) enum News {
+    /// A worker was put into rotation.
+    Ready(WorkerId),
+    /// A worker died, or failed to start; why, with its last words.
+    Died(WorkerId, String),
+    /// A worker that was asked to end has ended.
+    Stopped(WorkerId),
+    /// The planned gateway serves, or why it does not.
+    Gateway(Result<(), String>),
+}
+
+/// A sequence's hands, and its mouth.
+#[derive(Debug)]
+pub(super) struct Hands {
+    wishes: mpsc::UnboundedSender<Wish>,
+    news: mpsc::UnboundedReceiver<News>,
+    askers: Vec<Asker>,
+    ready: BTreeSet<WorkerId>,
+    stopped: BTreeSet<WorkerId>,
+    /// Deaths that nobody has asked about.
+    died: Vec<(WorkerId, String)>,
+}
+
+/// The control loop is gone: so is everything the sequence could do.
+const GONE: &str = "the instance is stopping";
+
+impl Hands {
+    pub(super) fn new(
+        wishes: mpsc::UnboundedSender<Wish>,
+        news: mpsc::UnboundedReceiver<News>,
+        askers: Vec<Asker>,
+    ) -> Self {
+        Self {
+            wishes,
+            news,
+            askers,
+            ready: BTreeSet::new(),
+            stopped: BTreeSet::new(),
+            died: Vec::new(),
+        }
+    }
+
+    /// Says what happens, to the operator and to whoever asked for it.
+    pub(super) fn say(&self, sentence: &str) {
+        say::note(sentence);
+        for asker in &self.askers {
+            asker.progress(sentence);
+        }
+    }
+
+    pub(super) async fn prepare(&self, app: &AppSettings) -> Result<u32, Failure> {
+        let app = Box::new(app.clone());
+        Ok(self.ask(|answer| Wish::Prepare(app, answer)).await??)
+    }
+
+    pub(super) async fn errand(&self, app: &AppSettings) -> Result<Option<Errand>, Failure> {
+        let app = Box::new(app.clone());
+        Ok(self.ask(|answer| Wish::Errand(app, answer)).await??)
+    }
+
+    pub(super) async fn launch(
+        &mut self,
+        app: &str,
+        release: u32,
+        indices: Range<u32>,
+    ) -> Result<(), Failure> {
+        // one that is started again begins a new life
+        let other = |worker: &WorkerId| {
+            &*worker.app != app || worker.release != release || !indices.contains(&worker.index)
+        };
+        self.ready.retain(&other);
+        self.stopped.retain(&other);
+        self.died.retain(|(worker, _)| other(worker));
+        let app = app.into();
+        let launch = |answer| Wish::Launch {
+            app,
+            release,
+            indices,
+            answer,
+        };
+        Ok(self.ask(launch).await??)
+    }
+
+    /// Returns the release that counts.
+    pub(super) async fn resize(&self, app: &str, workers: u32) -> Result<u32, Failure> {
+        let app = app.into();
+        let resize = |answer| Wish::Resize {
+            app,
+            workers,
+            answer,
+        };
+        Ok(self.ask(resize).await??)
+    }
+
+    pub(super) async fn workers(&self, app: &str) -> Result<Vec<WorkerId>, Failure> {
+        self.ask(|answer| Wish::Workers(app.into(), answer)).await
+    }
+
+    /// Addresses and servers of these settings; what is open already is taken as it is.
+    pub(super) async fn open(&self, settings: &Settings) -> Result<Opened, Failure> {
+        let settings = Box::new(settings.clone());
+        self.ask(|answer| Wish::Open(settings, answer)).await?
+    }
+
+    /// Puts them in force.
+    pub(super) async fn settings(
+        &self,
+        settings: &Settings,
+        opened: Opened,
+    ) -> Result<Gateway, Failure> {
+        let settings = Box::new(settings.clone());
+        self.ask(|answer| Wish::Settings(settings, opened, answer))
+            .await
+    }
+
+    pub(super) fn stop_release(&self, app: &str, release: u32) {
+        self.wish(Wish::StopRelease(app.into(), release));
+    }
+
+    pub(super) fn adopt(&self, app: &AppSettings, release: Option<u32>) {
+        self.wish(Wish::Adopt(Box::new(app.clone()), release));
+    }
+
+    pub(super) fn forget(&self, app: &str) {
+        self.wish(Wish::Forget(app.into()));
+    }
+
+    /// Takes these out of rotation, lets them finish, and waits for their end.
+    pub(super) async fn retire(&mut self, workers: &[WorkerId]) -> Result<(), Failure> {
+        for worker in workers {
+            self.wish(Wish::Withdraw(worker.clone()));
+        }
+        while !workers.iter().all(|worker| self.stopped.contains(worker)) {
+            self.next().await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until all of these are ready.
+    ///
+    /// # Errors
+    /// The first death among `lives`, which they are part of, with what the worker said.
+    pub(super) async fn all_ready(
+        &mut self,
+        workers: &[WorkerId],
+        lives: &[WorkerId],
+    ) -> Result<(), Failure> {
+        loop {
+            self.nobody_died(lives)?;
+            if workers.iter().all(|worker| self.ready.contains(worker)) {
+                return Ok(());
+            }
+            self.next().await?;
+        }
+    }
+
+    /// Waits until each of these was ready or has died once.
+    pub(super) async fn all_tried(&mut self, workers: &[WorkerId]) -> Result<(), Failure> {
+        let tried = |hands: &Self, worker: &WorkerId| {
+            let died = hands.died.iter().any(|(dead, _)| dead == worker);
+            hands.ready.contains(worker) || died
+        };
+        while !workers.iter().all(|worker| tried(self, worker)) {
+            self.next().await?;
+        }
+        Ok(())
+    }
+
+    /// How many of these are ready now.
+    pub(super) fn ready_of(&self, workers: &[WorkerId]) -> usize {
+        let ready = |worker: &&WorkerId| self.ready.contains(*worker);
+        workers.iter().filter(ready).count()
+    }
+
+    /// Waits so long, unless one of these dies.
+    pub(super) async fn settle(
+        &mut self,
+        time: Duration,
+        lives: &[WorkerId],
+    ) -> Result<(), Failure> {
+        let end = tokio::time::Instant::now() + time;
+        loop {
+            self.nobody_died(lives)?;
+            tokio::select! {
+                () = tokio::time::sleep_until(end) => return Ok(()),
+                happened = self.next() => { happened?; }
+            }
+        }
+    }
+
+    /// Starts another gateway in the place of the present one, and waits until it serves.
+    pub(super) async fn replace_gateway(&mut self) -> Result<(), Failure> {
+        self.wish(Wish::ReplaceGateway);
+        self.gateway_serves().await
+    }
+
+    /// Waits until the gateway that is being started serves.
+    pub(super) async fn gateway_serves(&mut self) -> Result<(), Failure> {
+        loop {
+            if let Some(outcome) = self.next().await? {
+                return outcome.map_err(|why| {
+                    Failure::machine(format!("the new gateway {why}; the old one stays"))
+                });
+            }
+        }
+    }
+
+    fn nobody_died(&self, lives: &[WorkerId]) -> Result<(), Failure> {
+        let mut dead = self.died.iter();
+        match dead.find(|(worker, _)| lives.contains(worker)) {
+            Some((_, why)) => Err(Failure::app(why.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// The next news is taken in; what is said of the gateway is handed on.
+    async fn next(&mut self) -> Result<Option<Result<(), String>>, Failure> {
+        match self.news.recv().await.ok_or_else(gone)? {
+            News::Ready(worker) => drop(self.ready.insert(worker)),
+            News::Died(worker, why) => {
+                self.ready.remove(&worker);
+                self.died.push((worker, why));
+            }
+            News::Stopped(worker) => {
+                self.ready.remove(&worker);
+                self.stopped.insert(worker);
+            }
+            News::Gateway(outcome) => return Ok(Some(outcome)),
+        }
+        Ok(None)
+    }
+
+    async fn ask<T>(&self, wish: impl FnOnce(oneshot::Sender<T>) -> Wish) -> Result<T, Failure> {
+        let (answer, answered) = oneshot::channel();
+        self.wish(wish(answer));
+        answered.await.map_err(|_| gone())
+    }
+
+    fn wish(&self, wish: Wish) {
+        // without a loop there is nobody to act on either: whoever waits is told so
+        let _ = self.wishes.send(wish);
+    }
+}
+
+fn gone() -> Failure {
+    Failure::cut_short(GONE)
+}

@@ -1,0 +1,73 @@
+//! A reload: from what is written now to what runs now. The sequence over all apps; one app's stands in `replace`.
+
+use mainstay_config::Settings;
+
+use super::changes::{Change, Changes};
+use super::hands::Hands;
+use super::invocation::Origin;
+use super::replace;
+use crate::failure::Failure;
+use crate::order::Order;
+
+/// What is to be reloaded.
+#[derive(Debug)]
+pub(super) struct Reload {
+    pub(super) order: Order,
+    /// What is in force.
+    pub(super) present: Settings,
+    /// Where the settings come from.
+    pub(super) origin: Origin,
+}
+
+/// Brings in what is written now. Returns what came of it, in sentences.
+///
+/// Whatever can be wrong before anything is touched is found first. Then one app after the other gets its new release:
+/// the first that does not come up ends the reload, and stays what it was. What requests meet on their way (routes,
+/// limits, headers, addresses) changes last, all at once.
+pub(super) async fn reload(what: Reload, mut hands: Hands) -> Result<String, Failure> {
+    let hands = &mut hands;
+    if what.order == Order::Gateway {
+        hands.replace_gateway().await?;
+        return Ok("another gateway serves".to_owned());
+    }
+    let wanted = what.origin.load()?;
+    let changes = Changes::between(&what.present, &wanted, &what.order)?;
+    let opened = hands.open(&wanted).await?;
+
+    let mut done = Vec::new();
+    for (app, change) in &changes.apps {
+        let sentence = match change {
+            Change::Start => replace::start(app, hands).await?,
+            Change::Replace => replace::replace(app, &wanted.reload, hands).await?,
+            Change::Scale => replace::scale(app, hands).await?,
+            Change::Adopt => continue,
+        };
+        hands.say(&sentence);
+        done.push(sentence);
+    }
+    if wanted != what.present {
+        let kept = hands.settings(&wanted, opened).await?;
+        if kept == Gateway::Replaced {
+            hands.gateway_serves().await?;
+        }
+        done.push("the settings are in force".to_owned());
+    }
+    for app in &changes.gone {
+        let sentence = replace::remove(app, hands).await?;
+        hands.say(&sentence);
+        done.push(sentence);
+    }
+    if done.is_empty() {
+        return Ok("nothing has changed".to_owned());
+    }
+    Ok(done.join("; "))
+}
+
+/// How new settings came to the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gateway {
+    /// Into the running one.
+    Told,
+    /// With another one, whose start is under way: it listens elsewhere.
+    Replaced,
+}

@@ -1,0 +1,142 @@
+//! What is known of every worker, from the supervisor's events: for `mainstay status`, and for whoever
+//! replaces releases. Decides nothing.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Instant;
+
+use mainstay_supervisor::{Event, WorkerId};
+use serde::Serialize;
+
+/// All workers that are wanted or still there.
+#[derive(Debug, Default)]
+pub(super) struct Roster {
+    workers: BTreeMap<WorkerId, Record>,
+}
+
+/// One worker.
+#[derive(Clone, Debug)]
+pub(super) struct Record {
+    /// None while no process of it runs.
+    pub(super) pid: Option<u32>,
+    pub(super) state: WorkerState,
+    /// When its process was started; the last one's, while none runs.
+    pub(super) started: Instant,
+    /// How often it was started.
+    starts: u64,
+    /// How its last process ended.
+    pub(super) last_exit: Option<String>,
+    /// Its starts fail again and again.
+    pub(super) is_looping: bool,
+}
+
+/// Where a worker is in its life, as people see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum WorkerState {
+    Starting,
+    Ready,
+    /// Finishes what it has, is given nothing new.
+    Draining,
+    /// Ended unasked; is about to be started again.
+    Waiting,
+    /// Not started again, as the settings want it.
+    GivenUp,
+}
+
+impl Record {
+    /// Starts after the first.
+    pub(super) fn restarts(&self) -> u64 {
+        self.starts.saturating_sub(1)
+    }
+}
+
+impl WorkerState {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Draining => "draining",
+            Self::Waiting => "waiting",
+            Self::GivenUp => "given up",
+        }
+    }
+}
+
+impl Roster {
+    /// Takes note of what happened.
+    pub(super) fn note(&mut self, event: &Event) {
+        match event {
+            Event::Started { worker, pid } => self.change(worker, |record| {
+                record.pid = Some(*pid);
+                record.state = WorkerState::Starting;
+                record.started = Instant::now();
+                record.starts += 1;
+            }),
+            Event::Ready(ready) => self.change(&ready.worker, |record| {
+                record.pid = Some(ready.pid);
+                record.state = WorkerState::Ready;
+            }),
+            Event::Draining { worker, .. } => {
+                self.change(worker, |record| record.state = WorkerState::Draining);
+            }
+            Event::Exited { worker, exit, .. } => self.change(worker, |record| {
+                record.pid = None;
+                record.state = WorkerState::Waiting;
+                record.last_exit = Some(exit.to_string());
+            }),
+            Event::CrashLoop { worker, .. } => {
+                self.change(worker, |record| record.is_looping = true);
+            }
+            Event::Recovered { worker } => {
+                self.change(worker, |record| record.is_looping = false);
+            }
+            Event::GaveUp { worker } => {
+                self.change(worker, |record| record.state = WorkerState::GivenUp);
+            }
+            Event::Stopped { worker, .. } => drop(self.workers.remove(worker)),
+            Event::Failed(_) | Event::Output(_) | Event::Note { .. } | Event::Stats { .. } => {}
+        }
+    }
+
+    /// Those of one app, the oldest release first.
+    pub(super) fn of<'a>(
+        &'a self,
+        app: &'a str,
+    ) -> impl Iterator<Item = (&'a WorkerId, &'a Record)> {
+        self.workers
+            .iter()
+            .filter(move |(worker, _)| &*worker.app == app)
+    }
+
+    /// Whether an app has workers.
+    pub(super) fn has(&self, app: &str) -> bool {
+        self.of(app).next().is_some()
+    }
+
+    /// These are about to be started.
+    pub(super) fn expect(&mut self, app: &Arc<str>, release: u32, indices: Range<u32>) {
+        for index in indices {
+            let worker = WorkerId {
+                app: Arc::clone(app),
+                release,
+                index,
+            };
+            self.workers.entry(worker).or_insert_with(|| Record {
+                pid: None,
+                state: WorkerState::Starting,
+                started: Instant::now(),
+                starts: 0,
+                last_exit: None,
+                is_looping: false,
+            });
+        }
+    }
+
+    fn change(&mut self, worker: &WorkerId, change: impl FnOnce(&mut Record)) {
+        if let Some(record) = self.workers.get_mut(worker) {
+            change(record);
+        }
+    }
+}

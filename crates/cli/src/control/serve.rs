@@ -1,0 +1,223 @@
+//! The event loop: whatever happens to an instance while it runs, and what follows from it. One thing after the other;
+//! nothing here waits.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use mainstay_supervisor::events::{ReadyWorker, Why};
+use mainstay_supervisor::{AppOptions, Event, WorkerId};
+
+use super::admin::Question;
+use super::fronts;
+use super::gateways::{Gateways, Heard};
+use super::hands::News;
+use super::report;
+use super::signals::{Asked, Signals};
+use super::state::{Control, FIRST_RELEASE};
+use super::status::Status;
+use crate::failure::Failure;
+use crate::order::Order;
+use crate::{Outcome, say};
+
+impl Control {
+    /// Serves until it is told to end, or must.
+    pub(super) async fn serve(&mut self, signals: &mut Signals) -> Outcome {
+        if fronts::decides_the_address(&self.settings).is_none() {
+            self.open(None)?;
+        }
+        loop {
+            tokio::select! {
+                asked = signals.next() => match asked {
+                    Asked::End => return Ok(ExitCode::SUCCESS),
+                    Asked::Reload => self.reload(Order::Everything, None),
+                },
+                Some(event) = self.events.recv() => self.on_event(event)?,
+                heard = hear(&mut self.gateways) => self.on_heard(heard),
+                Some(wish) = self.wishes.recv() => self.grant(wish),
+                ended = self.reloads.ended() => self.on_reloaded(&ended),
+                Some(question) = self.questions.recv() => {
+                    if let Question::Stop(asker) = question {
+                        self.stop_askers.push(asker);
+                        return Ok(ExitCode::SUCCESS);
+                    }
+                    self.on_question(question);
+                }
+            }
+        }
+    }
+
+    pub(super) fn on_event(&mut self, event: Event) -> Result<(), Failure> {
+        self.roster.note(&event);
+        match event {
+            Event::Output(line) => self.output.app(line),
+            Event::Ready(worker) => self.on_ready(&worker)?,
+            Event::Draining { worker, why } => self.on_draining(&worker, why),
+            Event::Exited {
+                worker,
+                exit,
+                was_ready,
+                restart_in,
+                hint,
+                last_lines,
+                ..
+            } => {
+                self.take_out(&worker);
+                if was_ready {
+                    let why = report::died(&worker, exit, &last_lines, hint.as_deref());
+                    let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+                    let again = report::again(restart_in);
+                    say::warning(&format!("{worker} {exit}; {again}{hint}"));
+                    self.reloads.tell(News::Died(worker, why));
+                }
+            }
+            Event::Stopped { worker, .. } => {
+                self.take_out(&worker);
+                self.members.forget(&worker);
+                self.reloads.tell(News::Stopped(worker));
+            }
+            Event::Failed(failure) => {
+                let app = &failure.worker.app;
+                if failure.worker.release == FIRST_RELEASE && !self.came_up.contains(&**app) {
+                    self.output.settle();
+                    return Err(Failure::app(report::failed(&failure)));
+                }
+                // a release that does not come up is told by whoever brings it in
+                let news = News::Died(failure.worker.clone(), report::failed(&failure));
+                if !self.reloads.tell(news) {
+                    say::warning(&report::failed(&failure));
+                }
+            }
+            Event::Note { worker, note } => report::note(&worker, &note),
+            Event::CrashLoop {
+                worker,
+                deaths,
+                within,
+            } => say::warning(&report::crash_loop(&worker, deaths, within)),
+            Event::Recovered { worker } => say::warning(&report::recovered(&worker)),
+            Event::GaveUp { worker } => say::warning(&report::gave_up(&worker)),
+            Event::Started { .. } | Event::Stats { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn on_ready(&mut self, worker: &ReadyWorker) -> Result<(), Failure> {
+        let app = &*worker.worker.app;
+        let is_first = self.came_up.insert(app.to_owned());
+        if let Some(deciding) = fronts::decides_the_address(&self.settings)
+            && self.gateways.is_none()
+            && deciding.name() == app
+        {
+            let asked = fronts::asked_address(worker);
+            self.open(Some(&asked))?;
+        }
+        if is_first {
+            report::trust_hint(worker);
+        }
+        self.members.add(worker);
+        self.tell_members(app, Duration::ZERO);
+        self.reloads.tell(News::Ready(worker.worker.clone()));
+        Ok(())
+    }
+
+    /// Out of rotation; it ends when nobody works on it any more, or when it had its time.
+    fn on_draining(&mut self, worker: &WorkerId, why: Why) {
+        let was_in = self.members.withdraw(worker);
+        self.tell_members(&worker.app, self.leave_within(&worker.app));
+        if why == Why::Hung {
+            say::warning(&report::hung(worker));
+        }
+        // of one that does not react nothing more is to be expected
+        if why == Why::Hung || !was_in || self.gateways.is_none() {
+            self.supervisor.released(worker);
+        }
+    }
+
+    /// A worker is gone: nobody is sent there any more.
+    fn take_out(&mut self, worker: &WorkerId) {
+        if self.members.remove(worker) {
+            self.tell_members(&worker.app, Duration::ZERO);
+        }
+    }
+
+    /// Tells the gateways who answers for a target.
+    pub(super) fn tell_members(&mut self, target: &str, leave_within: Duration) {
+        if let Some(gateways) = &mut self.gateways {
+            gateways.set_members(target, &self.members.of(target), leave_within);
+        }
+    }
+
+    /// How long streams may stay on a worker of this app that leaves: they are ended before the worker is.
+    fn leave_within(&self, app: &str) -> Duration {
+        let mut apps = self.settings.apps.iter();
+        let app = apps.find(|settings| settings.name() == app);
+        let usual = AppOptions::default().drain_timeout;
+        app.map_or(usual, |app| app.options.drain_timeout) * 3 / 4
+    }
+
+    pub(super) fn on_heard(&mut self, heard: Heard) {
+        match heard {
+            Heard::Lines(lines) => self.output.access(lines),
+            Heard::Ready => self.greet(),
+            Heard::Released(ids) => {
+                for worker in ids.iter().filter_map(|id| self.members.released(*id)) {
+                    self.supervisor.released(&worker);
+                }
+            }
+            Heard::Answered(ids) => {
+                for worker in ids.iter().filter_map(|id| self.members.worker(*id)) {
+                    self.supervisor.answered(worker);
+                }
+            }
+            Heard::Replaced => drop(self.reloads.tell(News::Gateway(Ok(())))),
+            Heard::NotReplaced { exit } => {
+                if !self.reloads.tell(News::Gateway(Err(exit.clone()))) {
+                    report::gateway(&Heard::NotReplaced { exit });
+                }
+            }
+            heard => report::gateway(&heard),
+        }
+    }
+
+    fn greet(&self) {
+        let Some(gateways) = &self.gateways else {
+            return;
+        };
+        let sockets = gateways.sockets();
+        report::start(&self.settings, &self.name, sockets, &self.workers());
+        if self.set_node_env {
+            report::node_env();
+        }
+        report::greeting(self.origin.greeting, sockets);
+    }
+
+    /// All but the wish to stop, which ends the loop.
+    pub(super) fn on_question(&mut self, question: Question) {
+        match question {
+            Question::Metrics(asker) => {
+                if let Some(gateways) = &mut self.gateways {
+                    gateways.metrics(asker);
+                }
+            }
+            Question::Status(asker) => drop(asker.send(self.status().text())),
+            Question::StatusJson(asker) => drop(asker.send(self.status().json())),
+            Question::Reload(order, asker) => self.reload(order, Some(asker)),
+            Question::Stop(asker) => self.stop_askers.push(asker),
+        }
+    }
+
+    fn status(&self) -> Status {
+        let gateways = self.gateways.as_ref();
+        Status::of(
+            self,
+            gateways.map(Gateways::sockets),
+            gateways.map(Gateways::state),
+        )
+    }
+}
+
+pub(super) async fn hear(gateways: &mut Option<Gateways>) -> Heard {
+    match gateways {
+        Some(gateways) => gateways.hear().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,180 @@
+//! What a running instance consists of, and how it is put together. Reacts to nothing.
+
+use std::collections::HashSet;
+use std::io;
+use std::time::Duration;
+
+use mainstay_config::Settings;
+use mainstay_supervisor::process::Process;
+use mainstay_supervisor::{Event, Supervisor, Surroundings, count, node};
+use mainstay_values::Address;
+use tokio::sync::mpsc;
+
+use super::admin::{self, Question};
+use super::beginning::beginning;
+use super::fronts;
+use super::gateways::{Gateways, Place};
+use super::guard;
+use super::hands::Wish;
+use super::invocation::{self, Invocation, Origin};
+use super::members::Members;
+use super::output::Output;
+use super::prober::prober;
+use super::reloads::Reloads;
+use super::roster::Roster;
+use super::runtime_dir::{ADMIN, RuntimeDir};
+use super::surroundings::{default_node_env, gateway_identity, instance_id, open_folder};
+use crate::failure::Failure;
+use crate::order::Asker;
+
+/// A running instance.
+pub(super) struct Control {
+    /// What is in force now.
+    pub(super) settings: Settings,
+    pub(super) origin: Origin,
+    pub(super) name: String,
+    pub(super) threads: usize,
+    pub(super) instance: String,
+    /// Where gateways run; none once they do.
+    pub(super) place: Option<Place>,
+    pub(super) supervisor: Supervisor,
+    pub(super) events: mpsc::UnboundedReceiver<Event>,
+    pub(super) questions: mpsc::Receiver<Question>,
+    pub(super) wishes: mpsc::UnboundedReceiver<Wish>,
+    pub(super) reloads: Reloads,
+    pub(super) output: Output,
+    pub(super) roster: Roster,
+    pub(super) members: Members,
+    /// None until every address is known.
+    pub(super) gateways: Option<Gateways>,
+    /// The address that an app asked for, where the settings name none.
+    pub(super) asked: Option<Address>,
+    /// Whether `NODE_ENV` was set by us.
+    pub(super) set_node_env: bool,
+    /// Apps that were ready once.
+    pub(super) came_up: HashSet<String>,
+    /// Who asked for the end: told when it comes.
+    pub(super) stop_askers: Vec<Asker>,
+    /// There is none where nothing is run.
+    _guard: Option<Process>,
+}
+
+impl Control {
+    pub(super) fn start(invocation: Invocation, runtime_dir: &RuntimeDir) -> Result<Self, Failure> {
+        let Invocation {
+            settings,
+            name,
+            origin,
+        } = invocation;
+        let machine = |error: io::Error| {
+            Failure::machine(format!("`{}`: {error}", runtime_dir.path.display()))
+        };
+        let identity = gateway_identity(&settings)?;
+        if identity.is_some() {
+            runtime_dir.let_pass().map_err(machine)?;
+        }
+        let preload = node::install(&runtime_dir.path).map_err(machine)?;
+        let folder = open_folder(&runtime_dir.sockets).map_err(machine)?;
+        let questions = admin::open(&runtime_dir.path.join(ADMIN)).map_err(machine)?;
+        let output =
+            Output::start().map_err(|error| Failure::internal("the output thread", error))?;
+        let (guard, guard_pipe) = if settings.apps.is_empty() {
+            (None, None)
+        } else {
+            let (process, pipe) = guard::start(&name)?;
+            (Some(process), Some(pipe))
+        };
+
+        let mut environment = invocation::environment();
+        let set_node_env = !settings.apps.is_empty() && default_node_env(&mut environment);
+        let (sender, events) = mpsc::unbounded_channel();
+        let surroundings = Surroundings {
+            environment,
+            cwd: origin.folder.clone(),
+            sockets: runtime_dir.sockets.clone(),
+            preload,
+            prober: prober(),
+            gateway_group: identity.map(|identity| identity.gid),
+            guard: guard_pipe,
+        };
+        let apps = settings.apps.iter().map(|app| app.options.clone());
+        let supervisor = Supervisor::start(apps.collect(), surroundings, sender)?;
+        let mut roster = Roster::default();
+        for (app, workers) in supervisor.apps() {
+            roster.expect(&app, FIRST_RELEASE, 0..workers);
+        }
+
+        let mut members = Members::new(runtime_dir.sockets.clone());
+        for upstream in &settings.upstreams {
+            let servers = members.resolve(upstream)?;
+            members.set_servers(&upstream.name, servers);
+        }
+        let (hands, wishes) = mpsc::unbounded_channel();
+        Ok(Self {
+            threads: threads(&settings),
+            instance: instance_id(),
+            place: Some(Place {
+                name: name.clone(),
+                folder,
+                identity,
+            }),
+            supervisor,
+            events,
+            questions,
+            wishes,
+            reloads: Reloads::new(hands),
+            output,
+            roster,
+            members,
+            gateways: None,
+            asked: None,
+            set_node_env,
+            came_up: HashSet::new(),
+            stop_askers: Vec::new(),
+            _guard: guard,
+            settings,
+            origin,
+            name,
+        })
+    }
+
+    /// Opens the sockets and starts the first gateway on them.
+    pub(super) fn open(&mut self, asked: Option<&Address>) -> Result<(), Failure> {
+        let Some(place) = self.place.take() else {
+            return Ok(());
+        };
+        self.asked = asked.cloned();
+        let sockets = fronts::open(&self.settings, asked, self.threads, None)?;
+        let beginning = beginning(
+            &self.settings,
+            &sockets,
+            &self.workers(),
+            self.threads,
+            &self.instance,
+        );
+        let mut gateways = Gateways::start(place, sockets, beginning)?;
+        for target in self.settings.targets() {
+            gateways.set_members(target, &self.members.of(target), Duration::ZERO);
+        }
+        self.gateways = Some(gateways);
+        Ok(())
+    }
+
+    /// How many workers each app is meant to have.
+    pub(super) fn workers(&self) -> Vec<(String, u32)> {
+        self.supervisor
+            .apps()
+            .into_iter()
+            .map(|(app, count)| (app.to_string(), count))
+            .collect()
+    }
+}
+
+/// What apps are started with.
+pub(super) const FIRST_RELEASE: u32 = 1;
+
+/// Threads of the gateway.
+pub(super) fn threads(settings: &Settings) -> usize {
+    let asked = settings.listen.threads;
+    asked.map_or_else(count::processors, u32::from) as usize
+}

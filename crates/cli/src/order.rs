@@ -1,0 +1,107 @@
+//! What a command asks of a running instance, and what it is told while that is done. Does nothing of it.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::failure::Failure;
+
+/// What a reload is to bring in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Order {
+    /// A new release of every app, and the settings as they are now.
+    #[default]
+    Everything,
+    /// A new release of these apps, and the settings as they are now.
+    Apps(Vec<String>),
+    /// The settings as they are now: what did not change in them stays.
+    Settings,
+    /// A new gateway on the same sockets; the settings stay.
+    Gateway,
+}
+
+/// One line of an answer that is told bit by bit.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Told {
+    /// Something was done.
+    Progress(String),
+    /// Everything was, or it failed: nothing follows.
+    Done(Ending),
+}
+
+/// How an order ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ending {
+    /// As in the table of exit codes; 0 is well.
+    pub(crate) code: u8,
+    /// What came of it, or why it failed; may have several lines.
+    pub(crate) message: String,
+}
+
+impl Ending {
+    pub(crate) fn well(message: impl Into<String>) -> Self {
+        Self {
+            code: 0,
+            message: message.into(),
+        }
+    }
+}
+
+impl From<Failure> for Ending {
+    fn from(failure: Failure) -> Self {
+        Self {
+            code: failure.code(),
+            message: failure.message,
+        }
+    }
+}
+
+/// Whoever asked. May have gone away meanwhile, which changes nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct Asker(UnboundedSender<Bytes>);
+
+impl Asker {
+    pub(crate) fn new(pieces: UnboundedSender<Bytes>) -> Self {
+        Self(pieces)
+    }
+
+    /// Says what happens.
+    pub(crate) fn progress(&self, sentence: &str) {
+        self.tell(&Told::Progress(sentence.to_owned()));
+    }
+
+    /// Says how it ended.
+    pub(crate) fn done(self, ending: &Ending) {
+        self.tell(&Told::Done(ending.clone()));
+    }
+
+    fn tell(&self, told: &Told) {
+        if let Ok(mut line) = serde_json::to_vec(told) {
+            line.push(b'\n');
+            let _ = self.0.send(line.into());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_survives_the_way_to_the_command() {
+        let (sender, mut lines) = tokio::sync::mpsc::unbounded_channel();
+        let asker = Asker::new(sender);
+        asker.progress("api: 1 of 2");
+        let ending = Ending::from(Failure::app("no\nreally"));
+        asker.done(&ending);
+        let mut read = || {
+            let line = lines.blocking_recv().expect("a line");
+            assert_eq!(line.split(|byte| *byte == b'\n').count(), 2);
+            serde_json::from_slice::<Told>(&line).expect("JSON")
+        };
+        assert_eq!(read(), Told::Progress("api: 1 of 2".to_owned()));
+        assert_eq!(read(), Told::Done(ending));
+    }
+}
