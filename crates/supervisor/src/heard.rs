@@ -19,7 +19,10 @@ pub(crate) struct Heard {
     /// It listens on a port of its own choice, which the next start will want too.
     pub(crate) own_port: bool,
     pub(crate) listening: Option<Listening>,
+    /// Everybody was told that it can be given work.
     pub(crate) announced: bool,
+    /// It is given none any more.
+    pub(crate) leaving: bool,
 }
 
 #[derive(Debug, Clone)]

@@ -76,7 +76,7 @@ impl Watch {
         silence.saturating_sub(self.excused) >= self.limit
     }
 
-    /// Somebody else says that it has been silent for so long, counted by a clock of his.
+    /// Somebody else says that it has been silent for so long. Not for a watch that is also told reports.
     pub(crate) fn suspected(
         &mut self,
         now: Duration,
@@ -84,8 +84,9 @@ impl Watch {
         waited: impl FnOnce() -> Option<Duration>,
     ) -> bool {
         let since = now.saturating_sub(silence);
-        if self.last.is_none_or(|last| last + self.limit / 8 < since) {
-            self.reported(since);
+        match self.last {
+            Some(last) if since <= last + self.limit / 8 => self.last = Some(last.min(since)),
+            _ => self.reported(since), // it has answered since
         }
         self.look(now, Duration::ZERO, waited)
     }

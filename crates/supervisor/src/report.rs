@@ -9,6 +9,7 @@ use crate::worker::Worker;
 
 impl Worker {
     pub(crate) fn report_draining(&mut self, why: Why) {
+        self.heard.leaving = true;
         self.tell(Event::Draining {
             worker: self.id.clone(),
             why,

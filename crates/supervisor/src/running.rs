@@ -31,7 +31,7 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// How long it may still come while the next start waits for it: what a dead process wrote is there at once, and children
 /// that still hold its pipes are no reason to wait.
-const HASTY_WORDS: Duration = Duration::from_millis(10);
+const HASTY_WORDS: Duration = Duration::from_millis(2);
 
 /// How long what started the listener may take to notice that it has ended, and to end with its status.
 const FOLLOW_GRACE: Duration = Duration::from_millis(500);
@@ -177,9 +177,9 @@ impl Running {
         }
     }
 
-    /// It can be given work: the control group it is in now is where it stays.
-    pub(crate) fn came_up(&mut self) {
-        self.kills = Kills::of(self.process.id());
+    /// Process `listener` can be given work: the control group it is in now is where it stays.
+    pub(crate) fn came_up(&mut self, listener: u32) {
+        self.kills = Kills::of(listener);
     }
 
     /// Ends all of it, at once.
@@ -200,9 +200,7 @@ impl Running {
         };
         self.last_words(patience).await;
         match self.process.peek().unwrap_or(Exit::Unknown) {
-            Exit::Signal(KILLED)
-                if !self.killed && self.kills.as_ref().is_some_and(Kills::grew) =>
-            {
+            Exit::Signal(KILLED) | Exit::Code(CHILD_KILLED) if self.was_out_of_memory() => {
                 Exit::OutOfMemory
             }
             exit => exit,
@@ -220,6 +218,10 @@ impl Running {
         let _ = self.process.wait().await;
     }
 
+    fn was_out_of_memory(&self) -> bool {
+        !self.killed && self.kills.as_ref().is_some_and(Kills::grew)
+    }
+
     async fn last_words(&mut self, patience: Duration) {
         let drains = &mut self.drains;
         let all = async {
@@ -228,7 +230,10 @@ impl Running {
                 drains.pop();
             }
         };
-        let _ = timeout(patience, all).await;
+        if timeout(patience, all).await.is_err() {
+            // On a busy machine time runs out before anybody had a turn: whoever can read now, reads now.
+            tokio::task::yield_now().await;
+        }
     }
 
     /// The first process, which is also the group.
@@ -246,25 +251,37 @@ pub(crate) enum Haste {
 
 /// `SIGKILL`.
 const KILLED: i32 = 9;
+/// How a shell says that what it ran was ended by `SIGKILL`.
+const CHILD_KILLED: i32 = 128 + KILLED;
 
+/// Ends what is left of a tree: asked first, then killed. Gives up after a while on what cannot be killed (a process in
+/// the middle of a dead disk's read, say).
 async fn end_rest(tree: &Tree) {
-    if tree.members().is_empty() {
-        return;
-    }
-    tree.signal(RawSignal::TERM);
-    let deadline = Instant::now() + REST_GRACE;
-    let mut signal = None;
-    loop {
-        if tree.members().is_empty() || Instant::now() >= deadline + REST_GRACE {
-            return;
-        }
-        if Instant::now() >= deadline {
-            signal = Some(RawSignal::KILL);
-        }
-        if let Some(signal) = signal {
+    for signal in [RawSignal::TERM, RawSignal::KILL] {
+        let deadline = Instant::now() + REST_GRACE;
+        loop {
+            let members = tree.members();
+            if members.is_empty() {
+                return;
+            }
             tree.signal(signal);
+            let ended = timeout(
+                deadline.saturating_duration_since(Instant::now()),
+                all_ended(&members),
+            );
+            if ended.await.is_err() {
+                break;
+            }
         }
-        sleep_until(Instant::now() + Duration::from_millis(20)).await;
+    }
+}
+
+/// Waits until every one of these processes has ended. Those that they started meanwhile are another round.
+async fn all_ended(pids: &[u32]) {
+    let handles = pids.iter().filter_map(|pid| handle(*pid));
+    let watched: Vec<_> = handles.filter_map(|handle| readable(handle).ok()).collect();
+    for process in &watched {
+        let _ = process.readable().await;
     }
 }
 

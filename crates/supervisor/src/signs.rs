@@ -98,7 +98,7 @@ impl Worker {
         let (Some(running), Some(heard)) = (&mut self.running, self.heard.listening.clone()) else {
             return;
         };
-        running.came_up();
+        running.came_up(heard.pid);
         let took = running.started.elapsed();
         self.heard.announced = true;
         self.ever_ready = true;

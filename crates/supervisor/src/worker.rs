@@ -69,7 +69,10 @@ pub(crate) struct Worker {
     pub(crate) heard: Heard,
     /// Asks whether it is ready, where that is wanted.
     pub(crate) probing: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// Its own reports.
     pub(crate) watch: Watch,
+    /// The answers to probes, as others saw them.
+    suspicion: Watch,
     /// When its silence is looked at next.
     next_look: Option<Instant>,
     /// Held while it is replaced for not reacting.
@@ -96,6 +99,7 @@ impl Worker {
             id,
             born: Instant::now(),
             watch: Watch::new(plan.options.hang_timeout),
+            suspicion: Watch::new(plan.options.hang_timeout),
             plan,
             files: Arc::new(files),
             shared,
@@ -155,6 +159,7 @@ impl Worker {
             Action::ReportRecovery => self.report_recovery(),
             Action::ReportGivenUp => self.report_given_up(),
             Action::Signal => {
+                self.heard.leaving = true;
                 let listener = self.heard.listening.as_ref().map(|heard| heard.pid);
                 if let Some(running) = &mut self.running {
                     running.ask_to_end(self.plan.options.kill_signal.raw(), listener);
@@ -174,6 +179,7 @@ impl Worker {
         self.starts = self.starts.wrapping_add(1);
         self.heard = Heard::default();
         self.watch.pause();
+        self.suspicion.pause();
         self.exit = None;
         self.cause = None;
         let awaited = match &self.plan.options.ready {
@@ -260,7 +266,9 @@ impl Worker {
             Wish::Suspect(silence) => {
                 let pid = self.listener()?;
                 let waited = || hung::waited_for_cpu(pid);
-                let is_hung = self.watch.suspected(self.born.elapsed(), silence, waited);
+                let is_hung = self
+                    .suspicion
+                    .suspected(self.born.elapsed(), silence, waited);
                 return is_hung.then(|| self.take_turn()).flatten();
             }
         })
@@ -278,11 +286,8 @@ impl Worker {
     /// was heard.
     fn look(&mut self) -> Option<lifecycle::Event> {
         let late = self.next_look.map_or(Duration::ZERO, |due| due.elapsed());
-        let Some(pid) = self.listener() else {
-            self.next_look = None;
-            return None;
-        };
         self.next_look = Some(Instant::now() + self.look_every());
+        let pid = self.listener()?;
         let waited = || hung::waited_for_cpu(pid);
         let is_hung = self.watch.look(self.born.elapsed(), late, waited);
         is_hung.then(|| self.take_turn()).flatten()
@@ -305,11 +310,11 @@ impl Worker {
         self.turn = None;
     }
 
-    /// The process that answers, once it was told to everybody.
+    /// The process that answers, as long as it is given work.
     fn listener(&self) -> Option<u32> {
         let listening = self.heard.listening.as_ref();
         listening
-            .filter(|_| self.heard.announced && self.running.is_some())
+            .filter(|_| self.heard.announced && !self.heard.leaving && self.running.is_some())
             .map(|heard| heard.pid)
     }
 

@@ -137,13 +137,14 @@
     const report = () => tell('listening', {
       port: asked.port, address: server[shown].address, server: kind, trust: trustOf(server),
     });
-    // Libraries that look for a free port listen for a moment with a bare server; wait until it is meant.
-    if (kind === 'net') setTimeout(() => server.listening && report(), 50);
-    else report();
+    // The first report, before it can be given work: from then on its silence is noticed.
     if (!begin.measuring) {
       begin.measuring = true;
       measure();
     }
+    // Libraries that look for a free port listen for a moment with a bare server; wait until it is meant.
+    if (kind === 'net') setTimeout(() => server.listening && report(), 50);
+    else report();
   }
   begin.done = Symbol('mainstay.begun');
 

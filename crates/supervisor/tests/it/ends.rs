@@ -99,13 +99,7 @@ async fn the_deaf_are_killed_after_their_time() {
     let mut play = Scene::new().file("a.js", &text).start(options);
     play.ready().await;
     play.supervisor.stop("app");
-    let noted = play
-        .expect("note", |event| match event {
-            Event::Note { note, .. } => Some(note.clone()),
-            _ => None,
-        })
-        .await;
-    assert_eq!(noted, Note::Killed);
+    assert_eq!(play.note().await, Note::Killed);
     let (exit, _) = play.stop().await;
     assert_eq!(exit, Some(Exit::Signal(9)));
 }

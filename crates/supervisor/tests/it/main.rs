@@ -5,6 +5,9 @@
 )]
 
 mod ends;
+mod faults;
+mod hung;
 mod node;
 mod others;
+mod releases;
 mod scene;

@@ -7,7 +7,7 @@ use mainstay_supervisor::options::{Ready, Workers};
 use mainstay_supervisor::process::Exit;
 use mainstay_supervisor::{AppOptions, Event};
 
-use crate::scene::{Play, Scene, app, get, workers};
+use crate::scene::{Scene, app, get, workers};
 
 const PLAIN: &str = "
     const http = require('http');
@@ -17,14 +17,6 @@ const PLAIN: &str = "
     })));
     server.listen(3000, () => console.log('listening on', server.address().port));
 ";
-
-async fn note(play: &mut Play) -> Note {
-    play.expect("note", |event| match event {
-        Event::Note { note, .. } => Some(note.clone()),
-        _ => None,
-    })
-    .await
-}
 
 #[tokio::test]
 async fn an_unmodified_app_listens_on_its_own_socket() {
@@ -116,7 +108,7 @@ async fn the_port_of_the_config_or_the_environment_is_the_apps() {
     let mut play = Scene::new().file("a.js", text).start(options);
     let mut given_up = Vec::new();
     for _ in 0..2 {
-        match note(&mut play).await {
+        match play.note().await {
             Note::ExtraPort {
                 port: 9464,
                 given_up: up,
@@ -137,7 +129,7 @@ async fn an_app_with_its_own_cluster_becomes_one_worker() {
         if (isPrimary) fork(); else http.createServer((q, r) => r.end('worker 1')).listen(3000)";
     for (name, text) in [("a.cjs", commonjs), ("a.mjs", module)] {
         let mut play = Scene::new().file(name, text).run(&format!("node {name}"));
-        assert_eq!(note(&mut play).await, Note::OwnCluster, "{name}");
+        assert_eq!(play.note().await, Note::OwnCluster, "{name}");
         let ready = play.ready().await;
         assert!(get(&ready.endpoint).await.ends_with("worker 1"));
         play.supervisor.kill_all().await;
@@ -160,7 +152,7 @@ async fn tls_and_http2_servers_are_refused_with_a_sentence() {
         let text = format!("require('{module}').createServer({{}}).listen(3000)");
         let mut play = Scene::new().file("a.js", &text).run("node a.js");
         assert_eq!(
-            note(&mut play).await,
+            play.note().await,
             Note::RefusedServer {
                 port: 3000,
                 server: kind

@@ -63,13 +63,7 @@ async fn one_worker_may_keep_a_port_of_its_own_choice() {
         .file("a.py", BY_PORT)
         .env("APP_PORT", &port.to_string())
         .run("python3 a.py");
-    let noted = play
-        .expect("note", |event| match event {
-            Event::Note { note, .. } => Some(note.clone()),
-            _ => None,
-        })
-        .await;
-    assert_eq!(noted, Note::OwnPort { port });
+    assert_eq!(play.note().await, Note::OwnPort { port });
     assert!(get(&play.ready().await.endpoint).await.ends_with("python"));
     play.supervisor.kill_all().await;
 }

@@ -5,13 +5,17 @@ use std::fs::Permissions;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mainstay_supervisor::events::{Endpoint, Failure, ReadyWorker};
+use mainstay_supervisor::events::{Endpoint, Failure, Note, ReadyWorker, Why};
 use mainstay_supervisor::launch::Target;
 use mainstay_supervisor::options::Workers;
 use mainstay_supervisor::process::Exit;
-use mainstay_supervisor::{AppOptions, Event, Prober, StartError, Supervisor, Surroundings, node};
+use mainstay_supervisor::{
+    AppOptions, Event, Prober, StartError, Supervisor, Surroundings, WorkerId, node,
+};
+use rustix::process::Signal;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// Far beyond what any of this takes; reached only when something is wrong.
@@ -24,6 +28,7 @@ pub(crate) struct Scene {
 
 pub(crate) struct Play {
     pub(crate) supervisor: Supervisor,
+    pub(crate) root: PathBuf,
     events: UnboundedReceiver<Event>,
     output: Vec<u8>,
     _folder: tempfile::TempDir,
@@ -56,6 +61,12 @@ impl Scene {
         self
     }
 
+    /// A symlink.
+    pub(crate) fn link(self, target: &str, name: &str) -> Self {
+        link(self.folder.path(), target, name);
+        self
+    }
+
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.insert(name.into(), value.into());
         self
@@ -80,6 +91,7 @@ impl Scene {
         };
         Ok(Play {
             supervisor: Supervisor::start(vec![options], surroundings, sender)?,
+            root: root.to_owned(),
             events,
             output: Vec::new(),
             _folder: self.folder,
@@ -88,6 +100,13 @@ impl Scene {
 
     pub(crate) fn start(self, options: AppOptions) -> Play {
         self.try_start(options).unwrap()
+    }
+
+    pub(crate) fn run_with(self, options: AppOptions, command: &str) -> Play {
+        self.start(AppOptions {
+            target: Target::Command(command.to_owned()),
+            ..options
+        })
     }
 
     pub(crate) fn run(self, command: &str) -> Play {
@@ -110,7 +129,29 @@ pub(crate) fn workers(count: u32, command: &str) -> AppOptions {
     }
 }
 
+/// Puts a symlink in one step where perhaps another one was, as deployments do.
+fn link(root: &Path, target: &str, name: &str) {
+    let fresh = root.join(format!(".{name}"));
+    std::os::unix::fs::symlink(target, &fresh).unwrap();
+    std::fs::rename(fresh, root.join(name)).unwrap();
+}
+
 impl Play {
+    pub(crate) fn link(&self, target: &str, name: &str) {
+        link(&self.root, target, name);
+    }
+
+    /// Fails if such an event comes within this time.
+    pub(crate) async fn nothing_for(&mut self, time: Duration, unwanted: impl Fn(&Event) -> bool) {
+        let search = async {
+            loop {
+                let event = self.events.recv().await.unwrap();
+                assert!(!unwanted(&event), "{event:?}");
+            }
+        };
+        let _ = tokio::time::timeout(time, search).await;
+    }
+
     /// The first event that `choose` takes.
     #[track_caller]
     pub(crate) fn expect<T>(
@@ -142,6 +183,43 @@ impl Play {
         self.expect("ready", |event| match event {
             Event::Ready(ready) => Some((**ready).clone()),
             Event::Failed(failure) => panic!("failed: {failure:?}"),
+            _ => None,
+        })
+        .await
+    }
+
+    /// The end of a worker that was asked to end.
+    pub(crate) async fn stopped(&mut self) -> WorkerId {
+        self.expect("stopped", |event| match event {
+            Event::Stopped { worker, .. } => Some(worker.clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    /// The unasked end of a worker: how, and how long until it is started again.
+    pub(crate) async fn exited(&mut self) -> (Exit, Option<Duration>) {
+        self.expect("exit", |event| match event {
+            Event::Exited {
+                exit, restart_in, ..
+            } => Some((*exit, *restart_in)),
+            _ => None,
+        })
+        .await
+    }
+
+    /// A worker that is given nothing new.
+    pub(crate) async fn draining(&mut self) -> (WorkerId, Why) {
+        self.expect("draining", |event| match event {
+            Event::Draining { worker, why } => Some((worker.clone(), *why)),
+            _ => None,
+        })
+        .await
+    }
+
+    pub(crate) async fn note(&mut self) -> Note {
+        self.expect("note", |event| match event {
+            Event::Note { note, .. } => Some(note.clone()),
             _ => None,
         })
         .await
@@ -219,6 +297,37 @@ pub(crate) fn is_alive(pid: u32) -> bool {
 }
 
 pub(crate) fn kill(pid: u32) {
+    signal(pid, Signal::KILL);
+}
+
+pub(crate) fn signal(pid: u32, signal: Signal) {
     let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
+/// Our own children, also those that have ended and were not reaped.
+pub(crate) fn children() -> Vec<u32> {
+    let own = std::process::id();
+    let folders = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = folders.filter_map(|folder| folder.file_name().to_str()?.parse().ok());
+    pids.filter(|pid: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let parent = stat
+            .rsplit(')')
+            .next()
+            .and_then(|rest| rest.split_whitespace().nth(1));
+        parent == Some(&own.to_string())
+    })
+    .collect()
+}
+
+/// Waits for something that no event tells.
+pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let search = async {
+        while !is_so() {
+            tokio::time::sleep_until(tokio::time::Instant::now() + Duration::from_millis(10)).await;
+        }
+    };
+    let found = tokio::time::timeout(PATIENCE, search).await;
+    assert!(found.is_ok(), "waited in vain for {what}");
 }
