@@ -1,7 +1,6 @@
 //! What control plane and gateway say to each other: one socket pair, one message after the other.
 //!
-//! A message is its length (4 bytes, little-endian), its kind (1 byte) and its content: JSON, or access
-//! lines as they are. The first message names the version; both ends come from the same program file, so
+//! A message is its length (4 bytes, little-endian) and its content, JSON. The first message names the version; both ends come from the same program file, so
 //! another version means that the file was replaced while it ran.
 
 use std::io;
@@ -17,9 +16,6 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 pub(crate) const VERSION: u32 = 2;
 /// No message is longer.
 const LONGEST: usize = 16 * 1024 * 1024;
-
-const JSON: u8 = 0;
-const LINES: u8 = 1;
 
 /// From the control plane.
 #[derive(Debug, Serialize, Deserialize)]
@@ -155,47 +151,28 @@ pub(crate) enum Up {
     Drained,
 }
 
-/// A message as it comes.
-#[derive(Debug)]
-pub(crate) enum Frame<T> {
-    Message(T),
-    Lines(Vec<u8>),
-}
-
 /// Writes a message.
 pub(crate) async fn send<T: Serialize>(
     to: &mut (impl AsyncWrite + Unpin),
     message: &T,
 ) -> io::Result<()> {
     let json = serde_json::to_vec(message)?;
-    write(to, JSON, &json).await
-}
-
-/// Writes access lines.
-pub(crate) async fn send_lines(to: &mut (impl AsyncWrite + Unpin), lines: &[u8]) -> io::Result<()> {
-    write(to, LINES, lines).await
-}
-
-async fn write(to: &mut (impl AsyncWrite + Unpin), kind: u8, content: &[u8]) -> io::Result<()> {
-    let length = u32::try_from(content.len()).map_err(io::Error::other)?;
-    let mut head = [0; 5];
-    head[..4].copy_from_slice(&length.to_le_bytes());
-    head[4] = kind;
-    to.write_all(&head).await?;
-    to.write_all(content).await
+    let length = u32::try_from(json.len()).map_err(io::Error::other)?;
+    to.write_all(&length.to_le_bytes()).await?;
+    to.write_all(&json).await
 }
 
 /// Reads the next message; `None` at a clean end.
 pub(crate) async fn receive<T: for<'a> Deserialize<'a>>(
     from: &mut (impl AsyncRead + Unpin),
-) -> io::Result<Option<Frame<T>>> {
-    let mut head = [0; 5];
+) -> io::Result<Option<T>> {
+    let mut head = [0; 4];
     match from.read_exact(&mut head).await {
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         Err(error) => return Err(error),
     }
-    let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
+    let length = u32::from_le_bytes(head) as usize;
     if length > LONGEST {
         return Err(io::Error::other(format!(
             "a message of {length} bytes, more than {LONGEST}"
@@ -203,10 +180,7 @@ pub(crate) async fn receive<T: for<'a> Deserialize<'a>>(
     }
     let mut content = vec![0; length];
     from.read_exact(&mut content).await?;
-    Ok(Some(match head[4] {
-        LINES => Frame::Lines(content),
-        _ => Frame::Message(serde_json::from_slice(&content)?),
-    }))
+    Ok(Some(serde_json::from_slice(&content)?))
 }
 
 #[cfg(test)]
@@ -214,25 +188,17 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn messages_and_lines_keep_their_order() {
+    async fn messages_keep_their_order() {
         let (mut one, mut other) = tokio::io::duplex(64);
         tokio::spawn(async move {
             send(&mut one, &Up::Ready).await.expect("sent");
-            send_lines(&mut one, b"{}\n").await.expect("sent");
             send(&mut one, &Up::Drained).await.expect("sent");
         });
         let mut seen = Vec::new();
-        while let Some(frame) = receive::<Up>(&mut other).await.expect("a frame") {
-            seen.push(format!("{frame:?}"));
+        while let Some(up) = receive::<Up>(&mut other).await.expect("a message") {
+            seen.push(format!("{up:?}"));
         }
-        assert_eq!(
-            seen,
-            [
-                "Message(Ready)",
-                "Lines([123, 125, 10])",
-                "Message(Drained)"
-            ]
-        );
+        assert_eq!(seen, ["Ready", "Drained"]);
     }
 
     #[tokio::test]

@@ -51,8 +51,6 @@ pub(super) enum Heard {
     Answered(Vec<u64>),
     /// Sentences for the operator.
     Notices(Vec<String>),
-    /// Access lines.
-    Lines(Vec<u8>),
     /// The one that served ended like this, with its connections; the next starts in a moment.
     Died { exit: String, restarts_in: Duration },
     /// One that was finishing ended like this, before it had finished.

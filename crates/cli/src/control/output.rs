@@ -1,43 +1,49 @@
 //! Everything the program passes on to its standard output: the app's lines byte for byte, access lines.
 //!
-//! Written by a thread of its own: whoever reads slowly makes lines wait and then drop, never a worker or
+//! Written by threads of its own: whoever reads slowly makes lines wait and then drop, never a worker or
 //! the gateway.
 
-use std::io::Write as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use mainstay_supervisor::output::{Line, Stream};
 
-/// Access lines that may wait; the app's lines are bounded where they come from.
-const MOST_WAITING: usize = 8 * 1024 * 1024;
+/// What is read of a gateway's pipe at once, and the longest line that stays whole: a pipe's usual room,
+/// and as much for what is left of the piece before.
+const ROOM: usize = 128 * 1024;
+/// How long a reader that does not read is waited for at the end.
+const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The way to the writing thread.
+/// The way to the writing threads.
 #[derive(Clone, Debug)]
 pub(super) struct Output {
     sender: Sender<Piece>,
-    waiting: Arc<AtomicUsize>,
+    /// One for each pipe of access lines; broken when all of it is out.
+    relays: Arc<Mutex<Vec<Receiver<()>>>>,
 }
 
 enum Piece {
     App(Line),
-    Access(Vec<u8>),
     /// Answered when everything before it is out.
     Barrier(Sender<()>),
 }
 
 impl Output {
-    /// Starts the thread.
-    pub(super) fn start() -> std::io::Result<Self> {
+    /// Starts the thread for the app's lines.
+    pub(super) fn start() -> io::Result<Self> {
         let (sender, receiver) = channel();
-        let waiting = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&waiting);
-        std::thread::Builder::new()
+        thread::Builder::new()
             .name("output".to_owned())
-            .spawn(move || write(&receiver, &counted))?;
-        Ok(Self { sender, waiting })
+            .spawn(move || write(&receiver))?;
+        Ok(Self {
+            sender,
+            relays: Arc::default(),
+        })
     }
 
     /// A line of a worker.
@@ -45,41 +51,82 @@ impl Output {
         let _ = self.sender.send(Piece::App(line));
     }
 
-    /// Access lines; dropped when too many wait.
-    pub(super) fn access(&self, lines: Vec<u8>) {
-        if self.waiting.fetch_add(lines.len(), Relaxed) > MOST_WAITING {
-            self.waiting.fetch_sub(lines.len(), Relaxed);
-            return;
-        }
-        let _ = self.sender.send(Piece::Access(lines));
+    /// A pipe for access lines: what is written into it is passed on until everybody who holds it has
+    /// closed it.
+    pub(super) fn access_pipe(&self) -> io::Result<OwnedFd> {
+        let (reader, writer) = io::pipe()?;
+        let (over, relay_over) = channel::<()>();
+        thread::Builder::new()
+            .name("access lines".to_owned())
+            .spawn(move || {
+                pass_on(File::from(OwnedFd::from(reader)));
+                drop(over);
+            })?;
+        let mut relays = self.relays.lock().unwrap_or_else(PoisonError::into_inner);
+        relays.retain(|relay| relay.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty));
+        relays.push(relay_over);
+        Ok(writer.into())
     }
 
-    /// Waits until what was passed on so far is out, but not for a reader that does not read.
+    /// Waits until the app's lines so far are out, but not for a reader that does not read.
     pub(super) fn settle(&self) {
         let (done, waits) = channel();
         if self.sender.send(Piece::Barrier(done)).is_ok() {
-            let _ = waits.recv_timeout(Duration::from_secs(1));
+            let _ = waits.recv_timeout(PATIENCE);
+        }
+    }
+
+    /// Waits until everything is out, once no gateway is left, but not for a reader that does not read.
+    pub(super) fn finish(&self) {
+        self.settle();
+        let deadline = Instant::now() + PATIENCE;
+        let mut relays = self.relays.lock().unwrap_or_else(PoisonError::into_inner);
+        for relay in relays.drain(..) {
+            let _ = relay.recv_timeout(deadline.saturating_duration_since(Instant::now()));
         }
     }
 }
 
-fn write(pieces: &Receiver<Piece>, waiting: &AtomicUsize) {
-    let mut stdout = std::io::stdout();
-    let mut stderr = std::io::stderr();
+fn write(pieces: &Receiver<Piece>) {
     while let Ok(piece) = pieces.recv() {
         // a reader that went away is no reason to end: the app goes on serving
         match piece {
             Piece::App(line) => {
                 let _ = match line.stream {
-                    Stream::Stdout => stdout.write_all(&line.bytes).and_then(|()| stdout.flush()),
-                    Stream::Stderr => stderr.write_all(&line.bytes),
+                    Stream::Stdout => to_stdout(&line.bytes),
+                    Stream::Stderr => io::stderr().write_all(&line.bytes),
                 };
-            }
-            Piece::Access(lines) => {
-                let _ = stdout.write_all(&lines).and_then(|()| stdout.flush());
-                waiting.fetch_sub(lines.len(), Relaxed);
             }
             Piece::Barrier(done) => drop(done.send(())),
         }
     }
+}
+
+/// Passes on whole lines. What a gateway leaves of a line when it dies is none, and is left out.
+fn pass_on(mut pipe: File) {
+    let mut buffer = vec![0; ROOM];
+    let mut filled = 0;
+    loop {
+        match pipe.read(&mut buffer[filled..]) {
+            Ok(0) => return,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(_) => return,
+        }
+        let end = match buffer[..filled].iter().rposition(|byte| *byte == b'\n') {
+            Some(newline) => newline + 1,
+            None if filled == ROOM => ROOM,
+            None => continue,
+        };
+        let _ = to_stdout(&buffer[..end]);
+        buffer.copy_within(end..filled, 0);
+        filled -= end;
+    }
+}
+
+/// In one go: other lines come before or behind.
+fn to_stdout(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes)?;
+    stdout.flush()
 }

@@ -233,7 +233,6 @@ pub(super) fn gateway(heard: &Heard) {
         | Heard::Replaced
         | Heard::Released(_)
         | Heard::Answered(_)
-        | Heard::Lines(_)
         | Heard::Drained => {}
     }
 }

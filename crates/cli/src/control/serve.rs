@@ -156,7 +156,6 @@ impl Control {
 
     pub(super) fn on_heard(&mut self, heard: Heard) {
         match heard {
-            Heard::Lines(lines) => self.output.access(lines),
             Heard::Ready => self.greet(),
             Heard::Released(ids) => {
                 for worker in ids.iter().filter_map(|id| self.members.released(*id)) {

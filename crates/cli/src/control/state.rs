@@ -116,6 +116,7 @@ impl Control {
             place: Some(Place {
                 name: name.clone(),
                 folder,
+                output: output.clone(),
                 identity,
             }),
             supervisor,

@@ -30,7 +30,7 @@ impl Control {
         while let Ok(event) = self.events.try_recv() {
             pass_on(event, &self.output);
         }
-        self.output.settle();
+        self.output.finish();
     }
 
     /// Until every gateway has ended. Workers that die meanwhile are started again: they are still needed.

@@ -2,10 +2,11 @@
 //!
 //! Holds nothing of the apps' environment and starts nothing. Ends when the control plane is gone.
 
+mod access_lines;
 mod metrics;
 mod observers;
 mod process;
 mod thread;
 mod up;
 
-pub(crate) use process::{CONTROL_FD, FIRST_SOCKET_FD, FOLDER_FD, main};
+pub(crate) use process::{ACCESS_FD, CONTROL_FD, FIRST_SOCKET_FD, FOLDER_FD, main};

@@ -16,21 +16,23 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::access_lines::AccessLines;
 use super::metrics::Metrics;
 use super::thread::{self, Applied, Command};
 use super::{observers, up};
 use crate::failure::Failure;
 use crate::protocol::{
-    self, Beginning, Down, Frame, GatewaySettings, Member, Observe, Scope, TargetOptions, Up,
-    VERSION,
+    self, Beginning, Down, GatewaySettings, Member, Observe, Scope, TargetOptions, Up, VERSION,
 };
 
 /// The socket to the control plane.
 pub(crate) const CONTROL_FD: i32 = 3;
 /// The folder of the workers' sockets: whoever is not allowed to walk there can still go from it.
 pub(crate) const FOLDER_FD: i32 = 4;
+/// The pipe for access lines.
+pub(crate) const ACCESS_FD: i32 = 5;
 /// The first listening socket.
-pub(crate) const FIRST_SOCKET_FD: i32 = 5;
+pub(crate) const FIRST_SOCKET_FD: i32 = 6;
 /// Orders of the control plane that may wait here.
 const WAITING: usize = 16;
 
@@ -53,7 +55,7 @@ async fn serve(control: OwnedFd) -> io::Result<()> {
     let control = std::os::unix::net::UnixStream::from(control);
     control.set_nonblocking(true)?;
     let (mut from, to) = UnixStream::from_std(control)?.into_split();
-    let Some(Frame::Message(Down::Begin(beginning))) = protocol::receive(&mut from).await? else {
+    let Some(Down::Begin(beginning)) = protocol::receive(&mut from).await? else {
         return Ok(());
     };
     if beginning.version != VERSION {
@@ -71,10 +73,8 @@ async fn serve(control: OwnedFd) -> io::Result<()> {
 
 /// Reads orders one after the other, so that waiting for the next can be given up without losing half of it.
 async fn read(mut from: OwnedReadHalf, orders: mpsc::Sender<Down>) {
-    while let Ok(Some(frame)) = protocol::receive(&mut from).await {
-        if let Frame::Message(order) = frame
-            && orders.send(order).await.is_err()
-        {
+    while let Ok(Some(order)) = protocol::receive(&mut from).await {
+        if orders.send(order).await.is_err() {
             return;
         }
     }
@@ -89,6 +89,8 @@ struct Gateway {
     tidings: mpsc::UnboundedSender<Tiding>,
     up: mpsc::UnboundedSender<Up>,
     writer: JoinHandle<()>,
+    /// None once the last have been handed on.
+    lines: Option<AccessLines>,
     observers: Option<JoinHandle<()>>,
 }
 
@@ -144,8 +146,8 @@ impl Gateway {
             };
             thread::spawn(index, plan, receiver)?;
         }
-        let logs = metrics.logs();
-        let writer = tokio::spawn(up::write(to, up_receiver, logs, notices));
+        let lines = AccessLines::start(inherited_fd(ACCESS_FD)?, metrics.logs())?;
+        let writer = tokio::spawn(up::write(to, up_receiver, notices));
         let (tidings, tidings_receiver) = mpsc::unbounded_channel();
         tokio::spawn(up::tell_tidings(tidings_receiver, up.clone()));
         tokio::spawn(up::tell_counts(Arc::clone(&metrics), up.clone()));
@@ -160,6 +162,7 @@ impl Gateway {
             tidings,
             up,
             writer,
+            lines: Some(lines),
             observers,
         })
     }
@@ -307,6 +310,9 @@ impl Gateway {
 
     /// Says the last that is to be said.
     async fn end(&mut self) {
+        if let Some(lines) = self.lines.take() {
+            lines.finish().await;
+        }
         let totals = Box::new(self.metrics.totals());
         let _ = self.up.send(Up::Counted(totals));
         let _ = self.up.send(Up::Drained);

@@ -1,11 +1,10 @@
-//! What goes up to the control plane: messages, access lines, tidings of endpoints, counts. Decides nothing.
+//! What goes up to the control plane: messages, tidings of endpoints, counts. Decides nothing.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mainstay_observe::Totals;
-use mainstay_pipeline::{AccessLog, Notices};
+use mainstay_pipeline::Notices;
 use mainstay_proxy::Tiding;
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::mpsc;
@@ -13,23 +12,18 @@ use tokio::sync::mpsc;
 use super::metrics::Metrics;
 use crate::protocol::{self, Up};
 
-/// How often access lines are handed on.
-const FLUSH: Duration = Duration::from_millis(25);
-/// Lines are handed on in pieces of this size.
-const PIECE: usize = 64 * 1024;
+/// How often notices are looked for.
+const NOTICES: Duration = Duration::from_millis(100);
 /// How often counts are told unasked: so much is lost of them when the gateway is killed.
 const COUNTED: Duration = Duration::from_secs(1);
 
-/// Writes to the control plane. Slow reading there makes access lines wait, then drop; never a request.
+/// Writes to the control plane.
 pub(super) async fn write(
     mut to: OwnedWriteHalf,
     mut messages: mpsc::UnboundedReceiver<Up>,
-    logs: Vec<Arc<AccessLog>>,
     notices: Arc<Notices>,
 ) {
-    let mut interval = tokio::time::interval(FLUSH);
-    // the one that is written and those that collect change places, so none is ever made anew
-    let mut lines = Vec::new();
+    let mut interval = tokio::time::interval(NOTICES);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         let message = tokio::select! {
@@ -40,45 +34,15 @@ pub(super) async fn write(
                 if !sentences.is_empty() && protocol::send(&mut to, &Up::Notices(sentences)).await.is_err() {
                     return;
                 }
-                if flush(&mut to, &logs, &mut lines).await.is_err() {
-                    return;
-                }
                 continue;
             }
         };
-        let is_last = matches!(message, None | Some(Up::Drained));
-        if is_last && flush(&mut to, &logs, &mut lines).await.is_err() {
-            return;
-        }
         let Some(message) = message else { return };
+        let is_last = matches!(message, Up::Drained);
         if protocol::send(&mut to, &message).await.is_err() || is_last {
             return;
         }
     }
-}
-
-async fn flush(
-    to: &mut OwnedWriteHalf,
-    logs: &[Arc<AccessLog>],
-    lines: &mut Vec<u8>,
-) -> io::Result<()> {
-    for log in logs {
-        log.take_into(lines);
-        let mut rest = &lines[..];
-        while !rest.is_empty() {
-            // pieces end where lines end
-            let end = match rest.get(..PIECE) {
-                Some(piece) => piece
-                    .iter()
-                    .rposition(|byte| *byte == b'\n')
-                    .map_or(rest.len(), |end| end + 1),
-                None => rest.len(),
-            };
-            protocol::send_lines(to, &rest[..end]).await?;
-            rest = &rest[end..];
-        }
-    }
-    Ok(())
 }
 
 /// Tells what happens to endpoints, as much at once as there is.

@@ -15,17 +15,16 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 use super::super::fronts::Sockets;
+use super::super::output::Output;
 use super::super::own;
-use crate::gateway::{CONTROL_FD, FIRST_SOCKET_FD, FOLDER_FD};
-use crate::protocol::{self, Beginning, Down, Frame, Up};
+use crate::gateway::{ACCESS_FD, CONTROL_FD, FIRST_SOCKET_FD, FOLDER_FD};
+use crate::protocol::{self, Beginning, Down, Up};
 
 /// What comes from a gateway.
 #[derive(Debug)]
 pub(super) enum Word {
     /// A message.
     Said(Up),
-    /// Access lines.
-    Lines(Vec<u8>),
     /// It ended like this; nothing comes after it.
     Ended(String),
 }
@@ -63,6 +62,8 @@ pub(in crate::control) struct Place {
     pub(in crate::control) name: String,
     /// The folder of the workers' sockets.
     pub(in crate::control) folder: OwnedFd,
+    /// Where access lines go.
+    pub(in crate::control) output: Output,
     /// As whom; as we when absent.
     pub(in crate::control) identity: Option<Identity>,
 }
@@ -87,6 +88,7 @@ impl Generation {
         let mut descriptors = vec![
             (theirs.into(), CONTROL_FD),
             (place.folder.try_clone()?, FOLDER_FD),
+            (place.output.access_pipe()?, ACCESS_FD),
         ];
         for (socket, descriptor) in sockets.all().zip(FIRST_SOCKET_FD..) {
             descriptors.push((socket.try_clone()?.into(), descriptor));
@@ -146,8 +148,7 @@ async fn speak(
 async fn listen(number: u64, mut from: OwnedReadHalf, process: Arc<Process>, words: Words) {
     loop {
         let word = match protocol::receive(&mut from).await {
-            Ok(Some(Frame::Message(up))) => Word::Said(up),
-            Ok(Some(Frame::Lines(lines))) => Word::Lines(lines),
+            Ok(Some(up)) => Word::Said(up),
             Ok(None) | Err(_) => break,
         };
         if words.send((number, word)).await.is_err() {

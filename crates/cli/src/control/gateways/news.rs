@@ -15,7 +15,6 @@ use crate::protocol::Up;
 impl Gateways {
     pub(super) fn on_word(&mut self, number: u64, word: Word) {
         match word {
-            Word::Lines(lines) => self.news.push_back(Heard::Lines(lines)),
             Word::Ended(exit) => self.on_end(number, exit),
             Word::Said(Up::Ready) => self.on_ready(number),
             Word::Said(Up::Notices(sentences)) => self.news.push_back(Heard::Notices(sentences)),
