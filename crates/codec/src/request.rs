@@ -11,9 +11,6 @@ use crate::scan::is_token;
 use crate::target::{Target, parse_target};
 use crate::{Framing, HeadFault, Limits, Persistence, Refused, Upgrade, fields, names};
 
-/// Room in the map for the few fields that a gateway adds to a request before it passes it on.
-const ROOM_TO_ADD: usize = 2;
-
 /// The head of a request.
 #[derive(Clone, Debug)]
 pub struct RequestHead {
@@ -58,7 +55,7 @@ pub fn parse_request(head: Bytes, limits: &Limits) -> Result<RequestHead, Refuse
     fields::check_lines(&head, parsed.headers, limits)?;
 
     let mut meaning = Meaning::default();
-    let mut headers = HeaderMap::with_capacity(parsed.headers.len() + ROOM_TO_ADD);
+    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
     for field in parsed.headers.iter() {
         let Ok(value) = HeaderValue::from_maybe_shared(head.slice_ref(field.value)) else {
             return Err(HeadFault::FieldValue.into());

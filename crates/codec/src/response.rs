@@ -8,9 +8,6 @@ use crate::connection::{Options, keep_alive_timeout};
 use crate::framing::{FramingFault, FramingFields};
 use crate::{Framing, HeadFault, Limits, Malformed, Persistence, fields, names};
 
-/// Room in the map for the few fields that a gateway adds to a response before it passes it on.
-const ROOM_TO_ADD: usize = 2;
-
 /// The head of a response.
 #[derive(Clone, Debug)]
 pub struct ResponseHead {
@@ -70,7 +67,7 @@ pub fn parse_response(
     };
 
     let mut meaning = Meaning::default();
-    let mut headers = HeaderMap::with_capacity(parsed.headers.len() + ROOM_TO_ADD);
+    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
     for field in parsed.headers.iter() {
         let Ok(value) = HeaderValue::from_maybe_shared(head.slice_ref(field.value)) else {
             return Err(HeadFault::FieldValue.into());

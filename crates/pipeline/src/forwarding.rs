@@ -143,29 +143,28 @@ fn begins_websocket(exchange: &Exchange, headers: &HeaderMap) -> bool {
 
 /// Removes the fields that concern one connection only, and those that `Connection` names.
 /// Returns the `Upgrade` that was there if it was nominated and asks for a WebSocket.
+///
+/// Nearly every head holds one or two of them, so only those that are there are looked up.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
-    if !headers.keys().any(is_hop_by_hop) {
-        return None;
-    }
-    let nominated: Vec<HeaderName> = all_values(headers, "connection")
-        .flat_map(|line| line.split(','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
-        .collect();
-    let upgrade = headers
-        .get(UPGRADE)
-        .filter(|value| {
-            nominated.contains(&UPGRADE) && value.as_bytes().eq_ignore_ascii_case(b"websocket")
-        })
+    static NAMES: LazyLock<NameSet> = LazyLock::new(|| NameSet::new(HOP_BY_HOP));
+    let mut present = headers.keys().filter(|name| NAMES.contains(name));
+    let first = present.next().cloned()?;
+    let others: Vec<HeaderName> = present.cloned().collect();
+    let is_present = |name: &HeaderName| first == *name || others.contains(name);
+
+    let nominated = if is_present(&CONNECTION) {
+        nominated(headers)
+    } else {
+        Vec::new()
+    };
+    let upgrade = nominated
+        .contains(&UPGRADE)
+        .then(|| headers.get(UPGRADE))
+        .flatten()
+        .filter(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
         .cloned();
-    let wants_trailers = all_values(headers, "te").any(|line| {
-        line.split(',').any(|coding| {
-            coding
-                .split(';')
-                .next()
-                .is_some_and(|name| name.trim().eq_ignore_ascii_case("trailers"))
-        })
-    });
-    for name in &HOP_BY_HOP {
+    let wants_trailers = is_present(&TE) && wants_trailers(headers);
+    for name in others.iter().chain([&first]) {
         headers.remove(name);
     }
     for name in nominated.iter().filter(|name| may_be_nominated(name)) {
@@ -175,6 +174,29 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
     upgrade
+}
+
+/// The fields that `Connection` names. Its two everyday words name none that matter.
+fn nominated(headers: &HeaderMap) -> Vec<HeaderName> {
+    all_values(headers, "connection")
+        .flat_map(|line| line.split(','))
+        .map(str::trim)
+        .filter(|word| {
+            !word.eq_ignore_ascii_case("keep-alive") && !word.eq_ignore_ascii_case("close")
+        })
+        .filter_map(|word| HeaderName::from_bytes(word.as_bytes()).ok())
+        .collect()
+}
+
+fn wants_trailers(headers: &HeaderMap) -> bool {
+    all_values(headers, "te").any(|line| {
+        line.split(',').any(|coding| {
+            coding
+                .split(';')
+                .next()
+                .is_some_and(|name| name.trim().eq_ignore_ascii_case("trailers"))
+        })
+    })
 }
 
 /// Fields of one connection (RFC 9110, 7.6.1). `Trailer` is not among them: trailers are passed on.
@@ -189,11 +211,6 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     UPGRADE,
     HTTP2_SETTINGS,
 ];
-
-fn is_hop_by_hop(name: &HeaderName) -> bool {
-    static NAMES: LazyLock<NameSet> = LazyLock::new(|| NameSet::new(HOP_BY_HOP));
-    NAMES.contains(name)
-}
 
 /// A client must not be able to take away what decides about it: only fields that nobody relies on end
 /// to end can be removed by naming them in `Connection`.

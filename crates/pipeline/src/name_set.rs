@@ -1,7 +1,7 @@
 //! A handful of field names that many are compared with. Not a general set: made for few members and for
 //! answers that are nearly always no.
 
-use http::HeaderName;
+use http::{HeaderMap, HeaderName};
 
 /// Field names, told apart by their lengths first.
 #[derive(Debug, Default)]
@@ -24,9 +24,11 @@ impl NameSet {
         self.lengths & bit(name) != 0 && self.names.contains(name)
     }
 
-    /// The members.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &HeaderName> {
-        self.names.iter()
+    /// Removes from a map what is a member. Only those that are there are looked up.
+    pub(crate) fn remove_from(&self, headers: &mut HeaderMap) {
+        while let Some(name) = headers.keys().find(|name| self.contains(name)).cloned() {
+            headers.remove(name);
+        }
     }
 }
 
@@ -47,5 +49,11 @@ mod tests {
         assert!(!set.contains(&COOKIE) && !set.contains(&SERVER));
         assert!(!set.contains(&HeaderName::from_bytes(&[b'a'; 100]).expect("a name")));
         assert!(!NameSet::default().contains(&ACCEPT));
+        let mut headers = HeaderMap::new();
+        for name in ["x-team", "accept", "cookie", "accept"] {
+            headers.append(name, http::HeaderValue::from_static("a"));
+        }
+        set.remove_from(&mut headers);
+        assert_eq!(headers.keys().collect::<Vec<_>>(), ["cookie"]);
     }
 }

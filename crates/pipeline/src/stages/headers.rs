@@ -226,11 +226,7 @@ impl Headers {
             return None;
         }
         strip_hop_by_hop(headers);
-        if headers.keys().any(|name| self.remove.contains(name)) {
-            for name in self.remove.iter() {
-                headers.remove(name);
-            }
-        }
+        self.remove.remove_from(headers);
         let block = match exchange.scheme {
             Scheme::Http => &self.plain,
             Scheme::Https if is_local(exchange.host_name()) => &self.https_local,
