@@ -25,6 +25,16 @@ pub struct Mainstay {
     environment: Vec<(String, OsString)>,
     path: Vec<PathBuf>,
     address: Address,
+    session: Session,
+}
+
+/// To which session of processes it belongs.
+#[derive(Debug, PartialEq, Eq)]
+enum Session {
+    /// To that of the tests, with the terminal they may run in.
+    Ours,
+    /// To one of its own, without a terminal, as daemons do.
+    Own,
 }
 
 /// Who decides the address.
@@ -90,6 +100,7 @@ impl Mainstay {
             environment: Vec::new(),
             path: Vec::new(),
             address: Address::Free,
+            session: Session::Ours,
         }
     }
 
@@ -164,6 +175,12 @@ impl Mainstay {
         self
     }
 
+    /// Starts it as daemons are started: in a session of its own, which has no terminal.
+    pub fn without_terminal(mut self) -> Self {
+        self.session = Session::Own;
+        self
+    }
+
     /// Where the app's files are.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -207,7 +224,15 @@ impl Mainstay {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(&self.binary);
+        let mut command = match self.session {
+            Session::Ours => Command::new(&self.binary),
+            Session::Own => Command::new("setsid"),
+        };
+        match self.session {
+            Session::Ours => command.process_group(0),
+            // `setsid` becomes the program, unless it leads a group already: then it would fork
+            Session::Own => command.arg(&self.binary),
+        };
         command.args(&self.verb).args(&self.flags);
         if self.address == Address::Free {
             command.args(["--listen", "127.0.0.1:0"]);
@@ -231,7 +256,6 @@ impl Mainstay {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        command.process_group(0);
         command
     }
 

@@ -36,6 +36,10 @@ impl Control {
     /// Until every gateway has ended. Workers that die meanwhile are started again: they are still needed.
     async fn drain(&mut self, signals: &mut Signals) -> Pace {
         let options = drain_options(&self.settings.shutdown);
+        if self.came_up.is_empty() && !self.settings.apps.is_empty() {
+            // nobody was ever there to answer: whoever waits would wait for nothing
+            self.gateways.iter_mut().for_each(Gateways::kill);
+        }
         match &mut self.gateways {
             Some(gateways) => gateways.drain(&options),
             None => return Pace::Orderly,

@@ -57,6 +57,21 @@ pub(crate) fn status(mainstay: &Running) -> Value {
         .unwrap_or_else(|error| panic!("no JSON ({error}): {}", ended.output))
 }
 
+/// Starts it, and waits until every worker is ready.
+#[track_caller]
+pub(crate) fn started(mainstay: Mainstay) -> Running {
+    let mainstay = mainstay.start();
+    eventually("every worker", || {
+        let status = status(&mainstay);
+        let targets = status["targets"].as_array().expect("a list");
+        let all = targets
+            .iter()
+            .all(|target| target["ready"] == target["wanted"]);
+        all.then_some(())
+    });
+    mainstay
+}
+
 /// The gateway's process id, once there is one other than `but`.
 #[track_caller]
 pub(crate) fn gateway(mainstay: &Running, but: Option<i32>) -> i32 {

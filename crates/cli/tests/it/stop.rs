@@ -1,0 +1,114 @@
+//! The end of an instance: asked for by signal or command, under load, twice, in the middle of something else.
+
+use std::thread;
+
+use mainstay_testkit::{Failure, Load, Mainstay, Running, eventually};
+
+use crate::support::{started, status};
+
+fn stop(mainstay: &Running) -> mainstay_testkit::Ended {
+    Mainstay::say(["stop"]).beside(mainstay).finish()
+}
+
+/// Its exit code, once it has ended.
+#[track_caller]
+fn code(mainstay: &mut Running) -> Option<i32> {
+    eventually("the end", || mainstay.ended()).code()
+}
+
+#[test]
+fn every_accepted_request_is_answered_when_it_stops_under_load() {
+    let mut mainstay = started(Mainstay::run_testapp([]).flags(["-n", "2"]));
+    let load = Load::new().gets(4).on(mainstay.address());
+    load.wait_for_answers(200);
+    stop(&mainstay).expect_code(0);
+    assert_eq!(code(&mut mainstay), Some(0));
+    let outcome = load.stop();
+    assert!(outcome.answers() > 200);
+    // whoever comes too late is not let in; nobody who was is left without an answer
+    let others: Vec<_> = outcome
+        .failures
+        .iter()
+        .filter(|failed| failed.kind != Failure::Connect)
+        .collect();
+    assert!(others.is_empty(), "{others:?}");
+}
+
+#[test]
+fn what_has_begun_is_finished_first() {
+    let mut mainstay = started(Mainstay::run_testapp([]));
+    let mut wire = mainstay.connect();
+    wire.send("GET /slow?ms=700 HTTP/1.1\r\nHost: a.example\r\n\r\n");
+    let mut idle = mainstay.connect();
+    idle.send("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
+        .response()
+        .expect(200);
+    thread::scope(|scope| {
+        let stopping = scope.spawn(|| stop(&mainstay));
+        wire.response().expect(200);
+        assert!(idle.is_closed_eventually());
+        drop((wire, idle));
+        stopping.join().expect("no panic").expect_code(0);
+    });
+    assert_eq!(code(&mut mainstay), Some(0));
+}
+
+#[test]
+fn a_second_wish_to_stop_hurries() {
+    let patient =
+        "[shutdown]\ngrace = \"1h\"\nstreams = \"1h\"\n[app.shop]\ncommand = \"node server.js\"\n";
+    let app = "require('http').createServer(() => {}).listen(3000);";
+    let mut mainstay = started(Mainstay::run("").file("server.js", app).config(patient));
+    let mut wire = mainstay.connect();
+    wire.send("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n");
+    thread::scope(|scope| {
+        let first = scope.spawn(|| stop(&mainstay));
+        eventually("the drain", || {
+            (status(&mainstay)["gateway"]["phase"] == "draining").then_some(())
+        });
+        stop(&mainstay).expect_code(0);
+        first.join().expect("no panic").expect_code(0);
+    });
+    assert_eq!(code(&mut mainstay), Some(0));
+}
+
+#[test]
+fn a_stop_wins_over_a_reload() {
+    let settings = "[app.shop]\ncommand = \"node server.js\"\nrelease_command = \"sleep 600\"\n";
+    let app =
+        "require('http').createServer((request, response) => response.end('ok')).listen(3000);";
+    let mut mainstay = started(Mainstay::run("").file("server.js", app).config(settings));
+    thread::scope(|scope| {
+        let reloading = scope.spawn(|| Mainstay::say(["reload"]).beside(&mainstay).finish());
+        eventually("the release command", || {
+            (mainstay.descendants().len() >= 4).then_some(())
+        });
+        let waiting = scope.spawn(|| {
+            Mainstay::say(["reload", "--settings"])
+                .beside(&mainstay)
+                .finish()
+        });
+        mainstay.output_contains_eventually("the release command runs");
+        stop(&mainstay).expect_code(0);
+        reloading.join().expect("no panic").expect_code(4);
+        // it was told so, or came too late
+        waiting.join().expect("no panic").expect_failure();
+    });
+    assert_eq!(code(&mut mainstay), Some(0));
+    assert!(mainstay.descendants().is_empty());
+}
+
+#[test]
+fn nobody_to_stop_is_said() {
+    let mainstay = Mainstay::run_testapp([]).start();
+    let ended = Mainstay::say(["stop", "--name", "other"])
+        .beside(&mainstay)
+        .finish();
+    let ended = ended.expect_code(2);
+    assert!(
+        ended.output.contains("no instance `other`"),
+        "{}",
+        ended.output
+    );
+    mainstay.get("/").expect(200);
+}
