@@ -32,6 +32,11 @@ impl Curfew {
         }
     }
 
+    /// Whether the time of a kind is over.
+    pub(crate) fn is_over(&self, kind: Kind) -> bool {
+        self.of(kind).is_some_and(|by| by <= Instant::now())
+    }
+
     fn of(&self, kind: Kind) -> Option<Instant> {
         match kind {
             Kind::Stream => self.streams.get(),

@@ -152,7 +152,7 @@ impl Asking<'_> {
         let curfews = [self.curfew, &tools.workshop.curfew];
         let deadlines = &tools.workshop.deadlines;
         if self.home.poll_due(curfews, Kind::Plain, deadlines, context) {
-            return Poll::Ready(Err(self.sent_home()));
+            return Poll::Ready(Err(self.sent_home(&tools.workshop.curfew)));
         }
         if deadline.poll_expired(context) {
             return Poll::Ready(Err(Failure {
@@ -179,9 +179,12 @@ impl Asking<'_> {
         }
     }
 
-    /// Whoever is asked, or all of us, must end before an answer came. Another may be asked what may be
-    /// repeated.
-    fn sent_home(&self) -> Failure {
+    /// Whoever is asked, or all of us, must end before an answer came. In the first case another may be asked
+    /// what may be repeated.
+    fn sent_home(&self, ours: &Curfew) -> Failure {
+        if ours.is_over(Kind::Plain) {
+            return broken(Refusal::Draining);
+        }
         Failure {
             refusal: Refusal::OriginTimeout,
             reach: if self.link.input.is_empty() {

@@ -13,6 +13,8 @@ mod framing;
 mod harness;
 mod interim;
 mod keep;
+mod leaving;
 mod members;
 mod resend;
+mod swap;
 mod tunnel;

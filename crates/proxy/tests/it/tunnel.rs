@@ -3,10 +3,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::harness::{End, Gateway, OK, Origin, answer, endpoints, get};
-
-const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: a.example\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+use crate::harness::{End, Gateway, OK, Origin, SWITCH, UPGRADE, answer, endpoints, get};
 
 #[test]
 fn bytes_pass_both_ways_after_101() {

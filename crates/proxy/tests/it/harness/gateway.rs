@@ -23,7 +23,7 @@ use super::message::Message;
 use super::origin::Origin;
 use super::wire::Wire;
 
-type Job = Box<dyn FnOnce(&Thread, &Upstreams) + Send>;
+type Job = Box<dyn FnOnce(&Thread, &mut Upstreams) + Send>;
 
 /// A running thread of the data plane; ends with the value.
 pub(crate) struct Gateway {
@@ -102,9 +102,9 @@ impl Gateway {
                 .build_local(LocalOptions::default())
                 .expect("a runtime");
             runtime.block_on(async move {
-                let (thread, upstreams) = open(plan, &standing, counters, log);
+                let (thread, mut upstreams) = open(plan, &standing, counters, log);
                 thread.accept(socket).expect("a listener can be watched");
-                work(queue, &thread, &upstreams).await;
+                work(queue, &thread, &mut upstreams).await;
             });
         });
         gateway.set_members(members);
@@ -113,7 +113,7 @@ impl Gateway {
 
     fn run<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&Thread, &Upstreams) -> T + Send + 'static,
+        job: impl FnOnce(&Thread, &mut Upstreams) -> T + Send + 'static,
     ) -> T {
         let (done, result) = mpsc::channel();
         let job: Job = Box::new(move |thread, upstreams| {
@@ -131,10 +131,56 @@ impl Gateway {
         self.run(move |_, upstreams| upstreams.set_members("api", &members, None));
     }
 
+    /// Replaces the members of a target by its name.
+    pub(crate) fn set_members_of(&self, target: &'static str, members: &[Arc<Endpoint>]) {
+        let members = members.to_vec();
+        self.run(move |_, upstreams| upstreams.set_members(target, &members, None));
+    }
+
     /// Replaces the members; whatever runs on those who left has to end within this time.
     pub(crate) fn set_members_within(&self, members: &[Arc<Endpoint>], time: Duration) {
         let members = members.to_vec();
         self.run(move |_, upstreams| upstreams.set_members("api", &members, Some(time)));
+    }
+
+    /// Serves with other targets and stages from now on; everything is routed to the last target.
+    pub(crate) fn serve_with(
+        &mut self,
+        targets: &[&'static str],
+        change: impl FnOnce(&mut Stages) + Send + 'static,
+    ) {
+        let targets: Vec<Target> = targets
+            .iter()
+            .map(|name| Target::new(*name, TargetKind::App, 1))
+            .collect();
+        let (last, log) = (targets.len() - 1, Arc::clone(&self.log));
+        let wait = WaitOptions {
+            patience: patience(),
+            ..WaitOptions::default()
+        };
+        let standing = Arc::new(self.standing.succeed(targets, wait));
+        self.standing = Arc::clone(&standing);
+        self.run(move |thread, upstreams| {
+            let options = Options::default();
+            *upstreams = upstreams.succeed(options.upstream.clone(), Arc::clone(&standing));
+            let mut stages = stages("0", last);
+            change(&mut stages);
+            thread.serve_with(serving(stages, options, &standing, log, upstreams));
+        });
+    }
+
+    /// What this does is done while the thread does nothing else, and begins to drain when it is done.
+    pub(crate) fn drain_after<T: Send + 'static>(
+        &self,
+        options: DrainOptions,
+        first: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        self.run(move |thread, _| {
+            let done = first();
+            let thread = thread.clone();
+            tokio::task::spawn_local(async move { thread.drain(&options, Listening::Ends).await });
+            done
+        })
     }
 
     /// Begins to drain with a second for idle connections; the end of it comes over the channel.
@@ -198,7 +244,7 @@ impl Gateway {
     }
 }
 
-async fn work(mut queue: UnboundedReceiver<Job>, thread: &Thread, upstreams: &Upstreams) {
+async fn work(mut queue: UnboundedReceiver<Job>, thread: &Thread, upstreams: &mut Upstreams) {
     while let Some(job) = queue.recv().await {
         job(thread, upstreams);
     }
@@ -213,17 +259,32 @@ fn open(
     let options = plan.options;
     let workshop = Workshop::new(counters);
     let upstreams = Upstreams::new(&workshop, options.upstream.clone(), Arc::clone(standing));
+    let stages = stages(plan.trusted, 0);
+    let serving = serving(stages, options, standing, log, &upstreams);
+    (Thread::start(workshop, serving), upstreams)
+}
+
+fn stages(trusted: &str, target: usize) -> Stages {
+    Stages {
+        trusted_proxies: trusted.parse().expect("trusted proxies"),
+        health: HealthOptions::default(),
+        routes: vec![RouteOptions::everything(target)],
+        headers: HeaderOptions::default(),
+        instance: "it".to_owned(),
+    }
+}
+
+fn serving(
+    stages: Stages,
+    options: Options,
+    standing: &Arc<Standing>,
+    log: Arc<AccessLog>,
+    upstreams: &Upstreams,
+) -> Serving {
     let recorder = Recorder {
         metrics: Arc::new(RequestMetrics::new(1)),
         log: Some(log),
         routes: Arc::new(["default".to_owned()]),
-    };
-    let stages = Stages {
-        trusted_proxies: plan.trusted.parse().expect("trusted proxies"),
-        health: HealthOptions::default(),
-        routes: vec![RouteOptions::everything(0)],
-        headers: HeaderOptions::default(),
-        instance: "it".to_owned(),
     };
     let pipeline = Pipeline::new(
         stages,
@@ -232,10 +293,7 @@ fn open(
         Arc::new(recorder),
         upstreams.clone(),
     );
-    (
-        Thread::start(workshop, Serving::new(pipeline, options)),
-        upstreams,
-    )
+    Serving::new(pipeline, options)
 }
 
 /// A member that can be counted on.

@@ -15,6 +15,17 @@ pub(crate) use wire::{End, Wire};
 /// A whole answer of two bytes.
 pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
+/// A request for a tunnel.
+pub(crate) const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: a.example\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+/// The origin agrees to it.
+pub(crate) const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+/// A whole frame of a WebSocket with the text `hi`.
+pub(crate) const FRAME: &[u8] = b"\x81\x02hi";
+/// A server's close frame that says "service restart".
+pub(crate) const RESTART: &[u8] = b"\x88\x02\x03\xF4";
+/// The beginning of an event stream.
+pub(crate) const EVENTS: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: a\n\n\r\n";
+
 /// A request without a body.
 pub(crate) fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: a.example\r\n\r\n")

@@ -263,13 +263,18 @@ impl Wire {
 
     /// All there is until the other end finishes, and how it did.
     pub(crate) fn read_to_end(&mut self) -> (String, End) {
+        let (bytes, end) = self.bytes_to_end();
+        (String::from_utf8_lossy(&bytes).into_owned(), end)
+    }
+
+    /// The same for what is no text.
+    pub(crate) fn bytes_to_end(&mut self) -> (Vec<u8>, End) {
         let end = loop {
             if let Err(end) = self.more() {
                 break end;
             }
         };
-        let bytes = std::mem::take(&mut self.unread);
-        (String::from_utf8_lossy(&bytes).into_owned(), end)
+        (std::mem::take(&mut self.unread), end)
     }
 
     /// How many bytes come until the other end finishes, and how it did; nothing is kept of them.
