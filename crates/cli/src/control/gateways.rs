@@ -192,7 +192,7 @@ impl Gateways {
             return;
         }
         if self.find(Phase::Starting).is_some() {
-            self.again = self.find(Phase::Serving).is_some();
+            self.again = true;
             return;
         }
         match self.generation() {
@@ -325,6 +325,7 @@ impl Gateways {
             self.words.clone(),
         )?;
         self.next_number += 1;
+        self.again = false;
         for (target, members) in &self.members {
             next.tell(members_message(target, members, Duration::ZERO));
         }

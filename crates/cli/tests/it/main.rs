@@ -6,6 +6,7 @@ mod apps;
 mod client_side;
 mod demo;
 mod forwarding;
+mod gateways;
 mod help;
 mod lives;
 mod pages;

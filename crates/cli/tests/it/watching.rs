@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use mainstay_testkit::{Mainstay, Origin, Running, eventually};
 
 /// An answer of the admin socket.
-fn admin(mainstay: &Running, path: &str) -> String {
+pub(crate) fn admin(mainstay: &Running, path: &str) -> String {
     let asked = || {
         let mut stream = UnixStream::connect(mainstay.folder().join(".run/admin.sock"))?;
         let head = format!("GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n");

@@ -21,6 +21,8 @@ use crate::thread::{Serving, Thread};
 
 /// A connection that has been idle for this long gives back what it held for the next request.
 const WARM: Duration = Duration::from_millis(900);
+/// While draining, a client that does not close its end holds up the end of all for no longer than this.
+const LAST_LINGER: Duration = Duration::from_secs(2);
 /// How long the rest of a body that nobody wanted may take.
 const REST: Duration = Duration::from_secs(1);
 /// So much of a body that nobody wanted is read and thrown away to save the connection.
@@ -49,7 +51,13 @@ pub(crate) async fn serve(thread: &Thread, stream: Stream, peer: Arc<Peer>) {
                 peer_is_trusted: is_trusted,
             } => peer_is_trusted = is_trusted,
             Next::Close => {
-                return linger(&mut link, &deadline, thread.serving().options.client.linger).await;
+                let patience = thread.serving().options.client.linger;
+                let patience = if thread.is_draining() {
+                    patience.min(LAST_LINGER)
+                } else {
+                    patience
+                };
+                return linger(&mut link, &deadline, patience).await;
             }
             Next::Abandon => return,
         }
@@ -212,7 +220,8 @@ async fn finish_tunnel(
             came = Some(inbound.came());
             silence.set(patience);
         }
-        if (shut.is_ready() && fed.is_ready()) || silence.poll_expired(context) {
+        let is_over = fed.is_ready() || inbound.poll_unwanted(context);
+        if (shut.is_ready() && is_over) || silence.poll_expired(context) {
             Poll::Ready(())
         } else {
             Poll::Pending

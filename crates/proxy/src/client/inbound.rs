@@ -155,6 +155,13 @@ impl Inbound {
         self.decoder.remaining_hint()
     }
 
+    /// Whether nobody wants any more of it, though nothing has come that could show it; if somebody does, wakes
+    /// the task when nobody does.
+    pub(super) fn poll_unwanted(&mut self, context: &mut Context<'_>) -> bool {
+        let sender = self.sender.as_mut();
+        sender.is_none_or(|sender| sender.poll_abandoned(context).is_ready())
+    }
+
     /// Moves what can be moved. Ready when there is nothing left to do.
     pub(super) fn poll_feed(
         &mut self,

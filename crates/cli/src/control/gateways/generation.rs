@@ -49,6 +49,8 @@ pub(super) struct Generation {
     pub(super) number: u64,
     pub(super) phase: Phase,
     pub(super) started: Instant,
+    /// It has said that it has finished.
+    pub(super) has_drained: bool,
     /// What it had counted when it last said so.
     pub(super) counted: Totals,
     process: Arc<Process>,
@@ -104,6 +106,7 @@ impl Generation {
             number,
             phase: Phase::Starting,
             started: Instant::now(),
+            has_drained: false,
             counted: Totals::default(),
             process,
             to: sender,

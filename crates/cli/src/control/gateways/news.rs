@@ -36,15 +36,23 @@ impl Gateways {
                 }
             }
             // its end follows
-            Word::Said(Up::Drained) => {}
+            Word::Said(Up::Drained) => {
+                if let Some(generation) = self.by_number(number) {
+                    generation.has_drained = true;
+                }
+            }
         }
     }
 
     fn on_counted(&mut self, number: u64, totals: Totals) {
-        let mut living = self.generations.iter_mut();
-        if let Some(generation) = living.find(|generation| generation.number == number) {
+        if let Some(generation) = self.by_number(number) {
             generation.counted = totals;
         }
+    }
+
+    fn by_number(&mut self, number: u64) -> Option<&mut Generation> {
+        let mut living = self.generations.iter_mut();
+        living.find(|generation| generation.number == number)
     }
 
     /// It accepts: whoever served before it finishes.
@@ -97,7 +105,7 @@ impl Gateways {
         let somebody_serves = self.find(Phase::Serving).is_some();
         match ended.phase {
             _ if self.end.is_some() => {}
-            Phase::Draining if exit == "exit status 0" => {}
+            Phase::Draining if ended.has_drained => {}
             Phase::Draining => self.news.push_back(Heard::DiedDraining { exit }),
             Phase::Starting if somebody_serves => {
                 self.again = false;
