@@ -16,7 +16,7 @@ use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-use self::comeback::{Comeback, HEALTHY};
+use self::comeback::Comeback;
 use self::counts::{Asker, Counts};
 use self::generation::{Generation, Phase, Word, Words};
 use self::holds::Holds;

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A gateway that ends sooner than this after its start died young.
-pub(super) const HEALTHY: Duration = Duration::from_secs(5);
+/// A gateway that ends sooner than this after it began to accept died young, as does one that never did.
+pub(super) const HEALTHY: Duration = Duration::from_secs(1);
+/// A crash loop is over when one has accepted for so long.
+pub(super) const RECOVERED: Duration = Duration::from_secs(5);
 /// The pause after the second young death in a row; it doubles with each.
 const SHORTEST: Duration = Duration::from_millis(50);
 /// The longest pause: connections wait in the accept queues meanwhile.
@@ -35,9 +37,9 @@ pub(super) enum Verdict {
 }
 
 impl Comeback {
-    /// One has died, `lived` after its start.
+    /// One has died that had accepted for `lived`.
     pub(super) fn died(&mut self, now: Instant, lived: Duration, exit: String) -> Verdict {
-        if lived >= HEALTHY {
+        if lived >= self.healthy_after() {
             self.young_deaths = 0;
         } else {
             self.young_deaths += 1;
@@ -72,6 +74,15 @@ impl Comeback {
     /// Nobody is started any more.
     pub(super) fn cancel(&mut self) {
         self.next = None;
+    }
+
+    /// How long one must accept before it is trusted.
+    pub(super) fn healthy_after(&self) -> Duration {
+        if self.is_looping() {
+            RECOVERED
+        } else {
+            HEALTHY
+        }
     }
 
     /// One has lived long enough. Whether that ends a crash loop.
@@ -157,6 +168,7 @@ mod tests {
     fn a_crash_loop_is_over_when_one_lives() {
         let mut comeback = Comeback::default();
         verdicts(&mut comeback, 7);
+        comeback.died(Instant::now(), HEALTHY, String::new());
         assert!(comeback.is_looping() && comeback.is_watching());
         assert!(comeback.lives());
         assert!(!comeback.is_looping() && !comeback.lives());

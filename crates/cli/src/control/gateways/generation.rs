@@ -49,6 +49,8 @@ pub(super) struct Generation {
     pub(super) number: u64,
     pub(super) phase: Phase,
     pub(super) started: Instant,
+    /// Since when it accepts.
+    pub(super) ready: Option<Instant>,
     /// It has said that it has finished.
     pub(super) has_drained: bool,
     /// What it had counted when it last said so.
@@ -106,6 +108,7 @@ impl Generation {
             number,
             phase: Phase::Starting,
             started: Instant::now(),
+            ready: None,
             has_drained: false,
             counted: Totals::default(),
             process,

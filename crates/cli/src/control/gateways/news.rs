@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::comeback::Verdict;
 use super::{
-    Asker, Down, DrainOptions, Gateways, Generation, HEALTHY, Heard, LAST_MOMENT, MOST_DRAINING,
-    Phase, START, Scope, Word, drain_message,
+    Asker, Down, DrainOptions, Gateways, Generation, Heard, LAST_MOMENT, MOST_DRAINING, Phase,
+    START, Scope, Word, drain_message,
 };
 use crate::protocol::Up;
 
@@ -62,6 +62,7 @@ impl Gateways {
         for generation in &mut self.generations {
             if generation.number == number && generation.phase == Phase::Starting {
                 generation.phase = Phase::Serving;
+                generation.ready = Some(Instant::now());
             } else if generation.phase == Phase::Serving {
                 had_one = true;
                 generation.phase = Phase::Draining;
@@ -115,7 +116,8 @@ impl Gateways {
                 let now = Instant::now();
                 // a successor that is starting comes sooner than another would
                 if self.find(Phase::Starting).is_none() {
-                    self.on_death(now, now - ended.started, exit);
+                    let lived = ended.ready.map_or(Duration::ZERO, |ready| now - ready);
+                    self.on_death(now, lived, exit);
                 }
             }
         }
@@ -150,10 +152,7 @@ impl Gateways {
     /// When something is to be done though nobody says anything.
     pub(super) fn due(&self) -> Option<Instant> {
         let starting = self.find(Phase::Starting).map(|next| next.started + START);
-        let healthy = self
-            .find(Phase::Serving)
-            .filter(|_| self.comeback.is_watching())
-            .map(|serving| serving.started + HEALTHY);
+        let healthy = self.healthy_at();
         let times = [
             self.comeback.due(),
             self.counts.due(),
@@ -162,6 +161,13 @@ impl Gateways {
             healthy,
         ];
         times.into_iter().flatten().min()
+    }
+
+    /// When the one that serves has shown that the deaths before it are over.
+    fn healthy_at(&self) -> Option<Instant> {
+        let serving = self.find(Phase::Serving)?;
+        let ready = serving.ready.filter(|_| self.comeback.is_watching())?;
+        Some(ready + self.comeback.healthy_after())
     }
 
     pub(super) fn on_time(&mut self) {
@@ -180,12 +186,7 @@ impl Gateways {
                 generation.kill();
             }
         }
-        if self.comeback.is_watching()
-            && self
-                .find(Phase::Serving)
-                .is_some_and(|serving| serving.started + HEALTHY <= now)
-            && self.comeback.lives()
-        {
+        if self.healthy_at().is_some_and(|healthy| healthy <= now) && self.comeback.lives() {
             self.news.push_back(Heard::Recovered);
         }
         if let Some(end) = self.end
