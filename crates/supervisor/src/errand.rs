@@ -83,7 +83,9 @@ impl Errand {
             guarded: self.guarded,
             running: Some(running),
         };
-        held.guarded.add(held.group);
+        if let Some(running) = &held.running {
+            held.guarded.add(&running.tree);
+        }
         let in_time = timeout(limit, held.ended()).await.is_ok();
         if !in_time {
             held.kill();

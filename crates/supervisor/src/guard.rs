@@ -1,33 +1,34 @@
 //! The guard: a tiny process that outlives the control plane by a moment and ends every worker tree it left behind.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use rustix::process::Signal;
 
-use crate::tree::to_pid;
+use crate::tree::Tree;
 
 /// No line of ours is longer.
-const LONGEST_LINE: u64 = 32;
+const LONGEST_LINE: u64 = 128;
 
-/// Reads `+PGID` and `-PGID` lines from `pipe`; at its end (nobody holds the other side any more) sends `SIGTERM` and,
-/// after `grace`, `SIGKILL` to every process group still listed. Blocks until then.
+/// Reads `+PGID MARK` and `-PGID` lines from `pipe`; at its end (nobody holds the other side any more) sends `SIGTERM` and,
+/// after `grace`, `SIGKILL` to everything that came of the groups still listed, also what went into a session of its
+/// own. Blocks until then.
 ///
 /// # Errors
-/// What the kernel said about reading the pipe; the groups listed so far are ended all the same.
+/// What the kernel said about reading the pipe; what was listed so far is ended all the same.
 pub fn guard(pipe: OwnedFd, grace: Duration) -> io::Result<()> {
-    let mut groups = BTreeSet::new();
-    let read = follow(pipe, &mut groups);
-    let left: Vec<Pid> = groups.into_iter().filter_map(to_pid).collect();
+    let mut trees = BTreeMap::new();
+    let read = follow(pipe, &mut trees);
+    let left: Vec<Tree> = trees.into_values().collect();
     end(&left, grace);
     read
 }
 
-fn follow(pipe: OwnedFd, groups: &mut BTreeSet<u32>) -> io::Result<()> {
+fn follow(pipe: OwnedFd, trees: &mut BTreeMap<u32, Tree>) -> io::Result<()> {
     let mut lines = BufReader::with_capacity(256, std::fs::File::from(pipe));
     let mut line = String::new();
     loop {
@@ -35,33 +36,33 @@ fn follow(pipe: OwnedFd, groups: &mut BTreeSet<u32>) -> io::Result<()> {
         if lines.by_ref().take(LONGEST_LINE).read_line(&mut line)? == 0 {
             return Ok(());
         }
-        let Some((sign, number)) = line.trim_end().split_at_checked(1) else {
+        let Some((sign, rest)) = line.trim_end().split_at_checked(1) else {
             continue;
         };
+        let (number, mark) = rest.split_once(' ').unwrap_or((rest, ""));
         match (sign, number.parse()) {
-            // 0 and 1 would be our own group and everybody's.
-            ("+", Ok(group @ 2..)) => groups.insert(group),
-            ("-", Ok(group)) => groups.remove(&group),
-            _ => false,
-        };
+            // 0 and 1 would be our own group and everybody's; without a mark nobody could be told from others.
+            ("+", Ok(group @ 2..)) if !mark.is_empty() => {
+                let mark = mark.to_owned();
+                trees.insert(group, Tree { group, mark });
+            }
+            ("-", Ok(group)) => drop(trees.remove(&group)),
+            _ => {}
+        }
     }
 }
 
-fn end(groups: &[Pid], grace: Duration) {
-    for group in groups {
-        let _ = kill_process_group(*group, Signal::TERM);
-    }
+fn end(trees: &[Tree], grace: Duration) {
+    let signal = |signal| trees.iter().for_each(|tree| tree.signal(signal));
+    let alive = || trees.iter().any(|tree| !tree.members().is_empty());
+    signal(Signal::TERM);
     let deadline = Instant::now() + grace;
-    let alive = |groups: &[Pid]| {
-        groups
-            .iter()
-            .any(|group| test_kill_process_group(*group).is_ok())
-    };
-    while alive(groups) && Instant::now() < deadline {
-        thread::sleep(Duration::from_millis(20));
+    while alive() && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(50));
     }
-    for group in groups {
-        let _ = kill_process_group(*group, Signal::KILL);
+    // Once more for whoever was started in between.
+    for _ in 0..2 {
+        signal(Signal::KILL);
     }
 }
 
@@ -74,8 +75,8 @@ impl Guarded {
         Self(pipe.map(Arc::new))
     }
 
-    pub(crate) fn add(&self, group: u32) {
-        self.write(&format!("+{group}\n"));
+    pub(crate) fn add(&self, tree: &Tree) {
+        self.write(&format!("+{} {}\n", tree.group, tree.mark));
     }
 
     pub(crate) fn remove(&self, group: u32) {
@@ -92,40 +93,67 @@ impl Guarded {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead as _, BufReader};
     use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-    use std::process::Command;
+    use std::process::{Child, Command, Stdio};
 
     use super::*;
+    use crate::tree::{MARK, handle};
+
+    /// A group of its own with its mark, that has said a line.
+    fn start(script: &str, mark: &str) -> (Child, Tree, String) {
+        let mut command = Command::new("sh");
+        let mut child = command
+            .args(["-c", script])
+            .env(MARK, mark)
+            .process_group(0)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        stdout.read_line(&mut line).unwrap();
+        let tree = Tree {
+            group: child.id(),
+            mark: mark.to_owned(),
+        };
+        (child, tree, line.trim().to_owned())
+    }
 
     #[test]
     fn what_is_listed_at_the_end_is_ended() {
-        let start = |script: &str| {
-            let mut command = Command::new("sh");
-            command
-                .args(["-c", script])
-                .process_group(0)
-                .spawn()
-                .unwrap()
-        };
-        let mut listed = start("sleep 1000 & sleep 1000");
-        let mut deaf = start("trap '' TERM; while :; do sleep 1000; done");
-        let mut unlisted = start("sleep 1000");
+        let own = std::process::id();
+        let (mut listed, first, _) = start("echo up; sleep 1000 & sleep 1000", &format!("a.{own}"));
+        let (mut deaf, second, _) = start(
+            "trap '' TERM; echo up; while :; do sleep 1000; done",
+            &format!("b.{own}"),
+        );
+        let (mut unlisted, third, _) = start("echo up; sleep 1000", &format!("c.{own}"));
+        let away = "setsid sh -c 'trap \"\" TERM; echo $$; while :; do sleep 1000; done' & wait";
+        let (mut parent, fourth, away) = start(away, &format!("d.{own}"));
+        let away = handle(away.parse().unwrap()).unwrap();
         let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
         let guarded = Guarded::new(Some(write));
-        for child in [&listed, &deaf, &unlisted] {
-            guarded.add(child.id());
+        for tree in [&first, &second, &third, &fourth] {
+            guarded.add(tree);
         }
-        guarded.remove(unlisted.id());
-        guarded.write("+1\n+0\ngarbage\n\n");
+        guarded.remove(third.group);
+        guarded.write("+1 x\n+0 x\n+7\ngarbage\n\n");
         drop(guarded);
         guard(read, Duration::from_millis(200)).unwrap();
-        assert!(listed.wait().unwrap().signal().is_some());
-        assert!(deaf.wait().unwrap().signal().is_some());
+        for child in [&mut listed, &mut deaf, &mut parent] {
+            assert!(child.wait().unwrap().signal().is_some());
+        }
+        let mut fds = [rustix::event::PollFd::new(
+            &away,
+            rustix::event::PollFlags::IN,
+        )];
+        rustix::event::poll(&mut fds, None).unwrap(); // the one in a session of its own has ended
         assert!(
             unlisted.try_wait().unwrap().is_none(),
             "it was taken off the list"
         );
-        kill_process_group(to_pid(unlisted.id()).unwrap(), Signal::KILL).unwrap();
+        third.signal(Signal::KILL);
         unlisted.wait().unwrap();
     }
 }

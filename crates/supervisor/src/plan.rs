@@ -95,7 +95,7 @@ impl Plan {
     pub(crate) fn prepare(&self, index: u32, start: u32, files: &Files) -> io::Result<Prepared> {
         let mut words = self.launch.words.clone();
         let mut env = self.common_environment();
-        let mark = format!("{}.{}.{index}.{start}", nonce(), self.app);
+        let mark = format!("{}.{index}.{start}", nonce());
         set(&mut env, MARK, &mark);
         let mut descriptors = Vec::new();
         let mut speech = None;
@@ -155,7 +155,7 @@ impl Plan {
     /// Prepares a command that does not listen: what a worker gets, but for everything that is about listening.
     pub(crate) fn errand(&self) -> Prepared {
         let mut env = self.common_environment();
-        let mark = format!("{}.{}.errand", nonce(), self.app);
+        let mark = format!("{}.errand", nonce());
         set(&mut env, MARK, &mark);
         let mut words = self.launch.words.iter().map(OsString::from);
         let mut spawn = Spawn::new(words.next().unwrap_or_default());

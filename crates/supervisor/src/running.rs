@@ -47,7 +47,7 @@ pub(crate) struct Running {
     pub(crate) ear: Option<Ear>,
     pub(crate) look: Look,
     pub(crate) output: Arc<Output>,
-    tree: Tree,
+    pub(crate) tree: Tree,
     /// The kernel's kills for want of memory, before this start.
     kills: Option<Kills>,
     /// Whether we killed it.

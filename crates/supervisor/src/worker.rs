@@ -199,7 +199,7 @@ impl Worker {
         match started {
             Ok(running) => {
                 let pid = running.id();
-                self.shared.guarded.add(pid);
+                self.shared.guarded.add(&running.tree);
                 self.running = Some(running);
                 self.tell(Event::Started {
                     worker: self.id.clone(),
