@@ -4,6 +4,8 @@
 use std::fs;
 use std::time::Duration;
 
+use crate::tree;
+
 /// How often a Node worker reports, for this limit: often enough that several reports must fail to come.
 pub(crate) fn report_every(limit: Duration) -> Duration {
     (limit / 4).min(Duration::from_secs(1))
@@ -12,6 +14,38 @@ pub(crate) fn report_every(limit: Duration) -> Duration {
 /// How often it is looked at.
 pub(crate) fn look_every(limit: Duration) -> Duration {
     (limit / 8).clamp(Duration::from_millis(20), Duration::from_secs(2))
+}
+
+/// What the kernel says of a process's main thread, which runs a Node app's event loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Cpu {
+    /// Time on a CPU, in all its life.
+    ran: Duration,
+    /// Time it was ready to run and waited for a CPU, in all its life; counted only when it gets one again.
+    waited: Duration,
+    /// It is ready to run now.
+    wants: bool,
+}
+
+impl Cpu {
+    /// As it is now. `None` when the process is gone, or where the kernel does not count.
+    pub(crate) fn of(pid: u32) -> Option<Self> {
+        let times = fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?;
+        let (ran, waited) = parse(&times)?;
+        let wants = tree::state(pid)? == b'R';
+        Some(Self { ran, waited, wants })
+    }
+
+    /// The part of `passed`, the time since `before`, in which it could do nothing for want of a CPU.
+    fn starved(self, before: Self, passed: Duration) -> Duration {
+        let waited = self.waited.saturating_sub(before.waited);
+        let idle = if self.wants {
+            passed.saturating_sub(self.ran.saturating_sub(before.ran))
+        } else {
+            Duration::ZERO
+        };
+        waited.max(idle)
+    }
 }
 
 /// Watches the reports of one start of a worker. Moments are counted from any fixed one.
@@ -23,8 +57,8 @@ pub(crate) struct Watch {
     last: Option<Duration>,
     /// The part of the silence since then in which it, or we, could do nothing for want of a CPU.
     excused: Duration,
-    /// What it had waited for a CPU in all its life, at the last look.
-    waited: Option<Duration>,
+    /// What the last look saw, and when.
+    seen: Option<(Duration, Cpu)>,
 }
 
 impl Watch {
@@ -34,7 +68,7 @@ impl Watch {
             limit,
             last: None,
             excused: Duration::ZERO,
-            waited: None,
+            seen: None,
         }
     }
 
@@ -51,13 +85,12 @@ impl Watch {
         *self = Self::new(self.limit);
     }
 
-    /// Looks at it, `late` after the look was due; `waited` says how long the process has waited for a CPU in its life.
-    /// Returns whether it hangs.
+    /// Looks at it, `late` after the look was due. Returns whether it hangs.
     pub(crate) fn look(
         &mut self,
         now: Duration,
         late: Duration,
-        waited: impl FnOnce() -> Option<Duration>,
+        cpu: impl FnOnce() -> Option<Cpu>,
     ) -> bool {
         let Some(last) = self.last else { return false };
         let silence = now.saturating_sub(last);
@@ -65,14 +98,14 @@ impl Watch {
         if self.limit.is_zero() || silence < self.limit / 4 {
             return false;
         }
-        let waited = waited();
-        let waiting = match (self.waited, waited) {
-            (Some(before), Some(now)) => now.saturating_sub(before),
+        let seen = cpu().map(|cpu| (now, cpu));
+        let starved = match (self.seen, seen) {
+            (Some((then, before)), Some((_, cpu))) => cpu.starved(before, now.saturating_sub(then)),
             _ => Duration::ZERO,
         };
-        self.waited = waited;
+        self.seen = seen;
         // Both are true at once on a busy machine: the longer one counts.
-        self.excused += waiting.max(late);
+        self.excused += starved.max(late);
         silence.saturating_sub(self.excused) >= self.limit
     }
 
@@ -81,27 +114,22 @@ impl Watch {
         &mut self,
         now: Duration,
         silence: Duration,
-        waited: impl FnOnce() -> Option<Duration>,
+        cpu: impl FnOnce() -> Option<Cpu>,
     ) -> bool {
         let since = now.saturating_sub(silence);
         match self.last {
             Some(last) if since <= last + self.limit / 8 => self.last = Some(last.min(since)),
             _ => self.reported(since), // it has answered since
         }
-        self.look(now, Duration::ZERO, waited)
+        self.look(now, Duration::ZERO, cpu)
     }
 }
 
-/// How long the main thread of a process has been ready to run without getting a CPU, in all its life. `None` where the
-/// kernel does not count it.
-pub(crate) fn waited_for_cpu(pid: u32) -> Option<Duration> {
-    parse(&fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?)
-}
-
 /// `time on CPU, time waiting for one, number of turns`, in nanoseconds.
-fn parse(text: &str) -> Option<Duration> {
-    let waited = text.split_whitespace().nth(1)?;
-    Some(Duration::from_nanos(waited.parse().ok()?))
+fn parse(text: &str) -> Option<(Duration, Duration)> {
+    let mut fields = text.split_whitespace().map(str::parse);
+    let mut next = || Some(Duration::from_nanos(fields.next()?.ok()?));
+    Some((next()?, next()?))
 }
 
 #[cfg(test)]
@@ -116,9 +144,14 @@ mod tests {
         let mut watch = Watch::new(LIMIT);
         watch.reported(Duration::from_secs(10));
         (1..=looks).map(|look| look * 2).find(|silence| {
-            let waited = || Some(Duration::from_millis(delay * silence / 2));
+            let cpu = || {
+                Some(Cpu {
+                    waited: Duration::from_millis(delay * silence / 2),
+                    ..Cpu::default()
+                })
+            };
             let now = Duration::from_secs(10 + silence);
-            watch.look(now, Duration::from_millis(late), waited)
+            watch.look(now, Duration::from_millis(late), cpu)
         })
     }
 
@@ -170,19 +203,48 @@ mod tests {
         // Answered in between: a new silence.
         assert!(!watch.suspected(at(140), at(10), || None));
         // Starved meanwhile.
-        assert!(!watch.suspected(at(145), at(15), || Some(at(5))));
-        assert!(!watch.suspected(at(160), at(30), || Some(at(18))));
-        assert!(watch.suspected(at(175), at(45), || Some(at(18))));
+        let waited = |seconds| {
+            move || {
+                Some(Cpu {
+                    waited: at(seconds),
+                    ..Cpu::default()
+                })
+            }
+        };
+        assert!(!watch.suspected(at(145), at(15), waited(5)));
+        assert!(!watch.suspected(at(160), at(30), waited(18)));
+        assert!(watch.suspected(at(175), at(45), waited(18)));
+    }
+
+    #[test]
+    fn who_is_ready_to_run_and_does_not_is_starved() {
+        let at = Duration::from_secs;
+        let cpu = |ran, waited, wants| Cpu {
+            ran: at(ran),
+            waited: at(waited),
+            wants,
+        };
+        let before = cpu(10, 20, true);
+        let cases = [
+            (cpu(10, 20, true), 8, "no turn at all"),
+            (cpu(18, 20, true), 0, "an endless loop"),
+            (cpu(12, 26, true), 6, "an endless loop that shares its CPU"),
+            (cpu(12, 21, true), 6, "whose wait is not counted yet"),
+            (cpu(10, 20, false), 0, "asleep, or stopped"),
+            (cpu(11, 25, false), 5, "asleep now"),
+        ];
+        for (now, expected, what) in cases {
+            assert_eq!(now.starved(before, at(8)), at(expected), "{what}");
+        }
     }
 
     #[test]
     fn what_the_kernel_counts_is_read() {
-        assert_eq!(
-            parse("537968 122394 2\n"),
-            Some(Duration::from_nanos(122_394))
-        );
-        assert_eq!(parse("0 0"), Some(Duration::ZERO));
-        assert_eq!(parse(""), None);
-        assert!(waited_for_cpu(std::process::id()).is_some());
+        let nanos = Duration::from_nanos;
+        let found = parse("537968 122394 2\n");
+        assert_eq!(found, Some((nanos(537_968), nanos(122_394))));
+        assert_eq!(parse("0"), None);
+        assert_eq!(parse("0 x"), None);
+        assert!(Cpu::of(std::process::id()).is_some());
     }
 }

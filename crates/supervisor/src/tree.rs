@@ -72,6 +72,11 @@ pub(crate) fn descends(pid: u32, group: u32) -> bool {
     false
 }
 
+/// The letter by which the kernel names a process's state: `R` for running or ready to.
+pub(crate) fn state(pid: u32) -> Option<u8> {
+    stat(pid).map(|stat| stat.state)
+}
+
 /// Our children that have ended and wait to be reaped.
 pub(crate) fn zombie_children() -> Vec<u32> {
     let own = std::process::id();

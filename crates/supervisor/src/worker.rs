@@ -14,7 +14,7 @@ use crate::drain::Output;
 use crate::events::{Cause, Event, Note, WorkerId};
 use crate::guard::Guarded;
 use crate::heard::Heard;
-use crate::hung::{self, Watch};
+use crate::hung::{self, Cpu, Watch};
 use crate::lifecycle::{self, Action, Life, Moment, State, step};
 use crate::node::speech::Said;
 use crate::options::Ready;
@@ -265,10 +265,8 @@ impl Worker {
             Wish::Kill => lifecycle::Event::Kill,
             Wish::Suspect(silence) => {
                 let pid = self.listener()?;
-                let waited = || hung::waited_for_cpu(pid);
-                let is_hung = self
-                    .suspicion
-                    .suspected(self.born.elapsed(), silence, waited);
+                let cpu = || Cpu::of(pid);
+                let is_hung = self.suspicion.suspected(self.born.elapsed(), silence, cpu);
                 return is_hung.then(|| self.take_turn()).flatten();
             }
         })
@@ -288,8 +286,8 @@ impl Worker {
         let late = self.next_look.map_or(Duration::ZERO, |due| due.elapsed());
         self.next_look = Some(Instant::now() + self.look_every());
         let pid = self.listener()?;
-        let waited = || hung::waited_for_cpu(pid);
-        let is_hung = self.watch.look(self.born.elapsed(), late, waited);
+        let cpu = || Cpu::of(pid);
+        let is_hung = self.watch.look(self.born.elapsed(), late, cpu);
         is_hung.then(|| self.take_turn()).flatten()
     }
 

@@ -35,6 +35,8 @@ enum Session {
     Ours,
     /// To one of its own, without a terminal, as daemons do.
     Own,
+    /// To a process namespace of its own, as process 1, as in a container.
+    World,
 }
 
 /// Who decides the address.
@@ -175,6 +177,12 @@ impl Mainstay {
         self
     }
 
+    /// Makes it process 1, in a process namespace of its own. What is started then is `unshare`, the program is its child.
+    pub fn as_first_process(mut self) -> Self {
+        self.session = Session::World;
+        self
+    }
+
     /// Starts it as daemons are started: in a session of its own, which has no terminal.
     pub fn without_terminal(mut self) -> Self {
         self.session = Session::Own;
@@ -227,11 +235,21 @@ impl Mainstay {
         let mut command = match self.session {
             Session::Ours => Command::new(&self.binary),
             Session::Own => Command::new("setsid"),
+            Session::World => Command::new("unshare"),
         };
         match self.session {
             Session::Ours => command.process_group(0),
             // `setsid` becomes the program, unless it leads a group already: then it would fork
             Session::Own => command.arg(&self.binary),
+            Session::World => {
+                if !rustix::process::geteuid().is_root() {
+                    command.arg("--map-root-user");
+                }
+                command
+                    .args(["--pid", "--fork", "--kill-child", "--mount-proc"])
+                    .arg(&self.binary)
+                    .process_group(0)
+            }
         };
         command.args(&self.verb).args(&self.flags);
         if self.address == Address::Free {

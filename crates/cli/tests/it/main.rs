@@ -10,6 +10,7 @@ mod gateways;
 mod help;
 mod lives;
 mod pages;
+mod processes;
 mod python;
 mod reload;
 mod routing;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use mainstay_supervisor::events::Note;
 use mainstay_supervisor::launch::Target;
 use mainstay_supervisor::options::Limits;
 use mainstay_supervisor::process::Exit;
@@ -237,4 +238,39 @@ async fn an_end_for_want_of_memory_is_told_apart() {
     }
     play.supervisor.kill_all().await;
     let _ = std::fs::remove_dir(&group);
+}
+
+#[tokio::test]
+async fn a_reader_that_is_away_holds_a_worker_for_a_while_and_not_for_ever() {
+    let text = "const line = 'x'.repeat(999) + '\\n', { writeSync } = require('fs');
+        for (let i = 0; i < 4000; i++) writeSync(1, line);
+        require('http').createServer().listen(3000); setInterval(() => writeSync(1, 'on\\n'), 20)";
+    let mut play = Scene::new().file("a.js", text).run("node a.js");
+    let socket = play.root.join("s/app.1.0/s1");
+    // Nobody takes an event until it listens.
+    until("it listens though nobody reads", || {
+        std::os::unix::net::UnixStream::connect(&socket).is_ok()
+    })
+    .await;
+    // What was dropped is told in its place, when the reader is back.
+    let mut lines = 0;
+    let dropped = play
+        .expect("lost lines", |event| match event {
+            Event::Output(_) => {
+                lines += 1;
+                None
+            }
+            Event::Note {
+                note: Note::DroppedOutput { lines },
+                ..
+            } => Some(*lines),
+            _ => None,
+        })
+        .await;
+    assert!(
+        lines < 4000 && lines + dropped >= 4000,
+        "{lines} and {dropped}"
+    );
+    play.line("on").await;
+    play.supervisor.kill_all().await;
 }

@@ -142,3 +142,64 @@ async fn who_does_not_report_is_replaced_on_suspicion_only() {
     );
     play.supervisor.kill_all().await;
 }
+
+/// A control group that gets a thousandth of a CPU (version 1; made only where we may).
+struct Throttle(String);
+
+impl Throttle {
+    fn put(pids: &[u32]) -> Option<Self> {
+        let folder = format!("/sys/fs/cgroup/cpu/mainstay-test-{}", std::process::id());
+        std::fs::create_dir(&folder).ok()?;
+        let throttle = Self(folder);
+        throttle.write("cpu.cfs_period_us", "1000000")?;
+        throttle.write("cpu.cfs_quota_us", "1000")?;
+        for pid in pids {
+            throttle.write("cgroup.procs", &pid.to_string())?;
+        }
+        Some(throttle)
+    }
+
+    fn write(&self, file: &str, text: &str) -> Option<()> {
+        std::fs::write(format!("{}/{file}", self.0), text).ok()
+    }
+
+    fn end(&self) {
+        self.write("cpu.cfs_quota_us", "-1");
+    }
+}
+
+impl Drop for Throttle {
+    fn drop(&mut self) {
+        let processes = std::fs::read_to_string(format!("{}/cgroup.procs", self.0));
+        for pid in processes.unwrap_or_default().lines() {
+            let _ = std::fs::write("/sys/fs/cgroup/cpu/cgroup.procs", pid);
+        }
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+/// Where no control group can be made, a worker with all the CPU it wants is spared, at least.
+#[tokio::test]
+async fn a_worker_that_gets_no_cpu_is_spared() {
+    let text = format!(
+        "{STANDS_STILL} setInterval(() => {{ const end = Date.now() + 3; while (Date.now() < end); }}, 5);"
+    );
+    let mut play = Scene::new().file("a.js", &text).start(quickly(1));
+    let ready = play.ready().await;
+    let throttle = Throttle::put(&[ready.pid]);
+    let limit = quickly(1).hang_timeout;
+    play.nothing_for(limit * 8, |event| matches!(event, Event::Draining { .. }))
+        .await;
+    if let Some(throttle) = &throttle {
+        throttle.end();
+    }
+    assert!(get(&ready.endpoint).await.ends_with("well"), "the same one");
+    drop(throttle);
+    signal(ready.pid, Signal::USR2);
+    assert_eq!(
+        play.draining().await.1,
+        Why::Hung,
+        "with a CPU it has no excuse"
+    );
+    play.supervisor.kill_all().await;
+}

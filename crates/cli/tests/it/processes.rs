@@ -1,0 +1,89 @@
+//! The program among processes: as process 1, with workers that do not react, with trees that scatter.
+
+use std::fs;
+
+use mainstay_testkit::{Mainstay, eventually};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::json;
+
+fn signal(pid: i32, signal: Signal) {
+    kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+}
+
+/// State and parent of every process.
+fn processes() -> Vec<(i32, String, i32)> {
+    let folders = fs::read_dir("/proc").unwrap().flatten();
+    let pids = folders.filter_map(|folder| folder.file_name().to_str()?.parse().ok());
+    pids.filter_map(|pid: i32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+        Some((pid, fields.next()?.to_owned(), fields.next()?.parse().ok()?))
+    })
+    .collect()
+}
+
+#[test]
+fn as_process_1_it_reaps_everybody_and_ends_when_asked() {
+    let mut mainstay = Mainstay::run_testapp(["--leak-children", "3"])
+        .as_first_process()
+        .start();
+    mainstay.get("/").expect(200);
+    let first = mainstay.descendants()[0];
+    assert!(mainstay.words_of(first).join(" ").contains("mainstay"));
+    for _ in 0..3 {
+        mainstay.post("/crash", [], "").expect(502);
+        mainstay.get("/").expect(200);
+    }
+    eventually("no zombie that was left to it", || {
+        let zombie = |(_, state, parent): &(i32, String, i32)| *parent == first && state == "Z";
+        (!processes().iter().any(zombie)).then_some(())
+    });
+    let below = mainstay.descendants();
+    signal(first, Signal::TERM);
+    let status = eventually("the end of process 1", || mainstay.ended());
+    assert!(status.success(), "{status}\n{}", mainstay.output());
+    eventually("the end of all", || {
+        let lives = |(pid, state, _): &(i32, String, i32)| below.contains(pid) && state != "Z";
+        (!processes().iter().any(lives)).then_some(())
+    });
+}
+
+#[test]
+fn a_worker_that_stands_still_is_replaced_and_said() {
+    let text = "require('http').createServer((q, r) => r.end(JSON.stringify({ pid: process.pid }))).listen(3000)";
+    let mainstay = Mainstay::run("")
+        .file("server.js", text)
+        .config("[app.web]\ncommand = \"node server.js\"\nhang_timeout = \"1s\"\nkill_timeout = \"200ms\"\n")
+        .start();
+    let pid = json(&mainstay.get("/").expect(200))["pid"]
+        .as_i64()
+        .unwrap();
+    signal(i32::try_from(pid).unwrap(), Signal::STOP);
+    mainstay.output_contains_eventually("does not react");
+    eventually("another worker's answer", || {
+        let answer = json(&mainstay.get("/").expect(200));
+        (answer["pid"] != pid).then_some(())
+    });
+    assert!(mainstay.stop().success());
+}
+
+#[test]
+fn what_scattered_goes_with_a_killed_control_plane() {
+    // In sessions of their own, where no signal to a group reaches them.
+    let mut mainstay = Mainstay::run_testapp(["--leak-children", "2"]).start();
+    mainstay.get("/").expect(200);
+    let leaked: Vec<i32> = mainstay
+        .output()
+        .lines()
+        .filter_map(|line| line.strip_prefix("testapp: leaked ")?.parse().ok())
+        .collect();
+    assert_eq!(leaked.len(), 2, "{}", mainstay.output());
+    mainstay.kill_and_expect_nobody_left();
+    let left = processes();
+    assert!(
+        !left
+            .iter()
+            .any(|(pid, state, _)| leaked.contains(pid) && state != "Z")
+    );
+}
