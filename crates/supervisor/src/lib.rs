@@ -39,6 +39,7 @@ mod strangers;
 mod supervisor;
 mod surroundings;
 mod tree;
+mod vigil;
 mod worker;
 
 pub use errand::{Errand, ErrandError};

@@ -14,7 +14,7 @@ use crate::drain::Output;
 use crate::events::{Cause, Event, Note, WorkerId};
 use crate::guard::Guarded;
 use crate::heard::Heard;
-use crate::hung::{self, Cpu, Watch};
+use crate::hung::Watch;
 use crate::lifecycle::{self, Action, Life, Moment, State, step};
 use crate::node::speech::Said;
 use crate::options::Ready;
@@ -54,7 +54,7 @@ pub(crate) struct Worker {
     pub(crate) id: WorkerId,
     pub(crate) plan: Arc<Plan>,
     /// The moment from which its life's times are counted.
-    born: Instant,
+    pub(crate) born: Instant,
     pub(crate) files: Arc<Files>,
     pub(crate) shared: Shared,
     /// Absent once nobody can wish any more.
@@ -72,11 +72,11 @@ pub(crate) struct Worker {
     /// Its own reports.
     pub(crate) watch: Watch,
     /// The answers to probes, as others saw them.
-    suspicion: Watch,
+    pub(crate) suspicion: Watch,
     /// When its silence is looked at next.
-    next_look: Option<Instant>,
+    pub(crate) next_look: Option<Instant>,
     /// Held while it is replaced for not reacting.
-    turn: Option<OwnedSemaphorePermit>,
+    pub(crate) turn: Option<OwnedSemaphorePermit>,
     /// Dead starts whose trees are still being taken down.
     burials: JoinSet<()>,
     pub(crate) exit: Option<Exit>,
@@ -263,57 +263,8 @@ impl Worker {
             Wish::Answered => lifecycle::Event::Answered,
             Wish::Stop => lifecycle::Event::Stop,
             Wish::Kill => lifecycle::Event::Kill,
-            Wish::Suspect(silence) => {
-                let pid = self.listener()?;
-                let cpu = || Cpu::of(pid);
-                let is_hung = self.suspicion.suspected(self.born.elapsed(), silence, cpu);
-                return is_hung.then(|| self.take_turn()).flatten();
-            }
+            Wish::Suspect(silence) => return self.suspect(silence),
         })
-    }
-
-    /// The worker reported that it is well.
-    pub(crate) fn reported(&mut self) {
-        self.watch.reported(self.born.elapsed());
-        if self.next_look.is_none() {
-            self.next_look = Some(Instant::now() + self.look_every());
-        }
-    }
-
-    /// Looks whether it still reports. After everything else that has happened, so that a report that is already there
-    /// was heard.
-    fn look(&mut self) -> Option<lifecycle::Event> {
-        let late = self.next_look.map_or(Duration::ZERO, |due| due.elapsed());
-        self.next_look = Some(Instant::now() + self.look_every());
-        let pid = self.listener()?;
-        let cpu = || Cpu::of(pid);
-        let is_hung = self.watch.look(self.born.elapsed(), late, cpu);
-        is_hung.then(|| self.take_turn()).flatten()
-    }
-
-    fn look_every(&self) -> Duration {
-        hung::look_every(self.plan.options.hang_timeout)
-    }
-
-    /// It is replaced when no other worker of the app is being replaced; until then the next look will find it again.
-    fn take_turn(&mut self) -> Option<lifecycle::Event> {
-        if self.turn.is_none() {
-            self.turn = Some(Arc::clone(&self.shared.turn).try_acquire_owned().ok()?);
-        }
-        Some(lifecycle::Event::Hung)
-    }
-
-    /// It is ready again, or will not be soon: another one may be replaced.
-    pub(crate) fn pass_turn(&mut self) {
-        self.turn = None;
-    }
-
-    /// The process that answers, as long as it is given work.
-    fn listener(&self) -> Option<u32> {
-        let listening = self.heard.listening.as_ref();
-        listening
-            .filter(|_| self.heard.announced && !self.heard.leaving && self.running.is_some())
-            .map(|heard| heard.pid)
     }
 
     async fn end(&mut self) -> lifecycle::Event {

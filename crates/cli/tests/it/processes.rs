@@ -8,12 +8,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::support::json;
 
 fn signal(pid: i32, signal: Signal) {
-    kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+    let pid = Pid::from_raw(pid).expect("a process has a number");
+    kill_process(pid, signal).expect("it runs, and is ours");
 }
 
 /// State and parent of every process.
 fn processes() -> Vec<(i32, String, i32)> {
-    let folders = fs::read_dir("/proc").unwrap().flatten();
+    let folders = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = folders.filter_map(|folder| folder.file_name().to_str()?.parse().ok());
     pids.filter_map(|pid: i32| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
