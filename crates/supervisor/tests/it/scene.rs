@@ -31,6 +31,8 @@ pub(crate) struct Play {
     pub(crate) root: PathBuf,
     events: UnboundedReceiver<Event>,
     output: Vec<u8>,
+    /// How much of the output `line` has looked at.
+    read: usize,
     _folder: tempfile::TempDir,
 }
 
@@ -94,6 +96,7 @@ impl Scene {
             root: root.to_owned(),
             events,
             output: Vec::new(),
+            read: 0,
             _folder: self.folder,
         })
     }
@@ -233,15 +236,26 @@ impl Play {
         .await
     }
 
+    /// The next line with this text, in the order of the output; other events may have come before or after it.
     pub(crate) async fn line(&mut self, part: &str) -> String {
-        self.expect(part, |event| match event {
-            Event::Output(line) => {
-                let text = String::from_utf8_lossy(&line.bytes).trim_end().to_owned();
-                text.contains(part).then_some(text)
+        loop {
+            let unread = &self.output[self.read..];
+            let ends = unread.iter().position(|byte| *byte == b'\n');
+            if let Some(end) = ends {
+                let text = String::from_utf8_lossy(&unread[..end])
+                    .trim_end()
+                    .to_owned();
+                self.read += end + 1;
+                if text.contains(part) {
+                    return text;
+                }
+                continue;
             }
-            _ => None,
-        })
-        .await
+            self.expect(part, |event| {
+                matches!(event, Event::Output(_)).then_some(())
+            })
+            .await;
+        }
     }
 
     /// Stops everything; how the first worker ended, and all that was written.
