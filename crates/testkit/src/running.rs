@@ -167,6 +167,12 @@ impl Running {
         self
     }
 
+    /// SIGTERM to the control plane.
+    pub fn terminate(&self) -> &Self {
+        processes::signal(self.child.id().cast_signed(), Signal::TERM);
+        self
+    }
+
     /// SIGKILL to one process below the program.
     #[track_caller]
     pub fn kill(&self, pid: i32) {

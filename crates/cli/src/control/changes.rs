@@ -29,16 +29,17 @@ pub(super) enum Change {
 }
 
 impl Changes {
-    /// From `present` to `wanted`.
+    /// From `present` to `wanted`, in the instance of that name.
     ///
     /// # Errors
     /// What cannot be done while the instance runs; nothing was done then.
     pub(super) fn between(
+        instance: &str,
         present: &Settings,
         wanted: &Settings,
         order: &Order,
     ) -> Result<Self, Failure> {
-        only_what_can_change(present, wanted)?;
+        only_what_can_change(instance, present, wanted)?;
         named_apps_exist(wanted, order)?;
         let apps = wanted.apps.iter().filter_map(|app| {
             let before = present.apps.iter().find(|old| old.name() == app.name());
@@ -78,9 +79,16 @@ fn change(before: Option<&AppSettings>, app: &AppSettings, order: &Order) -> Opt
     }
 }
 
-fn only_what_can_change(present: &Settings, wanted: &Settings) -> Result<(), Failure> {
+fn only_what_can_change(
+    instance: &str,
+    present: &Settings,
+    wanted: &Settings,
+) -> Result<(), Failure> {
     let fixed = [
-        ("name", wanted.name.is_some() && wanted.name != present.name),
+        (
+            "name",
+            wanted.name.as_ref().is_some_and(|name| name != instance),
+        ),
         ("user", wanted.user != present.user),
         ("group", wanted.group != present.group),
         (
@@ -147,7 +155,7 @@ mod tests {
     }
 
     fn between(present: &Settings, wanted: &Settings, order: &Order) -> Vec<(String, Change)> {
-        let changes = Changes::between(present, wanted, order).expect("possible");
+        let changes = Changes::between("i", present, wanted, order).expect("possible");
         let named = |(app, change): &(AppSettings, Change)| (app.name().to_owned(), *change);
         changes.apps.iter().map(named).collect()
     }
@@ -188,7 +196,12 @@ mod tests {
 
     #[test]
     fn apps_that_are_no_longer_written_go() {
-        let changes = Changes::between(&settings(&["a", "b"]), &settings(&["b"]), &Order::Settings);
+        let changes = Changes::between(
+            "i",
+            &settings(&["a", "b"]),
+            &settings(&["b"]),
+            &Order::Settings,
+        );
         assert_eq!(changes.expect("possible").gone, ["a"]);
     }
 
@@ -196,16 +209,18 @@ mod tests {
     fn what_takes_another_start_is_refused_at_once() {
         let present = settings(&["a"]);
         let mut wanted = settings(&["a"]);
+        wanted.name = Some("i".to_owned());
         wanted.user = Some("www-data".to_owned());
         wanted.listen.threads = Some(7);
-        let failure = Changes::between(&present, &wanted, &Order::Settings).expect_err("refused");
+        let failure =
+            Changes::between("i", &present, &wanted, &Order::Settings).expect_err("refused");
         assert!(
             failure.message.contains("`user`, `listen.threads`"),
             "{}",
             failure.message
         );
         let order = Order::Apps(vec!["aa".to_owned()]);
-        let failure = Changes::between(&present, &present, &order).expect_err("refused");
+        let failure = Changes::between("i", &present, &present, &order).expect_err("refused");
         assert!(
             failure.message.contains("did you mean `a`?"),
             "{}",

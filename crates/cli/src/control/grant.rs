@@ -45,6 +45,7 @@ impl Control {
         if let Some((order, askers)) = self.reloads.next() {
             let what = Reload {
                 order,
+                name: self.name.clone(),
                 present: self.settings.clone(),
                 origin: self.origin.clone(),
             };

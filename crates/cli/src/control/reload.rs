@@ -13,6 +13,8 @@ use crate::order::Order;
 #[derive(Debug)]
 pub(super) struct Reload {
     pub(super) order: Order,
+    /// The instance's name.
+    pub(super) name: String,
     /// What is in force.
     pub(super) present: Settings,
     /// Where the settings come from.
@@ -31,7 +33,7 @@ pub(super) async fn reload(what: Reload, mut hands: Hands) -> Result<String, Fai
         return Ok("another gateway serves".to_owned());
     }
     let wanted = what.origin.load()?;
-    let changes = Changes::between(&what.present, &wanted, &what.order)?;
+    let changes = Changes::between(&what.name, &what.present, &wanted, &what.order)?;
     let opened = hands.open(&wanted).await?;
 
     let mut done = Vec::new();

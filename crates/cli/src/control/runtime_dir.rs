@@ -101,7 +101,8 @@ pub(crate) fn instances() -> Vec<(String, PathBuf)> {
             found.push((name, socket));
         }
     };
-    if let Some(own) = std::env::var_os("MAINSTAY_RUNTIME_DIR") {
+    let named = std::env::var_os("MAINSTAY_RUNTIME_DIR").filter(|path| !path.is_empty());
+    if let Some(own) = named {
         add(Path::new(&own));
     } else {
         for parent in parents() {

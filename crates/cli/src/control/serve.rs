@@ -13,7 +13,7 @@ use super::gateways::{Gateways, Heard};
 use super::hands::News;
 use super::report;
 use super::signals::{Asked, Signals};
-use super::state::{Control, FIRST_RELEASE};
+use super::state::Control;
 use super::status::Status;
 use crate::failure::Failure;
 use crate::order::Order;
@@ -77,7 +77,7 @@ impl Control {
             }
             Event::Failed(failure) => {
                 let app = &failure.worker.app;
-                if failure.worker.release == FIRST_RELEASE && !self.came_up.contains(&**app) {
+                if self.awaited.contains(&**app) {
                     self.output.settle();
                     return Err(Failure::app(report::failed(&failure)));
                 }
@@ -103,6 +103,7 @@ impl Control {
     fn on_ready(&mut self, worker: &ReadyWorker) -> Result<(), Failure> {
         let app = &*worker.worker.app;
         let is_first = self.came_up.insert(app.to_owned());
+        self.awaited.remove(app);
         if let Some(deciding) = fronts::decides_the_address(&self.settings)
             && self.gateways.is_none()
             && deciding.name() == app

@@ -53,6 +53,8 @@ pub(super) struct Control {
     pub(super) set_node_env: bool,
     /// Apps that were ready once.
     pub(super) came_up: HashSet<String>,
+    /// Apps of the start that have not been ready yet: if one never is, the start has failed.
+    pub(super) awaited: HashSet<String>,
     /// Who asked for the end: told when it comes.
     pub(super) stop_askers: Vec<Asker>,
     /// There is none where nothing is run.
@@ -131,6 +133,11 @@ impl Control {
             asked: None,
             set_node_env,
             came_up: HashSet::new(),
+            awaited: settings
+                .apps
+                .iter()
+                .map(|app| app.name().to_owned())
+                .collect(),
             stop_askers: Vec::new(),
             _guard: guard,
             settings,
@@ -172,7 +179,7 @@ impl Control {
 }
 
 /// What apps are started with.
-pub(super) const FIRST_RELEASE: u32 = 1;
+const FIRST_RELEASE: u32 = 1;
 
 /// Threads of the gateway.
 pub(super) fn threads(settings: &Settings) -> usize {

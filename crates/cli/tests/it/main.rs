@@ -8,6 +8,7 @@ mod demo;
 mod forwarding;
 mod gateways;
 mod help;
+mod kills;
 mod lives;
 mod pages;
 mod processes;

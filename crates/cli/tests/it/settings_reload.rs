@@ -176,6 +176,25 @@ fn apps_come_and_go_with_the_file() {
 }
 
 #[test]
+fn a_new_app_that_does_not_come_up_is_no_harm_to_the_others() {
+    let mainstay = with(SHOP);
+    let both = format!(
+        "{SHOP}[app.blog]\ncommand = \"echo no such table; exit 1\"\n\
+         [route.blog]\npath = \"/blog/*\"\nto = \"blog\"\n[route.shop]\nto = \"shop\"\n"
+    );
+    write(&mainstay, &both);
+    let ended = reload_settings(&mainstay).expect_code(1);
+    assert!(ended.output.contains("no such table"), "{}", ended.output);
+    mainstay.get("/blog/1").expect(200).body_is("plain");
+    assert_eq!(
+        status(&mainstay)["targets"].as_array().map(Vec::len),
+        Some(1)
+    );
+    write(&mainstay, SHOP);
+    reload_settings(&mainstay).expect_code(0);
+}
+
+#[test]
 fn another_address_is_opened_and_one_in_use_changes_nothing() {
     let mainstay = with(SHOP);
     let also = SocketAddr::from(([127, 0, 0, 1], free_port()));

@@ -99,6 +99,62 @@ fn a_stop_wins_over_a_reload() {
 }
 
 #[test]
+fn readiness_goes_first_and_work_is_still_taken() {
+    let settings = "[shutdown]\ndelay = \"1h\"\n[app.shop]\ncommand = \"node server.js\"\n";
+    let app =
+        "require('http').createServer((request, response) => response.end('ok')).listen(3000);";
+    let mut mainstay = started(Mainstay::run("").file("server.js", app).config(settings));
+    mainstay.get("/.mainstay/ready").expect(200);
+    mainstay.terminate();
+    eventually("readiness to say no", || {
+        (mainstay.get("/.mainstay/ready").status() == 503).then_some(())
+    });
+    mainstay.get("/").expect(200).body_is("ok");
+    mainstay.terminate();
+    assert_eq!(code(&mut mainstay), Some(0));
+}
+
+#[test]
+fn of_several_instances_one_must_be_named() {
+    // where instances find each other: the folder of folders that this user's instances share
+    let folder = mainstay_testkit::Folder::new();
+    let name = |number: u32| format!("several-{}-{number}", std::process::id());
+    let named = |number| {
+        Mainstay::run_testapp([])
+            .env("MAINSTAY_RUNTIME_DIR", "")
+            .env("TMPDIR", folder.path())
+            .flags(["--name", &name(number)])
+    };
+    let instances = [named(1).start(), named(2).start()];
+    let ask = |words: &[&str]| {
+        let start = Mainstay::say([])
+            .env("MAINSTAY_RUNTIME_DIR", "")
+            .env("TMPDIR", folder.path());
+        words
+            .iter()
+            .fold(start, |start, word| start.flags([word]))
+            .finish()
+    };
+    let ended = ask(&["stop"]).expect_code(2);
+    for number in [1, 2] {
+        let quoted = format!("`{}`", name(number));
+        assert!(ended.output.contains(&quoted), "{}", ended.output);
+        let status = ask(&["status", "--name", &name(number)]).expect_code(0);
+        assert!(
+            status.output.starts_with(&name(number)),
+            "{}",
+            status.output
+        );
+    }
+    ask(&["stop", "--name", &name(1)]).expect_code(0);
+    let [first, second] = instances;
+    let mut first = first;
+    assert_eq!(code(&mut first), Some(0));
+    second.get("/").expect(200);
+    assert!(second.stop().success());
+}
+
+#[test]
 fn nobody_to_stop_is_said() {
     let mainstay = Mainstay::run_testapp([]).start();
     let ended = Mainstay::say(["stop", "--name", "other"])
