@@ -112,6 +112,12 @@ impl Mainstay {
         self
     }
 
+    /// The program file that would be started.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.binary
+    }
+
     /// Flags in front of the target.
     pub fn flags<const N: usize>(mut self, flags: [&str; N]) -> Self {
         self.flags.extend(flags.map(str::to_owned));

@@ -173,6 +173,16 @@ impl Running {
         self
     }
 
+    /// SIGTERM to one process below the program.
+    #[track_caller]
+    pub fn terminate_process(&self, pid: i32) {
+        assert!(
+            self.descendants().contains(&pid),
+            "{pid} is no process below the program"
+        );
+        processes::signal(pid, Signal::TERM);
+    }
+
     /// SIGKILL to one process below the program.
     #[track_caller]
     pub fn kill(&self, pid: i32) {

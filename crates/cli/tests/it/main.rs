@@ -4,6 +4,7 @@
 
 mod apps;
 mod client_side;
+mod container;
 mod demo;
 mod forwarding;
 mod gateways;
