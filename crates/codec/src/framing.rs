@@ -1,6 +1,8 @@
 //! How long a body is (RFC 9112, 6.3), decided from the framing fields alone. Nothing here
 //! reads a body.
 
+use http::StatusCode;
+
 /// How the length of a message's body is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
@@ -14,15 +16,52 @@ pub enum Framing {
     UntilClose,
 }
 
-/// What is wrong with the framing fields of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FramingFault {
+/// What is wrong with the framing fields of a message, in either direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FramingFault {
+    /// A `Content-Length` that is not decimal digits alone, or is beyond 64 bits.
+    #[error("`Content-Length` is not a number")]
     Length,
+    /// More than one `Content-Length`, even when equal.
+    #[error("more than one `Content-Length`")]
     LengthRepeated,
+    /// `Content-Length` beside `Transfer-Encoding`.
+    #[error("`Content-Length` beside `Transfer-Encoding`")]
     LengthAndChunked,
+    /// A `Transfer-Encoding` other than exactly `chunked`.
+    #[error("`Transfer-Encoding` is not exactly `chunked`")]
     Encoding,
+    /// More than one `Transfer-Encoding`: together a list, and so not exactly `chunked`.
+    #[error("more than one `Transfer-Encoding`")]
     EncodingRepeated,
+    /// `Transfer-Encoding` in HTTP/1.0, which does not know it.
+    #[error("`Transfer-Encoding` in HTTP/1.0")]
     EncodingBeforeHttp11,
+}
+
+impl FramingFault {
+    /// The status for a request with this fault: codings that nobody implements are 501 (RFC 9112, 6.1).
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::Encoding | Self::EncodingRepeated => StatusCode::NOT_IMPLEMENTED,
+            Self::Length
+            | Self::LengthRepeated
+            | Self::LengthAndChunked
+            | Self::EncodingBeforeHttp11 => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// A short word for logs and metrics.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Length => "length",
+            Self::LengthRepeated => "length_repeated",
+            Self::LengthAndChunked => "length_and_chunked",
+            Self::Encoding => "transfer_encoding",
+            Self::EncodingRepeated => "transfer_encoding_repeated",
+            Self::EncodingBeforeHttp11 => "transfer_encoding_http10",
+        }
+    }
 }
 
 /// The framing fields of one message, gathered while its fields are read.

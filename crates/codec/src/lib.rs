@@ -52,7 +52,7 @@ pub use body::{BodyDecoder, Decoded};
 pub use connection::{Persistence, Upgrade};
 pub use encoder::{BodyEncoder, Miscount};
 pub use fault::{BodyFault, HeadFault};
-pub use framing::Framing;
+pub use framing::{Framing, FramingFault};
 pub use limits::Limits;
 pub use malformed::Malformed;
 pub use refused::Refused;

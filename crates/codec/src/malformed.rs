@@ -1,6 +1,6 @@
 //! Why a response of an upstream is not passed on. The proxy answers 502 to each of them.
 
-use crate::HeadFault;
+use crate::{FramingFault, HeadFault};
 
 /// A response that is not passed on because its framing or its meaning is in doubt.
 ///
@@ -19,24 +19,9 @@ pub enum Malformed {
     /// A status outside 100 to 599.
     #[error("the status is not a number from 100 to 599")]
     Status,
-    /// A `Content-Length` that is not decimal digits alone, or is beyond 64 bits.
-    #[error("`Content-Length` is not a number")]
-    Length,
-    /// More than one `Content-Length`, even when equal.
-    #[error("more than one `Content-Length`")]
-    LengthRepeated,
-    /// `Content-Length` beside `Transfer-Encoding`.
-    #[error("`Content-Length` beside `Transfer-Encoding`")]
-    LengthAndChunked,
-    /// A `Transfer-Encoding` other than exactly `chunked`.
-    #[error("`Transfer-Encoding` is not exactly `chunked`")]
-    Encoding,
-    /// More than one `Transfer-Encoding`.
-    #[error("more than one `Transfer-Encoding`")]
-    EncodingRepeated,
-    /// `Transfer-Encoding` in HTTP/1.0, which does not know it.
-    #[error("`Transfer-Encoding` in HTTP/1.0")]
-    EncodingBeforeHttp11,
+    /// A fault in the framing fields.
+    #[error(transparent)]
+    Framing(#[from] FramingFault),
 }
 
 impl Malformed {
@@ -47,12 +32,7 @@ impl Malformed {
             Self::NotHttp => "not_http",
             Self::Version => "version",
             Self::Status => "status",
-            Self::Length => "length",
-            Self::LengthRepeated => "length_repeated",
-            Self::LengthAndChunked => "length_and_chunked",
-            Self::Encoding => "transfer_encoding",
-            Self::EncodingRepeated => "transfer_encoding_repeated",
-            Self::EncodingBeforeHttp11 => "transfer_encoding_http10",
+            Self::Framing(fault) => fault.reason(),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use http::StatusCode;
 
-use crate::HeadFault;
+use crate::{FramingFault, HeadFault};
 
 /// A request that is not served because it can be understood in two ways, or in none.
 ///
@@ -44,24 +44,9 @@ pub enum Refused {
     /// A `Host` or authority that is not a name or address with an optional port.
     #[error("`Host` is not a name or an address with an optional port")]
     Host,
-    /// A `Content-Length` that is not decimal digits alone, or is beyond 64 bits.
-    #[error("`Content-Length` is not a number")]
-    Length,
-    /// More than one `Content-Length`, even when equal.
-    #[error("more than one `Content-Length`")]
-    LengthRepeated,
-    /// `Content-Length` beside `Transfer-Encoding`.
-    #[error("`Content-Length` beside `Transfer-Encoding`")]
-    LengthAndChunked,
-    /// A `Transfer-Encoding` other than exactly `chunked`.
-    #[error("`Transfer-Encoding` is not exactly `chunked`")]
-    Encoding,
-    /// More than one `Transfer-Encoding`: together a list, and so not exactly `chunked`.
-    #[error("more than one `Transfer-Encoding`")]
-    EncodingRepeated,
-    /// `Transfer-Encoding` in HTTP/1.0, which does not know it.
-    #[error("`Transfer-Encoding` in HTTP/1.0")]
-    EncodingBeforeHttp11,
+    /// A fault in the framing fields.
+    #[error(transparent)]
+    Framing(#[from] FramingFault),
     /// A field that some servers take for `Content-Length` or `Transfer-Encoding`, such as
     /// `Content_Length`.
     #[error("a field that looks like a framing field")]
@@ -81,9 +66,8 @@ impl Refused {
             Self::Head(fault) => fault.status(),
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
-            Self::Method | Self::Connect | Self::Encoding | Self::EncodingRepeated => {
-                StatusCode::NOT_IMPLEMENTED
-            }
+            Self::Framing(fault) => fault.status(),
+            Self::Method | Self::Connect => StatusCode::NOT_IMPLEMENTED,
             Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             Self::NotHttp
             | Self::LeadingLines
@@ -91,10 +75,6 @@ impl Refused {
             | Self::HostMissing
             | Self::HostRepeated
             | Self::Host
-            | Self::Length
-            | Self::LengthRepeated
-            | Self::LengthAndChunked
-            | Self::EncodingBeforeHttp11
             | Self::FramingLookAlike
             | Self::UpgradeWithBody => StatusCode::BAD_REQUEST,
         }
@@ -114,12 +94,7 @@ impl Refused {
             Self::HostMissing => "host_missing",
             Self::HostRepeated => "host_repeated",
             Self::Host => "host",
-            Self::Length => "length",
-            Self::LengthRepeated => "length_repeated",
-            Self::LengthAndChunked => "length_and_chunked",
-            Self::Encoding => "transfer_encoding",
-            Self::EncodingRepeated => "transfer_encoding_repeated",
-            Self::EncodingBeforeHttp11 => "transfer_encoding_http10",
+            Self::Framing(fault) => fault.reason(),
             Self::FramingLookAlike => "framing_look_alike",
             Self::Expectation => "expectation",
             Self::UpgradeWithBody => "upgrade_with_body",

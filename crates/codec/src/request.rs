@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 
 use crate::connection::{Options, Seen};
-use crate::framing::{FramingFault, FramingFields, looks_like_framing};
+use crate::framing::{FramingFields, looks_like_framing};
 use crate::host::check_host;
 use crate::scan::is_token;
 use crate::target::{Target, parse_target};
@@ -183,19 +183,6 @@ fn parse_method(method: &str) -> Result<Method, Refused> {
         Ok(Method::CONNECT) => Err(Refused::Connect),
         Ok(method) => Ok(method),
         Err(_) => Err(Refused::Method),
-    }
-}
-
-impl From<FramingFault> for Refused {
-    fn from(fault: FramingFault) -> Self {
-        match fault {
-            FramingFault::Length => Self::Length,
-            FramingFault::LengthRepeated => Self::LengthRepeated,
-            FramingFault::LengthAndChunked => Self::LengthAndChunked,
-            FramingFault::Encoding => Self::Encoding,
-            FramingFault::EncodingRepeated => Self::EncodingRepeated,
-            FramingFault::EncodingBeforeHttp11 => Self::EncodingBeforeHttp11,
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 
 use crate::connection::{Options, keep_alive_timeout};
-use crate::framing::{FramingFault, FramingFields};
+use crate::framing::FramingFields;
 use crate::{Framing, HeadFault, Limits, Malformed, Persistence, fields, names};
 
 /// The head of a response.
@@ -124,19 +124,6 @@ fn is_bodiless(status: StatusCode, to: &Method) -> bool {
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
         || *to == Method::HEAD
         || (*to == Method::CONNECT && status.is_success())
-}
-
-impl From<FramingFault> for Malformed {
-    fn from(fault: FramingFault) -> Self {
-        match fault {
-            FramingFault::Length => Self::Length,
-            FramingFault::LengthRepeated => Self::LengthRepeated,
-            FramingFault::LengthAndChunked => Self::LengthAndChunked,
-            FramingFault::Encoding => Self::Encoding,
-            FramingFault::EncodingRepeated => Self::EncodingRepeated,
-            FramingFault::EncodingBeforeHttp11 => Self::EncodingBeforeHttp11,
-        }
-    }
 }
 
 /// Says what is wrong with a head that the parser did not take, or took too kindly.

@@ -23,6 +23,7 @@
 )]
 
 mod built;
+mod desync;
 mod ended;
 mod eventually;
 mod folder;
@@ -40,6 +41,7 @@ mod running;
 mod script;
 mod wire;
 
+pub use desync::{DesyncCase, desync_corpus};
 pub use ended::Ended;
 pub use eventually::{eventually, patience};
 pub use folder::Folder;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::FramingFault;
 use http::StatusCode;
 use http::header::HOST;
 
@@ -126,33 +127,51 @@ fn framing() {
         ("Transfer-Encoding: Chunked\r\n", Ok(Framing::Chunked)),
         (
             "Content-Length: 5\r\nContent-Length: 5\r\n",
-            Err(Refused::LengthRepeated),
+            Err(Refused::Framing(FramingFault::LengthRepeated)),
         ),
-        ("Content-Length: 5, 5\r\n", Err(Refused::Length)),
-        ("Content-Length: +5\r\n", Err(Refused::Length)),
-        ("Content-Length:\r\n", Err(Refused::Length)),
+        (
+            "Content-Length: 5, 5\r\n",
+            Err(Refused::Framing(FramingFault::Length)),
+        ),
+        (
+            "Content-Length: +5\r\n",
+            Err(Refused::Framing(FramingFault::Length)),
+        ),
+        (
+            "Content-Length:\r\n",
+            Err(Refused::Framing(FramingFault::Length)),
+        ),
         (
             "Content-Length: 18446744073709551616\r\n",
-            Err(Refused::Length),
+            Err(Refused::Framing(FramingFault::Length)),
         ),
         (
             "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
-            Err(Refused::LengthAndChunked),
+            Err(Refused::Framing(FramingFault::LengthAndChunked)),
         ),
         (
             "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
-            Err(Refused::LengthAndChunked),
+            Err(Refused::Framing(FramingFault::LengthAndChunked)),
         ),
         (
             "Transfer-Encoding: gzip, chunked\r\n",
-            Err(Refused::Encoding),
+            Err(Refused::Framing(FramingFault::Encoding)),
         ),
-        ("Transfer-Encoding: identity\r\n", Err(Refused::Encoding)),
-        ("Transfer-Encoding: xchunked\r\n", Err(Refused::Encoding)),
-        ("Transfer-Encoding: chunked;q=1\r\n", Err(Refused::Encoding)),
+        (
+            "Transfer-Encoding: identity\r\n",
+            Err(Refused::Framing(FramingFault::Encoding)),
+        ),
+        (
+            "Transfer-Encoding: xchunked\r\n",
+            Err(Refused::Framing(FramingFault::Encoding)),
+        ),
+        (
+            "Transfer-Encoding: chunked;q=1\r\n",
+            Err(Refused::Framing(FramingFault::Encoding)),
+        ),
         (
             "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n",
-            Err(Refused::EncodingRepeated),
+            Err(Refused::Framing(FramingFault::EncodingRepeated)),
         ),
         ("Content_Length: 5\r\n", Err(Refused::FramingLookAlike)),
         (
@@ -170,7 +189,7 @@ fn framing() {
     }
     assert_eq!(
         parse("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n").err(),
-        Some(Refused::EncodingBeforeHttp11)
+        Some(Refused::Framing(FramingFault::EncodingBeforeHttp11))
     );
 }
 

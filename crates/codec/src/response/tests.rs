@@ -1,4 +1,5 @@
 use super::*;
+use crate::FramingFault;
 
 fn parse(head: &str, to: &Method) -> Result<ResponseHead, Malformed> {
     parse_response(
@@ -58,29 +59,35 @@ fn malformed() {
     let table: &[(&str, Malformed)] = &[
         (
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n",
-            M::LengthRepeated,
+            M::Framing(FramingFault::LengthRepeated),
         ),
         (
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
-            M::LengthRepeated,
+            M::Framing(FramingFault::LengthRepeated),
         ),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\n", M::Length),
-        ("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", M::Length),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\n",
+            M::Framing(FramingFault::Length),
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+            M::Framing(FramingFault::Length),
+        ),
         (
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
-            M::LengthAndChunked,
+            M::Framing(FramingFault::LengthAndChunked),
         ),
         (
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
-            M::Encoding,
+            M::Framing(FramingFault::Encoding),
         ),
         (
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n",
-            M::EncodingRepeated,
+            M::Framing(FramingFault::EncodingRepeated),
         ),
         (
             "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-            M::EncodingBeforeHttp11,
+            M::Framing(FramingFault::EncodingBeforeHttp11),
         ),
         ("HTTP/1.1 200 OK\r\na: b\r\n c\r\n\r\n", M::Head(F::Fold)),
         (
@@ -106,7 +113,10 @@ fn malformed() {
     }
     // a bodiless status does not excuse contradictions
     let head = "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n";
-    assert_eq!(parse(head, &Method::GET).err(), Some(M::LengthRepeated));
+    assert_eq!(
+        parse(head, &Method::GET).err(),
+        Some(M::Framing(FramingFault::LengthRepeated))
+    );
 }
 
 #[test]
