@@ -140,6 +140,13 @@ impl Control {
             self.members.set_servers(&upstream, servers);
         }
         let way = self.tell_gateway(opened.sockets);
+        if self.gateways.is_none()
+            && fronts::decides_the_address(&self.settings).is_none()
+            && let Err(failure) = self.open(None)
+        {
+            // no app has been ready yet, so nobody is served worse than before
+            say::warning(&failure.message);
+        }
         for target in self
             .settings
             .targets()

@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Ours from now on: SIGTERM, SIGINT, SIGHUP, SIGUSR1.
+/// Ours from now on: SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2.
 #[derive(Debug)]
 pub(super) struct Signals {
     terminate: Signal,
@@ -13,8 +13,8 @@ pub(super) struct Signals {
     hang_up: Option<Signal>,
     /// What a hang-up means here.
     hang_up_asks: Asked,
-    /// Log rotators send it; there are no files to be opened again, and it must not end us.
-    user: Signal,
+    /// Log rotators send the first, supervisors the second; neither means anything here, nor may it end us.
+    users: [Signal; 2],
 }
 
 /// What a signal asks for.
@@ -43,18 +43,23 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hang_up,
             hang_up_asks: meaning,
-            user: signal(SignalKind::user_defined1())?,
+            users: [
+                signal(SignalKind::user_defined1())?,
+                signal(SignalKind::user_defined2())?,
+            ],
         })
     }
 
     /// Waits for the next. Cancel-safe.
     pub(super) async fn next(&mut self) -> Asked {
         loop {
+            let [first, second] = &mut self.users;
             tokio::select! {
                 _ = self.terminate.recv() => return Asked::End,
                 _ = self.interrupt.recv() => return Asked::End,
                 () = received(&mut self.hang_up) => return self.hang_up_asks,
-                _ = self.user.recv() => {}
+                _ = first.recv() => {}
+                _ = second.recv() => {}
             }
         }
     }

@@ -178,7 +178,7 @@ fn worker_line(app: &str, worker: &WorkerStatus) -> String {
         let _ = write!(line, " · pid {pid} · up {up}");
     }
     if worker.restarts > 0 {
-        let _ = write!(line, " · restarted {} times", worker.restarts);
+        let _ = write!(line, " · {}", restarts(worker.restarts));
     }
     if let Some(exit) = &worker.last_exit {
         let _ = write!(line, " · last {exit}");
@@ -201,7 +201,7 @@ fn gateway_line(gateway: &GatewayState) -> String {
         let _ = write!(line, " · pid {pid}");
     }
     if gateway.restarts > 0 {
-        let _ = write!(line, " · restarted {} times", gateway.restarts);
+        let _ = write!(line, " · {}", restarts(gateway.restarts));
     }
     if let Some(exit) = &gateway.last_exit {
         let _ = write!(line, " · last {exit}");
@@ -210,6 +210,13 @@ fn gateway_line(gateway: &GatewayState) -> String {
         let _ = write!(line, " · {} that finish", gateway.draining.len());
     }
     line
+}
+
+fn restarts(count: u64) -> String {
+    match count {
+        1 => "1 restart".to_owned(),
+        several => format!("{several} restarts"),
+    }
 }
 
 fn named(order: &Order) -> String {

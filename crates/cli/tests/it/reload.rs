@@ -5,7 +5,7 @@ use std::{fs, thread};
 
 use mainstay_testkit::{Ended, Form, Load, Mainstay, Running, eventually};
 
-use crate::support::{json, started, status};
+use crate::support::{gateway, json, started, status};
 
 /// An app whose behaviour stands in a file beside it.
 const APP: &str = "
@@ -286,6 +286,61 @@ fn only_the_named_app_gets_a_new_release() {
         ended.output
     );
     assert_eq!(releases(), [1, 2]);
+}
+
+/// Lets the only worker be started again as a version that does not come up, until that is called a crash loop.
+#[track_caller]
+fn into_a_crash_loop(mainstay: &Running) {
+    set_version(mainstay, "broken");
+    let (pid, _) = workers(mainstay)[0];
+    mainstay.kill(i32::try_from(pid).expect("a process id"));
+    eventually("the crash loop", || {
+        let looping = status(mainstay)["targets"][0]["crash_loop"] == true;
+        looping.then_some(())
+    });
+}
+
+#[test]
+fn a_crash_loop_is_loud_and_a_sound_release_ends_it() {
+    let mainstay = started(app("", SETTLE));
+    into_a_crash_loop(&mainstay);
+    let said = Mainstay::say(["status"]).beside(&mainstay).finish().output;
+    for part in ["0 of 1 ready · CRASH LOOP", "last exit status 1"] {
+        assert!(said.contains(part), "{part} in\n{said}");
+    }
+    mainstay.output_contains_eventually("is in a crash loop");
+    mainstay.get("/.mainstay/ready").expect(503);
+    set_version(&mainstay, "two");
+    reload(&mainstay).expect_code(0);
+    assert_eq!(version(&mainstay), "two");
+    assert_eq!(status(&mainstay)["targets"][0]["crash_loop"], false);
+}
+
+#[test]
+fn a_worker_that_was_given_up_comes_back_with_a_sound_release() {
+    let mainstay = started(app("give_up = true", SETTLE));
+    into_a_crash_loop(&mainstay);
+    let state = status(&mainstay)["targets"][0]["workers"][0]["state"].clone();
+    assert_eq!(state, "given_up");
+    set_version(&mainstay, "two");
+    reload(&mainstay).expect_code(0);
+    assert_eq!(version(&mainstay), "two");
+}
+
+#[test]
+fn another_gateway_takes_over_by_command() {
+    let mainstay = started(app("workers = 2", SETTLE));
+    let (before, releases) = (gateway(&mainstay, None), workers(&mainstay));
+    let load = Load::new().gets(2).posts(2).on(mainstay.address());
+    load.wait_for_answers(50);
+    Mainstay::say(["reload", "--gateway"])
+        .beside(&mainstay)
+        .finish()
+        .expect_code(0);
+    assert_ne!(gateway(&mainstay, None), before);
+    load.wait_for_answers(50);
+    load.stop().expect_no_failure();
+    assert_eq!(workers(&mainstay), releases);
 }
 
 #[test]
