@@ -3,6 +3,7 @@
 //! A message is its length (4 bytes, little-endian) and its content, JSON. The first message names the version; both ends come from the same program file, so
 //! another version means that the file was replaced while it ran.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use mainstay_observe::Totals;
@@ -83,6 +84,8 @@ pub(crate) struct Beginning {
     pub(crate) observe: Observe,
     pub(crate) instance: String,
     pub(crate) settings: GatewaySettings,
+    /// Who answers for each target when it begins: known before the first connection is accepted.
+    pub(crate) members: BTreeMap<String, Vec<Member>>,
 }
 
 /// What may change while a gateway runs.

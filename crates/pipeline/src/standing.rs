@@ -49,19 +49,14 @@ pub struct Target {
 }
 
 impl Target {
-    /// A target of which nobody is ready yet. Servers of an upstream count as ready at once.
+    /// A target of which nobody is ready yet.
     pub fn new(name: impl Into<String>, kind: TargetKind, wanted: usize) -> Self {
-        let ready = if kind == TargetKind::Upstream {
-            wanted
-        } else {
-            0
-        };
         Self {
             name: name.into(),
             kind,
             wanted: AtomicUsize::new(wanted),
-            ready: AtomicUsize::new(ready),
-            changes: watch::Sender::new(ready),
+            ready: AtomicUsize::new(0),
+            changes: watch::Sender::new(0),
         }
     }
 

@@ -1,5 +1,7 @@
 //! What a gateway is told at its start, from the settings. Decides nothing: it hands on.
 
+use std::collections::BTreeMap;
+
 use mainstay_config::{Layer, Settings};
 use mainstay_pipeline::{HealthOptions, WaitOptions};
 use mainstay_proxy::{ClientOptions, Options, UpstreamOptions};
@@ -26,6 +28,7 @@ pub(super) fn beginning(
         },
         instance: instance.to_owned(),
         settings: gateway_settings(settings, workers),
+        members: BTreeMap::new(),
     }
 }
 

@@ -123,14 +123,14 @@ impl Gateways {
     pub(super) fn start(
         place: Place,
         sockets: Sockets,
-        beginning: Beginning,
+        mut beginning: Beginning,
     ) -> Result<Self, Failure> {
         let (words, heard) = mpsc::channel(WAITING);
         let mut gateways = Self {
             place,
             sockets,
+            members: std::mem::take(&mut beginning.members),
             beginning,
-            members: BTreeMap::new(),
             answered: HashSet::new(),
             generations: Vec::new(),
             next_number: 1,
@@ -321,14 +321,14 @@ impl Gateways {
             number,
             &self.place,
             &self.sockets,
-            self.beginning.clone(),
+            Beginning {
+                members: self.members.clone(),
+                ..self.beginning.clone()
+            },
             self.words.clone(),
         )?;
         self.next_number += 1;
         self.again = false;
-        for (target, members) in &self.members {
-            next.tell(members_message(target, members, Duration::ZERO));
-        }
         Ok(next)
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::time::Duration;
 
 use mainstay_config::Settings;
 use mainstay_supervisor::process::Process;
@@ -153,18 +152,18 @@ impl Control {
         };
         self.asked = asked.cloned();
         let sockets = fronts::open(&self.settings, asked, self.threads, None)?;
-        let beginning = beginning(
+        let mut beginning = beginning(
             &self.settings,
             &sockets,
             &self.workers(),
             self.threads,
             &self.instance,
         );
-        let mut gateways = Gateways::start(place, sockets, beginning)?;
-        for target in self.settings.targets() {
-            gateways.set_members(target, &self.members.of(target), Duration::ZERO);
-        }
-        self.gateways = Some(gateways);
+        let targets = self.settings.targets();
+        beginning.members = targets
+            .map(|target| (target.to_owned(), self.members.of(target)))
+            .collect();
+        self.gateways = Some(Gateways::start(place, sockets, beginning)?);
         Ok(())
     }
 

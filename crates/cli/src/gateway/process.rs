@@ -1,6 +1,6 @@
 //! The gateway's main thread: listens to the control plane and hands on what it says.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -96,31 +96,19 @@ struct Gateway {
 
 impl Gateway {
     fn start(beginning: Beginning, to: OwnedWriteHalf) -> io::Result<Self> {
-        let mut numbers = FIRST_SOCKET_FD..;
-        let mut next = || inherited_fd(numbers.next().unwrap_or(i32::MAX)).map(TcpListener::from);
-        // by thread, by front
-        let mut sockets: Vec<Vec<Vec<TcpListener>>> = (0..beginning.threads)
-            .map(|_| beginning.addresses.iter().map(|_| Vec::new()).collect())
-            .collect();
-        for (index, addresses) in beginning.addresses.iter().enumerate() {
-            for _ in 0..*addresses {
-                for thread in &mut sockets {
-                    thread[index].push(next()?);
-                }
-            }
-        }
-        let observe = (beginning.observe == Observe::Served)
-            .then(&mut next)
-            .transpose()?;
-
+        let (sockets, observe) = sockets(&beginning)?;
         let Beginning {
-            instance, settings, ..
+            instance,
+            settings,
+            members,
+            ..
         } = beginning;
         let settings = Arc::new(settings);
-        let standing = Arc::new(Standing::new(
-            targets(&settings.targets),
-            settings.wait.clone(),
-        ));
+        let standing = Standing::new(targets(&settings.targets), settings.wait.clone());
+        let standing = Arc::new(standing);
+        let (tidings, tidings_receiver) = mpsc::unbounded_channel();
+        let members = endpoints(members, &tidings);
+        set_ready(&standing, &members, |_| true);
         let notices = Arc::new(Notices::default());
         let (up, up_receiver) = mpsc::unbounded_channel();
         let metrics = Arc::new(Metrics::new(
@@ -142,13 +130,13 @@ impl Gateway {
                     standing: Arc::clone(&standing),
                     recorders: metrics.recorders(index, &settings),
                 },
+                members: members.clone(),
                 sockets,
             };
             thread::spawn(index, plan, receiver)?;
         }
         let lines = AccessLines::start(inherited_fd(ACCESS_FD)?, metrics.logs())?;
         let writer = tokio::spawn(up::write(to, up_receiver, notices));
-        let (tidings, tidings_receiver) = mpsc::unbounded_channel();
         tokio::spawn(up::tell_tidings(tidings_receiver, up.clone()));
         tokio::spawn(up::tell_counts(Arc::clone(&metrics), up.clone()));
         let observers =
@@ -157,7 +145,7 @@ impl Gateway {
         Ok(Self {
             standing,
             threads,
-            members: HashMap::new(),
+            members,
             metrics,
             tidings,
             up,
@@ -222,7 +210,7 @@ impl Gateway {
             .into_iter()
             .map(|member| {
                 let known = before.iter().find(|known| known.id == member.id);
-                known.map_or_else(|| Arc::new(self.endpoint(member)), Arc::clone)
+                known.map_or_else(|| endpoint(member, &self.tidings), Arc::clone)
             })
             .collect();
         let gone = before
@@ -249,10 +237,6 @@ impl Gateway {
         self.members.insert(target, endpoints);
     }
 
-    fn endpoint(&self, member: Member) -> Endpoint {
-        Endpoint::new(member.id, member.name, member.address).watched_by(self.tidings.clone())
-    }
-
     fn target(&self, name: &str) -> Option<Arc<Target>> {
         let mut targets = self.standing.targets().iter();
         targets.find(|target| target.name == name).cloned()
@@ -263,14 +247,10 @@ impl Gateway {
         let standing = self
             .standing
             .succeed(targets(&settings.targets), settings.wait.clone());
-        // whoever asks for a target finds its members: no thread serves it before it knows them
-        for target in standing.targets() {
-            if let Some(members) = self.members.get(&target.name)
-                && self.target(&target.name).is_none()
-            {
-                target.set_ready(members.len());
-            }
-        }
+        // Whoever asks for a new target finds its members: no thread serves it before it knows them. Of others
+        // the threads may just be hearing.
+        let is_new = |target: &Target| self.target(&target.name).is_none();
+        set_ready(&standing, &self.members, is_new);
         self.standing = Arc::new(standing);
         self.metrics
             .serve_with(&settings, Arc::clone(&self.standing));
@@ -318,6 +298,58 @@ impl Gateway {
         let _ = self.up.send(Up::Drained);
         // the writer ends with that, when all is out
         let _ = tokio::time::timeout(Duration::from_secs(2), &mut self.writer).await;
+    }
+}
+
+/// The inherited sockets: by thread and front, and the one for observers.
+#[expect(clippy::type_complexity, reason = "said in one sentence")]
+fn sockets(beginning: &Beginning) -> io::Result<(Vec<Vec<Vec<TcpListener>>>, Option<TcpListener>)> {
+    let mut numbers = FIRST_SOCKET_FD..;
+    let mut next = || inherited_fd(numbers.next().unwrap_or(i32::MAX)).map(TcpListener::from);
+    let mut sockets: Vec<Vec<Vec<TcpListener>>> = (0..beginning.threads)
+        .map(|_| beginning.addresses.iter().map(|_| Vec::new()).collect())
+        .collect();
+    for (index, addresses) in beginning.addresses.iter().enumerate() {
+        for _ in 0..*addresses {
+            for thread in &mut sockets {
+                thread[index].push(next()?);
+            }
+        }
+    }
+    let observe = (beginning.observe == Observe::Served)
+        .then(&mut next)
+        .transpose()?;
+    Ok((sockets, observe))
+}
+
+fn endpoints(
+    members: BTreeMap<String, Vec<Member>>,
+    tidings: &mpsc::UnboundedSender<Tiding>,
+) -> HashMap<String, Vec<Arc<Endpoint>>> {
+    let of = |members: Vec<Member>| members.into_iter().map(|member| endpoint(member, tidings));
+    members
+        .into_iter()
+        .map(|(target, members)| (target, of(members).collect()))
+        .collect()
+}
+
+fn endpoint(member: Member, tidings: &mpsc::UnboundedSender<Tiding>) -> Arc<Endpoint> {
+    let endpoint = Endpoint::new(member.id, member.name, member.address);
+    Arc::new(endpoint.watched_by(tidings.clone()))
+}
+
+/// Says who is ready for these targets. Only while no thread can ask for somebody it does not know.
+fn set_ready(
+    standing: &Standing,
+    members: &HashMap<String, Vec<Arc<Endpoint>>>,
+    which: impl Fn(&Target) -> bool,
+) {
+    for target in standing.targets() {
+        if which(target)
+            && let Some(members) = members.get(&target.name)
+        {
+            target.set_ready(members.len());
+        }
     }
 }
 

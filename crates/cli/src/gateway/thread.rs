@@ -1,5 +1,6 @@
 //! One thread of the gateway: its own runtime, listeners, pipelines and connections.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -85,6 +86,8 @@ pub(super) struct Plan {
     /// By front.
     pub(super) counters: Vec<Arc<Counters>>,
     pub(super) serve: Serve,
+    /// Who answers for each target from the beginning.
+    pub(super) members: HashMap<String, Vec<Arc<Endpoint>>>,
     /// By front.
     pub(super) sockets: Vec<Vec<TcpListener>>,
 }
@@ -119,6 +122,9 @@ async fn run(
     let mut fronts = Vec::new();
     for (index, sockets) in std::mem::take(&mut plan.sockets).into_iter().enumerate() {
         let front = Front::open(&plan, index);
+        for (target, endpoints) in &plan.members {
+            front.upstreams.set_members(target, endpoints, None);
+        }
         for socket in sockets {
             if let Err(error) = front.thread.accept(socket) {
                 let _ = told.send(Err(error));
