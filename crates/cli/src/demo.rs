@@ -19,12 +19,8 @@ pub(crate) fn execute(flags: &Flags) -> Outcome {
         target: Some(Target::Arguments(words)),
         ..flags.clone()
     };
-    let origin = Origin {
-        flags,
-        folder: commands::here()?,
-        greeting: Greeting::Demo,
-    };
-    let mut settings = commands::settings(&origin)?;
+    let origin = Origin::new(flags, commands::here()?, Greeting::Demo);
+    let (mut settings, origin) = commands::settings(origin)?;
     complete(&mut settings);
     let name = settings.name.clone().unwrap_or_else(|| "demo".to_owned());
     control::become_control(&Invocation {

@@ -125,6 +125,11 @@ impl SourceFile {
         }
     }
 
+    /// Whether it holds nothing but blanks: some programs empty a file before they write it.
+    pub fn is_blank(&self) -> bool {
+        self.bytes.trim_ascii().is_empty()
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }

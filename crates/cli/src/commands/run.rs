@@ -11,12 +11,7 @@ use crate::failure::Failure;
 
 /// Never returns when all is well: the process becomes `mainstay control NAME`.
 pub(crate) fn execute(flags: &Flags) -> Outcome {
-    let origin = Origin {
-        flags: flags.clone(),
-        folder: here()?,
-        greeting: Greeting::Usual,
-    };
-    let settings = settings(&origin)?;
+    let (settings, origin) = settings(Origin::new(flags.clone(), here()?, Greeting::Usual))?;
     let name = settings
         .name
         .clone()
@@ -28,22 +23,31 @@ pub(crate) fn execute(flags: &Flags) -> Outcome {
     })
 }
 
-/// The settings, or every complaint about them. At a reload they are loaded again from the same origin, so
-/// that the flags and the environment of the first start stay in force.
-pub(crate) fn settings(origin: &Origin) -> Result<Settings, Failure> {
+/// The settings, or every complaint about them, and where they came from. At a reload they are loaded again from the
+/// same origin, so that the flags and the environment of the first start stay in force.
+pub(crate) fn settings(origin: Origin) -> Result<(Settings, Origin), Failure> {
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     let plain = |problems: mainstay_values::Problems| Failure::usage(problems.to_string());
     let sources =
         Sources::gather(origin.flags.clone(), environment, origin.folder.clone()).map_err(plain)?;
+    let written = sources.file.as_ref().filter(|file| !file.is_blank());
+    if let (Some(name), None) = (&origin.file, written) {
+        return Err(Failure::usage(format!(
+            "`{name}` is gone or empty, and it was not before; is it being written just now?"
+        )));
+    }
+    let file = written.map(|file| file.name.clone());
     let style = if anstream::AutoStream::choice(&std::io::stderr()) == anstream::ColorChoice::Never
     {
         Style::Plain
     } else {
         Style::Coloured
     };
-    load(&sources).map_err(|problems| Failure::usage(render(&problems, &sources, style)))
+    let settings =
+        load(&sources).map_err(|problems| Failure::usage(render(&problems, &sources, style)))?;
+    Ok((settings, Origin { file, ..origin }))
 }
 
 /// The current folder as the shell names it: where it was reached by a link (`/srv/app/current`), a reload

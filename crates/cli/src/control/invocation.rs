@@ -36,13 +36,25 @@ pub(crate) struct Origin {
     pub(crate) flags: Flags,
     /// Where the command was given, as the shell named it.
     pub(crate) folder: PathBuf,
+    /// The file that was read, if it said anything.
+    pub(crate) file: Option<String>,
     pub(crate) greeting: Greeting,
 }
 
 impl Origin {
+    /// Before anything was read.
+    pub(crate) fn new(flags: Flags, folder: PathBuf, greeting: Greeting) -> Self {
+        Self {
+            flags,
+            folder,
+            file: None,
+            greeting,
+        }
+    }
+
     /// The settings as they are now, or every complaint about them.
     pub(super) fn load(&self) -> Result<Settings, Failure> {
-        let mut settings = commands::settings(self)?;
+        let (mut settings, _) = commands::settings(self.clone())?;
         if self.greeting == Greeting::Demo {
             demo::complete(&mut settings);
         }

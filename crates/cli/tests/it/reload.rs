@@ -250,6 +250,23 @@ fn a_release_command_that_fails_or_takes_too_long_leaves_everything_as_it_is() {
 }
 
 #[test]
+fn no_more_workers_run_at_once_than_max_surge_allows() {
+    let mainstay = started(app(
+        "workers = 4",
+        "[reload]\nsettle = \"100ms\"\nmax_surge = 2\n",
+    ));
+    let reload = Mainstay::say(["reload"]).beside(&mainstay);
+    let reloading = thread::spawn(move || reload.finish());
+    let mut most = 0;
+    while !reloading.is_finished() {
+        most = workers(&mainstay).len().max(most);
+    }
+    reloading.join().expect("no panic").expect_code(0);
+    assert_eq!(most, 6, "four, and two beside them");
+    assert_eq!(workers(&mainstay).len(), 4);
+}
+
+#[test]
 fn reloads_at_once_run_one_after_the_other() {
     let mainstay = started(app("", SETTLE));
     thread::scope(|scope| {

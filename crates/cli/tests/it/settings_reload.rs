@@ -216,6 +216,25 @@ fn another_address_is_opened_and_one_in_use_changes_nothing() {
 }
 
 #[test]
+fn a_file_that_is_gone_or_empty_for_a_moment_changes_nothing() {
+    let mainstay = started(
+        Mainstay::run("")
+            .file("server.js", APP)
+            .file("mainstay.toml", SHOP),
+    );
+    let before = pids(&mainstay);
+    write(&mainstay, "\n");
+    let ended = reload_settings(&mainstay).expect_code(2);
+    assert!(ended.output.contains("gone or empty"), "{}", ended.output);
+    fs::remove_file(mainstay.folder().join("mainstay.toml")).expect("ours");
+    reload_settings(&mainstay).expect_code(2);
+    mainstay.get("/").expect(200);
+    assert_eq!(pids(&mainstay), before);
+    write(&mainstay, SHOP);
+    reload_settings(&mainstay).expect_code(0);
+}
+
+#[test]
 fn what_takes_another_start_is_said() {
     let mainstay = with(SHOP);
     write(&mainstay, &format!("name = \"other\"\n{SHOP}"));

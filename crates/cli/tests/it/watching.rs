@@ -1,6 +1,7 @@
 //! What an operator can see: metrics, status, access lines, warnings.
 
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 
 use mainstay_testkit::{Mainstay, Origin, Running, eventually};
@@ -40,6 +41,19 @@ fn metrics_on_the_admin_socket_count_by_route_method_and_status() {
     ] {
         assert!(metrics.contains(name), "{name} in\n{metrics}");
     }
+}
+
+#[test]
+fn the_admin_socket_is_for_its_owner_and_changes_nothing_by_get() {
+    let mainstay = Mainstay::run_testapp([]).start();
+    let socket = mainstay.folder().join(".run/admin.sock");
+    let mode = std::fs::metadata(socket).expect("a socket").permissions();
+    assert_eq!(mode.mode() & 0o777, 0o600);
+    for (path, answer) in [("/stop", "405"), ("/reload", "405"), ("/shutdown", "404")] {
+        let found = admin(&mainstay, path);
+        assert!(found.starts_with(&format!("HTTP/1.1 {answer}")), "{found}");
+    }
+    mainstay.get("/").expect(200);
 }
 
 #[test]
