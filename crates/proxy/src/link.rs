@@ -7,10 +7,12 @@ use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
 
+use crate::deadline::Deadline;
 use crate::stream::Stream;
 use crate::thread::Scratch;
 
@@ -20,6 +22,8 @@ const PIECE: usize = 64 * 1024;
 const COPIED: usize = 16 * 1024;
 /// Reading ahead stops here.
 const AHEAD: usize = 64 * 1024;
+/// How often a connection that nobody reads from is asked whether it still stands.
+const UNREAD: Duration = Duration::from_secs(1);
 
 /// See the module.
 #[derive(Debug)]
@@ -90,13 +94,29 @@ impl Link {
     }
 
     /// Reads ahead while something else is waited for: notices when the other end goes away.
-    /// An end of the stream is no going away: a client may half-close and wait.
-    pub(crate) fn poll_gone(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    /// An end of the stream is no going away: a client may half-close and wait. `deadline` must be nobody
+    /// else's.
+    pub(crate) fn poll_gone(&mut self, deadline: &Deadline, context: &mut Context<'_>) -> Poll<()> {
         while !self.has_ended && self.input.len() < AHEAD {
             match ready!(self.poll_fill(context)) {
                 Ok(_) => {}
                 Err(_) => return Poll::Ready(()),
             }
+        }
+        self.poll_failed(deadline, context)
+    }
+
+    /// While nothing is read, nobody would notice that the other end is gone: so the kernel is asked from time
+    /// to time.
+    pub(crate) fn poll_failed(&self, deadline: &Deadline, context: &mut Context<'_>) -> Poll<()> {
+        if !deadline.is_set() {
+            deadline.set(UNREAD);
+        }
+        while deadline.poll_expired(context) {
+            if self.stream.has_failed() {
+                return Poll::Ready(());
+            }
+            deadline.set(UNREAD);
         }
         Poll::Pending
     }
@@ -182,15 +202,10 @@ impl Link {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 
-    /// Whether the connection has broken. Asks the kernel.
-    pub(crate) fn has_failed(&self) -> bool {
-        self.stream.has_failed()
-    }
-
     /// Makes closing send a reset: the only way to say that a message without a length is not whole.
     pub(crate) fn reset(&self) {
         if let Stream::Tcp(stream) = &self.stream {
-            let _ = socket2::SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO));
+            let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
         }
     }
 

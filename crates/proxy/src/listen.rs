@@ -9,18 +9,15 @@ use std::time::Duration;
 
 use mainstay_pipeline::Peer;
 use mainstay_values::Address;
-use socket2::{Domain, Protocol, SockFilter, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 use tokio::sync::watch;
 
 use crate::drain::Listening;
-use crate::stream::Stream;
+use crate::stream::{Stream, probes};
 use crate::thread::Thread;
 
 /// Connections that may wait to be accepted; the kernel bounds it further (`net.core.somaxconn`).
 const BACKLOG: i32 = 4_096;
-/// After this long without a byte the kernel asks whether a client is still there: tunnels and event
-/// streams may be silent, dead ones are found.
-const KEEP_ALIVE: Duration = Duration::from_mins(1);
 /// How long a handshake that has begun may take while the socket closes.
 const HANDSHAKE: Duration = Duration::from_millis(200);
 /// How long accepting pauses when descriptors have run out.
@@ -138,11 +135,7 @@ fn bind_one(address: SocketAddr, threads: usize) -> io::Result<Bound> {
             socket.set_reuse_port(true)?;
             // inherited by accepted connections: no call for each of them
             socket.set_tcp_nodelay(true)?;
-            socket.set_tcp_keepalive(
-                &TcpKeepalive::new()
-                    .with_time(KEEP_ALIVE)
-                    .with_interval(KEEP_ALIVE / 4),
-            )?;
+            socket.set_tcp_keepalive(&probes())?;
             socket.bind(&address.into())?;
             socket.listen(BACKLOG)?;
             Ok(socket.into())

@@ -3,9 +3,22 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use socket2::TcpKeepalive;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+
+/// After this long without a byte the kernel asks whether the other end is still there: tunnels and event
+/// streams may be silent, dead ones are found.
+const KEEP_ALIVE: Duration = Duration::from_mins(1);
+
+/// How the kernel finds out that the other end of a silent connection is gone without a word.
+pub(crate) fn probes() -> TcpKeepalive {
+    TcpKeepalive::new()
+        .with_time(KEEP_ALIVE)
+        .with_interval(KEEP_ALIVE / 4)
+}
 
 /// A connected socket.
 #[derive(Debug)]

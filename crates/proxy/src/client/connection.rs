@@ -280,12 +280,12 @@ fn poll_meanwhile(
         return Poll::Ready(());
     }
     let Some(inbound) = inbound else {
-        return link.poll_gone(context);
+        return link.poll_gone(deadline, context);
     };
     let _ = inbound.poll_feed(link, deadline, context);
     match inbound.state() {
         State::Gone => Poll::Ready(()),
-        State::Complete | State::Held => link.poll_gone(context),
+        State::Complete | State::Held => link.poll_gone(deadline, context),
         // an unwanted or broken body is not read on: what follows is no request
         State::Coming | State::Unwanted | State::Broken | State::TooSlow => Poll::Pending,
     }

@@ -22,9 +22,6 @@ pub(super) enum Expects {
     Continue,
 }
 
-/// How often a client whose body is held is asked whether it is still there.
-const HELD: Duration = Duration::from_secs(1);
-
 /// A body that is still coming.
 pub(super) struct Inbound {
     decoder: BodyDecoder,
@@ -182,7 +179,7 @@ impl Inbound {
                 Poll::Pending => {
                     // the origin is slow, not the client
                     self.clock.stop(deadline);
-                    if poll_failed_while_held(link, deadline, context) {
+                    if link.poll_failed(deadline, context).is_ready() {
                         self.end(State::Gone, deadline);
                     }
                     return Poll::Pending;
@@ -274,20 +271,6 @@ impl Inbound {
             }
         }
     }
-}
-
-/// While nothing is read, nobody would notice that the client is gone: so it is asked from time to time.
-fn poll_failed_while_held(link: &Link, deadline: &Deadline, context: &Context<'_>) -> bool {
-    if !deadline.is_set() {
-        deadline.set(HELD);
-    }
-    while deadline.poll_expired(context) {
-        if link.has_failed() {
-            return true;
-        }
-        deadline.set(HELD);
-    }
-    false
 }
 
 impl Pace {

@@ -110,7 +110,7 @@ pub(super) async fn send(
         let sent = sending.poll_send(thread, link, context);
         if sent.is_pending()
             && inbound.as_ref().is_none_or(|inbound| inbound.is_over())
-            && link.poll_gone(context).is_ready()
+            && link.poll_gone(deadline, context).is_ready()
         {
             sending.ending.broken("client_gone");
             return Poll::Ready(Sent::Broken);

@@ -39,6 +39,9 @@ pub(super) enum Reach {
     Final,
 }
 
+/// The one kind of answer that may be silent (media types know no case: RFC 9110, 8.3.1).
+const EVENTS: &[u8] = b"text/event-stream";
+
 /// Asks one member.
 pub(super) async fn attempt(
     tools: &Tools,
@@ -183,7 +186,8 @@ fn answer(
     let is_silent = response
         .headers()
         .get(http::header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        .and_then(|kind| kind.as_bytes().get(..EVENTS.len()))
+        .is_some_and(|kind| kind.eq_ignore_ascii_case(EVENTS));
 
     let length = decoder.remaining_hint();
     let (sender, frames) = hand_off(length);

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::mpsc;
 
-use crate::stream::Stream;
+use crate::stream::{Stream, probes};
 
 /// Where an origin listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -114,6 +114,7 @@ impl Endpoint {
             Address::Tcp(address) => {
                 let stream = TcpStream::connect(address).await?;
                 stream.set_nodelay(true)?;
+                socket2::SockRef::from(&stream).set_tcp_keepalive(&probes())?;
                 Stream::Tcp(stream)
             }
         })
@@ -168,6 +169,19 @@ mod tests {
         drop(second);
         assert_eq!(tidings.try_recv(), Ok(Tiding::Left(7)));
         assert!(tidings.try_recv().is_err());
+    }
+
+    /// An event stream may be silent for ever; a machine that lost its power is silent too.
+    #[tokio::test]
+    async fn a_server_that_is_gone_without_a_word_is_found() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = Address::Tcp(listener.local_addr().expect("an address"));
+        let stream = Endpoint::new(1, "api/0", address).connect().await;
+        let Ok(Stream::Tcp(stream)) = stream else {
+            panic!("{stream:?}");
+        };
+        let is_probed = socket2::SockRef::from(&stream).keepalive();
+        assert!(is_probed.expect("an option of every socket"));
     }
 
     #[test]

@@ -66,6 +66,35 @@ fn an_answer_that_ends_by_a_reset_is_visibly_broken() {
 }
 
 #[test]
+fn an_answer_with_a_length_that_ends_by_a_reset_is_visibly_broken() {
+    for bytes in [BROKEN[0], BROKEN[1]] {
+        let (told, arrived) = mpsc::channel();
+        let arrived = std::sync::Mutex::new(arrived);
+        let origin = Origin::new(move |mut visit| {
+            if visit.request().is_some() {
+                visit.send(bytes);
+                // the reset must not overtake the bytes
+                let _ = arrived.lock().expect("one at a time").recv();
+                visit.reset();
+            }
+        });
+        let gateway = Gateway::before(&[&origin]);
+        let mut client = gateway.connect();
+        client.send(get("/"));
+        let framing = client.response_head();
+        let begun = if framing.field("content-length").is_some() {
+            "hello"
+        } else {
+            "5\r\nhello\r\n"
+        };
+        assert_eq!(client.bytes(begun.len()), begun);
+        told.send(()).expect("the origin waits");
+        let (text, end) = client.read_to_end();
+        assert!(text.is_empty() && end != End::Open, "{bytes:?}: {text:?}");
+    }
+}
+
+#[test]
 fn an_answer_that_ends_with_its_connection_is_whole_for_everybody() {
     let origin = Origin::saying("HTTP/1.1 200 OK\r\n\r\nhello");
     let gateway = Gateway::before(&[&origin]);
@@ -158,6 +187,7 @@ fn a_client_that_resets_has_its_request_cancelled_and_logged_as_499() {
             gateway.logged("\"status\"").contains("\"status\":499"),
             "{request:?}"
         );
+        assert_eq!(gateway.counters.resends.get(), 0, "it is no origin's fault");
         eventually("the connection's end", || {
             (gateway.open_connections() == 0).then_some(())
         });

@@ -110,6 +110,10 @@ fn bad_chunking_is_refused_and_the_origin_never_sees_a_whole_request() {
         "2;a\nb\r\nab\r\n0\r\n\r\n",
         "2\r\nab\r\n0\r\nX: 1\n\r\n",
         "\r\n",
+        "2\r\nabGET /smuggled HTTP/1.1\r\n\r\n",
+        &format!("2;{}\r\nab\r\n0\r\n\r\n", "a".repeat(20_000)),
+        &"1;aaaaaaaaaaaaaaaa\r\nx\r\n".repeat(2_000),
+        &format!("2\r\nab\r\n0\r\nX: {}\r\n\r\n", "a".repeat(20_000)),
     ] {
         let origin = Origin::answering(OK);
         let gateway = Gateway::before(&[&origin]);
@@ -177,6 +181,23 @@ fn an_unknown_expectation_is_417() {
     client.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 200-ok\r\nContent-Length: 2\r\n\r\n");
     assert!(client.response().expect(417).says_close());
     assert!(origin.requests().is_empty());
+}
+
+#[test]
+fn an_expectation_in_disguise_is_refused_and_its_body_is_no_request() {
+    for (field, statuses) in [
+        ("Expect: 100-continue, x", &[417]),
+        ("Expect: x, 100-continue", &[417]),
+        ("Expect: \"100-continue\"", &[417]),
+        ("Expect:", &[417]),
+        ("Expect: 100-continue\r\nExpect: x", &[417]),
+        ("Expect : 100-continue", &[400]),
+        ("Expect: 100-continue\x0b", &[400]),
+        ("Expect:\r\n 100-continue", &[400]),
+    ] {
+        let request = format!("POST / HTTP/1.1\r\nHost: a\r\n{field}\r\nContent-Length: 2\r\n\r\n");
+        expect_refused(&request, statuses);
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod harness;
 mod interim;
 mod keep;
 mod leaving;
+mod links;
 mod members;
 mod resend;
 mod swap;
