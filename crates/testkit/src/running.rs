@@ -193,6 +193,18 @@ impl Running {
         processes::signal(pid, Signal::KILL);
     }
 
+    /// SIGKILL to every process below the program that `ps` shows as `mainstay ROLE`; one that has just gone is no
+    /// failure.
+    pub fn kill_every(&self, role: &str) {
+        let begins = format!("mainstay\0{role}\0");
+        for process in Process::tree(self.child.id().cast_signed()) {
+            let words = std::fs::read_to_string(format!("/proc/{}/cmdline", process.pid()));
+            if words.is_ok_and(|words| words.starts_with(&begins)) {
+                process.kill();
+            }
+        }
+    }
+
     /// The words by which `ps` shows a process: the control plane's, or one's below it.
     #[must_use]
     #[track_caller]
