@@ -37,13 +37,15 @@ fn main() -> ExitCode {
         _ => arguments::parse()
             .and_then(|command| command.map_or(Ok(ExitCode::SUCCESS), commands::execute)),
     };
-    match outcome {
+    let code = match outcome {
         Ok(code) => code,
         Err(failure) => {
             say::failure(&failure.message);
             failure.exit_code()
         }
-    }
+    };
+    say::settle();
+    code
 }
 
 /// Named so that the table of exit codes stays in one file.

@@ -207,6 +207,12 @@ pub enum Event {
         /// Why.
         why: Why,
     },
+    /// The process of a worker that was ready has ended: nothing more can be sent to it. Told at once; how it ended comes
+    /// when its last words were read, with `Exited` or `Stopped`.
+    Gone {
+        /// The worker.
+        worker: WorkerId,
+    },
     /// A worker that was not asked to end has ended; it is started again after `restart_in`.
     Exited {
         /// The worker.

@@ -275,6 +275,9 @@ impl Worker {
         };
         self.uptime = running.started.elapsed();
         let haste = if self.heard.announced {
+            self.tell(Event::Gone {
+                worker: self.id.clone(),
+            });
             Haste::Yes
         } else {
             Haste::No

@@ -28,9 +28,29 @@ struct Collected {
     /// Bytes kept, by stream.
     kept: Vec<usize>,
     open: usize,
+    /// Nobody reads.
+    held: bool,
 }
 
 impl Output {
+    /// Stops reading, as a log writer that hangs: what is written from now on fills the pipes.
+    pub fn hold(&self) {
+        self.change(|collected| collected.held = true);
+    }
+
+    /// Reads on.
+    pub fn release(&self) {
+        self.change(|collected| collected.held = false);
+    }
+
+    fn wait_until_read(&self) {
+        let mut collected = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while collected.held {
+            let waited = self.shared.1.wait(collected);
+            collected = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
     /// Reads `source` to its end on a thread of its own.
     pub(crate) fn collect(&self, mut source: impl Read + Send + 'static) {
         let mut stream = 0;
@@ -44,6 +64,7 @@ impl Output {
             let mut block = vec![0; 64 * 1024];
             while let Ok(count @ 1..) = source.read(&mut block) {
                 output.change(|collected| collected.keep(stream, &block[..count]));
+                output.wait_until_read();
             }
             output.change(|collected| collected.open -= 1);
         });

@@ -96,7 +96,11 @@ impl Roster {
                 self.change(worker, |record| record.state = WorkerState::GivenUp);
             }
             Event::Stopped { worker, .. } => drop(self.workers.remove(worker)),
-            Event::Failed(_) | Event::Output(_) | Event::Note { .. } | Event::Stats { .. } => {}
+            Event::Gone { .. }
+            | Event::Failed(_)
+            | Event::Output(_)
+            | Event::Note { .. }
+            | Event::Stats { .. } => {}
         }
     }
 

@@ -4,12 +4,13 @@ use super::invocation::{self, Invocation};
 use super::runtime_dir::RuntimeDir;
 use super::signals::Signals;
 use super::state::Control;
-use crate::Outcome;
 use crate::failure::Failure;
+use crate::{Outcome, say};
 
 /// Runs as the control plane.
 pub(crate) fn main() -> Outcome {
     let invocation = invocation::receive()?;
+    say::from_a_thread().map_err(|error| Failure::internal("a thread", error))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

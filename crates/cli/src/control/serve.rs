@@ -52,6 +52,7 @@ impl Control {
             Event::Output(line) => self.output.app(line),
             Event::Ready(worker) => self.on_ready(&worker)?,
             Event::Draining { worker, why } => self.on_draining(&worker, why),
+            Event::Gone { worker } => self.take_out(&worker),
             Event::Exited {
                 worker,
                 exit,

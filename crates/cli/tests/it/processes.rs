@@ -88,3 +88,28 @@ fn what_scattered_goes_with_a_killed_control_plane() {
             .any(|(pid, state, _)| leaked.contains(pid) && state != "Z")
     );
 }
+
+#[test]
+fn a_log_writer_that_hangs_holds_up_neither_requests_nor_restarts() {
+    let text = "require('child_process').spawn('sh', ['-c', 'while :; do echo flood; done >&2'], { stdio: 'inherit' });
+        require('http').createServer((q, r) => {
+            if (q.url === '/crash') process.exit(3);
+            r.end(JSON.stringify({ pid: process.pid }));
+        }).listen(3000)";
+    let mainstay = Mainstay::run("server.js").file("server.js", text).start();
+    let log = mainstay.follow();
+    mainstay.output_contains_eventually("flood");
+    log.hold();
+    let mut before = json(&mainstay.get("/").expect(200))["pid"].clone();
+    // Every crash is worth a line in a log that nobody reads.
+    for _ in 0..5 {
+        mainstay.post("/crash", [], "").expect(502);
+        before = eventually("an answer of the next worker", || {
+            let answer = mainstay.get("/");
+            let after = (answer.status() == 200).then(|| json(&answer)["pid"].clone());
+            after.filter(|after| *after != before)
+        });
+    }
+    log.release();
+    assert!(mainstay.stop().success());
+}
