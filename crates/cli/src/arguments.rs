@@ -33,6 +33,19 @@ pub(crate) enum Command {
     Reload(Reload),
     /// Tell how a running instance stands
     Status(Status),
+    /// Look at a folder and write a short mainstay.toml for it
+    Init(Init),
+}
+
+/// `mainstay init`.
+#[derive(Args)]
+pub(crate) struct Init {
+    /// The folder with the app
+    #[arg(value_name = "FOLDER", default_value = ".", hide_default_value = true)]
+    pub(crate) folder: PathBuf,
+    /// Write the file to standard output, and nothing else
+    #[arg(long)]
+    pub(crate) print: bool,
 }
 
 /// `mainstay run`.

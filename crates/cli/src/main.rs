@@ -12,6 +12,7 @@ mod control;
 mod demo;
 mod failure;
 mod gateway;
+mod init;
 mod order;
 mod plain_http;
 mod protocol;

@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod init;
 mod instance;
 mod reload;
 mod run;
@@ -19,5 +20,6 @@ pub(crate) fn execute(command: Command) -> Outcome {
         Command::Stop(which) => stop::execute(&which),
         Command::Reload(reload) => reload::execute(&reload),
         Command::Status(status) => status::execute(&status),
+        Command::Init(init) => init::execute(&init),
     }
 }

@@ -12,6 +12,7 @@ fn help_reads_as_written() {
         ("stop", &["stop", "--help"]),
         ("reload", &["reload", "--help"]),
         ("status", &["status", "--help"]),
+        ("init", &["init", "--help"]),
     ] {
         let start = words
             .iter()

@@ -9,6 +9,7 @@ mod demo;
 mod forwarding;
 mod gateways;
 mod help;
+mod init;
 mod kills;
 mod lives;
 mod pages;
