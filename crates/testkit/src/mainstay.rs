@@ -147,6 +147,13 @@ impl Mainstay {
         self.packages()
     }
 
+    /// Copies an app of `examples` here.
+    #[track_caller]
+    pub fn example(self, name: &str) -> Self {
+        self.folder.copy_from(&packages::example(name));
+        self
+    }
+
     /// Links the Node packages of `tests/apps` here.
     #[track_caller]
     pub fn packages(self) -> Self {

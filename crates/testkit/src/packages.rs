@@ -16,6 +16,12 @@ pub(crate) fn app(name: &str) -> PathBuf {
     existing(&workspace().join("tests/apps").join(name), "no such app")
 }
 
+/// The source of one app of `examples`.
+#[track_caller]
+pub(crate) fn example(name: &str) -> PathBuf {
+    existing(&workspace().join("examples").join(name), "no such example")
+}
+
 /// The installed Node packages.
 #[track_caller]
 pub(crate) fn node_modules() -> PathBuf {

@@ -19,6 +19,7 @@ mod reload;
 mod routing;
 mod servers;
 mod settings_reload;
+mod shortener;
 mod soak;
 mod start;
 mod stop;
