@@ -1,6 +1,7 @@
 //! The end of an instance: asked for by signal or command, under load, twice, in the middle of something else.
 
-use std::thread;
+use std::os::unix::fs::PermissionsExt as _;
+use std::{fs, thread};
 
 use mainstay_testkit::{Failure, Load, Mainstay, Running, eventually};
 
@@ -112,6 +113,31 @@ fn readiness_goes_first_and_work_is_still_taken() {
     mainstay.get("/").expect(200).body_is("ok");
     mainstay.terminate();
     assert_eq!(code(&mut mainstay), Some(0));
+}
+
+#[test]
+fn a_terminal_that_is_closed_takes_it_along() {
+    let start = Mainstay::run_testapp([]);
+    let script = start.folder().join("terminal");
+    // `script` holds the terminal; the shell in it becomes the program
+    let words = format!(
+        "#!/bin/sh\nexec script -qfec \"exec {} $*\" /dev/null\n",
+        start.program().display()
+    );
+    fs::write(&script, words).expect("the folder is ours");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("ours");
+    let mut mainstay = started(start.binary(script));
+    let below = mainstay.descendants();
+    assert!(
+        below.len() >= 4,
+        "control plane, gateway, guard, worker: {below:?}"
+    );
+    mainstay.kill_and_expect_nobody_left();
+    let folder = fs::read_dir(mainstay.folder().join(".run"));
+    assert!(
+        folder.is_err(),
+        "it ended in order and took its folder along"
+    );
 }
 
 #[test]
