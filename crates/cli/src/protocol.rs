@@ -78,8 +78,8 @@ const fn one_second() -> u64 {
 pub(crate) struct Beginning {
     pub(crate) version: u32,
     pub(crate) threads: usize,
-    /// Addresses of each front; for each address as many listening sockets as there are threads.
-    pub(crate) addresses: Vec<usize>,
+    /// For each front and each of its addresses the number of listening sockets: at least one for each thread.
+    pub(crate) sockets: Vec<Vec<usize>>,
     /// Whether a socket for health and metrics follows those of the fronts.
     pub(crate) observe: Observe,
     pub(crate) instance: String,

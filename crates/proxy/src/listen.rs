@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct Bound {
     /// The address as it came out; the port is never 0.
     pub address: SocketAddr,
-    /// One socket for each thread. All must be accepted from: the kernel spreads connections over them.
+    /// At least one socket for each thread. All must be accepted from: the kernel spreads connections over them.
     pub sockets: Vec<TcpListener>,
 }
 
@@ -129,19 +129,38 @@ fn bind_one(address: SocketAddr, threads: usize) -> io::Result<Bound> {
         .as_socket()
         .ok_or(io::ErrorKind::AddrNotAvailable)?;
     drop(probe);
-    let sockets = (0..threads.max(1))
-        .map(|_| {
-            let socket = socket(address)?;
-            socket.set_reuse_port(true)?;
-            // inherited by accepted connections: no call for each of them
-            socket.set_tcp_nodelay(true)?;
-            socket.set_tcp_keepalive(&probes())?;
-            socket.bind(&address.into())?;
-            socket.listen(BACKLOG)?;
-            Ok(socket.into())
-        })
-        .collect::<io::Result<Vec<TcpListener>>>()?;
-    Ok(Bound { address, sockets })
+    let mut bound = Bound {
+        address,
+        sockets: Vec::new(),
+    };
+    bound.widen(threads.max(1))?;
+    Ok(bound)
+}
+
+impl Bound {
+    /// Adds sockets until there are as many as `threads`. There are never fewer than before: those who wait to be
+    /// accepted wait at one of them.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn widen(&mut self, threads: usize) -> io::Result<()> {
+        while self.sockets.len() < threads {
+            self.sockets.push(shared(self.address)?);
+        }
+        Ok(())
+    }
+}
+
+/// One of several sockets of an address.
+fn shared(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = socket(address)?;
+    socket.set_reuse_port(true)?;
+    // inherited by accepted connections: no call for each of them
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&probes())?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
 
 fn socket(address: SocketAddr) -> io::Result<Socket> {

@@ -20,7 +20,7 @@ pub(super) fn beginning(
     Beginning {
         version: VERSION,
         threads,
-        addresses: sockets.addresses(),
+        sockets: sockets.counts(),
         observe: if sockets.observe.is_some() {
             Observe::Served
         } else {

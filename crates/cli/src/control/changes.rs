@@ -91,10 +91,6 @@ fn only_what_can_change(
         ),
         ("user", wanted.user != present.user),
         ("group", wanted.group != present.group),
-        (
-            "listen.threads",
-            wanted.listen.threads != present.listen.threads,
-        ),
         ("app", present.apps.is_empty() && !wanted.apps.is_empty()),
     ];
     let changed: Vec<String> = fixed
@@ -211,11 +207,11 @@ mod tests {
         let mut wanted = settings(&["a"]);
         wanted.name = Some("i".to_owned());
         wanted.user = Some("www-data".to_owned());
-        wanted.listen.threads = Some(7);
+        wanted.group = Some("www-data".to_owned());
         let failure =
             Changes::between("i", &present, &wanted, &Order::Settings).expect_err("refused");
         assert!(
-            failure.message.contains("`user`, `listen.threads`"),
+            failure.message.contains("`user`, `group`"),
             "{}",
             failure.message
         );

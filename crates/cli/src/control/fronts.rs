@@ -183,6 +183,15 @@ impl Sockets {
         found.next().map(|(_, bound)| bound)
     }
 
+    /// A socket for each thread at least. The kernel sends connections to new ones at once, so a gateway that accepts
+    /// from them must follow without delay.
+    pub(super) fn widen(&mut self, threads: usize) -> Result<(), Failure> {
+        let mut bound = self.fronts.iter_mut().flat_map(|front| &mut front.bound);
+        bound
+            .try_for_each(|bound| bound.widen(threads))
+            .map_err(|error| Failure::machine(format!("the listening sockets: {error}")))
+    }
+
     /// Whether both listen at the same places, for the same fronts.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         let written = |sockets: &Self| -> Vec<Vec<Address>> {
@@ -192,9 +201,16 @@ impl Sockets {
         written(self) == written(other) && self.observe_written == other.observe_written
     }
 
-    /// How many addresses each front has.
-    pub(super) fn addresses(&self) -> Vec<usize> {
-        self.fronts.iter().map(|front| front.bound.len()).collect()
+    /// How many sockets each address of each front has.
+    pub(super) fn counts(&self) -> Vec<Vec<usize>> {
+        let of = |front: &OpenFront| {
+            front
+                .bound
+                .iter()
+                .map(|bound| bound.sockets.len())
+                .collect()
+        };
+        self.fronts.iter().map(of).collect()
     }
 
     /// Closes our copies; the addresses stay known.

@@ -10,7 +10,7 @@ use super::fronts::{self, Sockets};
 use super::gateways::Gateways;
 use super::hands::{News, Wish};
 use super::reload::{Gateway, Reload};
-use super::state::Control;
+use super::state::{Control, threads};
 use crate::failure::Failure;
 use crate::order::{Asker, Ending, Order};
 use crate::protocol::Member;
@@ -120,7 +120,12 @@ impl Control {
     fn opened(&mut self, settings: &Settings) -> Result<Opened, Failure> {
         let present = self.gateways.as_ref().map(Gateways::sockets);
         let sockets = present.map(|present| {
-            fronts::open(settings, self.asked.as_ref(), self.threads, Some(present))
+            fronts::open(
+                settings,
+                self.asked.as_ref(),
+                threads(settings),
+                Some(present),
+            )
         });
         let mut servers = Vec::new();
         for upstream in &settings.upstreams {
@@ -167,13 +172,20 @@ impl Control {
 
     fn tell_gateway(&mut self, sockets: Option<Sockets>) -> Gateway {
         let workers = self.workers();
+        let before = std::mem::replace(&mut self.threads, threads(&self.settings));
+        let same_threads = before == self.threads;
         let Some(gateways) = &mut self.gateways else {
             return Gateway::Told;
         };
-        let Some(sockets) = sockets.filter(|sockets| !sockets.is_like(gateways.sockets())) else {
+        let changed = |sockets: &Sockets| !same_threads || !sockets.is_like(gateways.sockets());
+        let Some(mut sockets) = sockets.filter(changed) else {
             gateways.settings(gateway_settings(&self.settings, &workers));
             return Gateway::Told;
         };
+        if let Err(failure) = sockets.widen(self.threads) {
+            // threads without a socket of their own have nothing to do; all addresses are served
+            say::warning(&failure.message);
+        }
         let beginning = beginning(
             &self.settings,
             &sockets,

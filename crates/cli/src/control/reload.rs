@@ -70,6 +70,6 @@ pub(super) async fn reload(what: Reload, mut hands: Hands) -> Result<String, Fai
 pub(super) enum Gateway {
     /// Into the running one.
     Told,
-    /// With another one, whose start is under way: it listens elsewhere.
+    /// With another one, whose start is under way: it listens elsewhere, or has other threads.
     Replaced,
 }

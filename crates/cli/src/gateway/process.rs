@@ -307,13 +307,12 @@ fn sockets(beginning: &Beginning) -> io::Result<(Vec<Vec<Vec<TcpListener>>>, Opt
     let mut numbers = FIRST_SOCKET_FD..;
     let mut next = || inherited_fd(numbers.next().unwrap_or(i32::MAX)).map(TcpListener::from);
     let mut sockets: Vec<Vec<Vec<TcpListener>>> = (0..beginning.threads)
-        .map(|_| beginning.addresses.iter().map(|_| Vec::new()).collect())
+        .map(|_| beginning.sockets.iter().map(|_| Vec::new()).collect())
         .collect();
-    for (index, addresses) in beginning.addresses.iter().enumerate() {
-        for _ in 0..*addresses {
-            for thread in &mut sockets {
-                thread[index].push(next()?);
-            }
+    for (front, addresses) in beginning.sockets.iter().enumerate() {
+        // of more sockets than threads, some serve several
+        for number in addresses.iter().flat_map(|count| 0..*count) {
+            sockets[number % beginning.threads][front].push(next()?);
         }
     }
     let observe = (beginning.observe == Observe::Served)

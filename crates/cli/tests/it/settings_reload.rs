@@ -216,6 +216,40 @@ fn another_address_is_opened_and_one_in_use_changes_nothing() {
 }
 
 #[test]
+fn another_number_of_threads_takes_another_gateway_and_loses_nothing() {
+    let threads = |count| format!("{SHOP}[listen]\nthreads = {count}\n");
+    let mainstay = with(&threads(2));
+    let (before, served) = (pids(&mainstay), mainstay.address());
+    let load = Load::new().gets(3).posts(3).on(served);
+    for count in [4, 1, 3] {
+        load.wait_for_answers(50);
+        let gone = gateway(&mainstay, None);
+        write(&mainstay, &threads(count));
+        reload_settings(&mainstay).expect_code(0);
+        let now = gateway(&mainstay, Some(gone));
+        let names = threads_of(now);
+        assert_eq!(names, count, "threads that serve");
+        // every socket of the address is accepted from
+        for _ in 0..20 {
+            mainstay.get("/").expect(200);
+        }
+    }
+    load.stop().expect_no_failure();
+    assert_eq!(pids(&mainstay), before);
+}
+
+/// How many threads of a gateway serve connections.
+fn threads_of(pid: i32) -> usize {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
+    let name =
+        |task: &fs::DirEntry| fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+    tasks
+        .flatten()
+        .filter(|task| name(task).starts_with("gateway-"))
+        .count()
+}
+
+#[test]
 fn a_file_that_is_gone_or_empty_for_a_moment_changes_nothing() {
     let mainstay = started(
         Mainstay::run("")
