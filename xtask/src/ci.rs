@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::command::{cargo, run as run_command, succeeds};
 use crate::failure::Failure;
 use crate::tools::Subcommand;
-use crate::{graph, links, sizes, test, words};
+use crate::{graph, links, named_tests, sizes, test, words};
 
 /// Its configuration format changes between versions.
 const DENY: Subcommand = Subcommand {
@@ -20,11 +20,12 @@ const DENY: Subcommand = Subcommand {
 type Demand = (&'static str, fn() -> Result<(), Failure>);
 
 /// What builds nothing.
-const CHECKS: [Demand; 5] = [
+const CHECKS: [Demand; 6] = [
     ("the crate graph", graph::check),
     ("file sizes", sizes::check),
     ("forbidden words", words::check),
     ("links in documents", links::check),
+    ("tests that documents name", named_tests::check),
     ("format", format),
 ];
 

@@ -21,6 +21,7 @@ mod fuzz;
 mod generate;
 mod graph;
 mod links;
+mod named_tests;
 mod sizes;
 mod soak;
 mod sources;

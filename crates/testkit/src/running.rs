@@ -205,6 +205,13 @@ impl Running {
         }
     }
 
+    /// SIGKILL to a process if it is still below the program, for tests that race it.
+    pub fn kill_if_there(&self, pid: i32) {
+        if self.descendants().contains(&pid) {
+            processes::signal(pid, Signal::KILL);
+        }
+    }
+
     /// The words by which `ps` shows a process: the control plane's, or one's below it.
     #[must_use]
     #[track_caller]

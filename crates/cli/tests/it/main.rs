@@ -12,6 +12,7 @@ mod help;
 mod init;
 mod kills;
 mod lives;
+mod measure;
 mod pages;
 mod processes;
 mod python;

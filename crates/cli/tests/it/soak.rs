@@ -3,7 +3,12 @@
 use std::time::{Duration, Instant};
 use std::{iter, thread};
 
-use mainstay_testkit::{Form, Mainstay};
+use mainstay_testkit::{Form, Mainstay, Origin, Wire};
+
+use crate::measure::{held, memory_of_all};
+use crate::support::gateway;
+
+mod lives;
 
 const ECHO: &str =
     "require('http').createServer((request, response) => request.pipe(response)).listen(3000);";
@@ -85,33 +90,54 @@ fn load_is_answered_without_a_failure() {
     });
 }
 
+/// A client that costs a server a connection, and as much else as it can.
+type Slow = fn(&mut Wire);
+
+/// Heads that never end, bodies that never end, answers that nobody reads, and silence.
+const SLOW: [Slow; 4] = [
+    |wire| {
+        let field = "x".repeat(7_000);
+        wire.send(format!(
+            "GET / HTTP/1.1\r\nX-A: {field}\r\nX-B: {field}\r\nX-C: "
+        ));
+    },
+    |wire| {
+        let some = "x".repeat(10_000);
+        wire.send(format!(
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n{some}"
+        ));
+    },
+    |wire| {
+        wire.send("GET /long HTTP/1.1\r\nHost: a\r\n\r\n");
+    },
+    |_| {},
+];
+
 #[test]
-fn slow_heads_in_their_hundreds_hold_nobody_up() {
-    let app =
-        "require('http').createServer((request, response) => response.end('ok')).listen(3000);";
-    let mainstay = Mainstay::run("server.js").file("server.js", app).start();
-    let count = Form::asked().pick(200, 5_000);
+fn slow_clients_of_every_kind_hold_nobody_up_and_cost_little() {
+    const LONG: usize = 256 * 1024;
+    let answer = |length: usize| {
+        let body = "x".repeat(length);
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}")
+    };
+    let origin = Origin::answers(answer(LONG)).start();
+    let mainstay = Mainstay::in_front_of(&origin.address()).start();
+    let serves = gateway(&mainstay, None);
+    mainstay.get("/").expect(200);
+    let before = held(serves).expect("it serves").kilobytes;
+    let count = Form::asked().pick(400, 4_000);
     let mut slow: Vec<_> = iter::repeat_with(|| mainstay.connect())
         .take(count)
         .collect();
-    for wire in &mut slow {
-        wire.send("GET / HTTP/1.1\r\nX-Slow: ");
+    for (wire, act) in slow.iter_mut().zip(SLOW.iter().cycle()) {
+        act(wire);
     }
     for _ in 0..50 {
         mainstay.get("/").expect(200);
     }
-}
-
-/// Resident memory of those processes, in KiB.
-fn memory_of_all(pids: &[i32]) -> u64 {
-    let status =
-        |pid: &i32| std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let resident = |text: String| {
-        let line = text
-            .lines()
-            .find(|line| line.starts_with("VmRSS:"))?
-            .to_owned();
-        line.split_whitespace().nth(1)?.parse::<u64>().ok()
-    };
-    pids.iter().map(status).filter_map(resident).sum()
+    let grown = held(serves).expect("it serves").kilobytes - before;
+    // a head of 32 KiB, a body or an answer of 64 KiB under way on both sides, and what holds them
+    let bound = count as u64 * 128;
+    assert!(grown < bound, "{grown} KiB for {count} slow clients");
+    drop(slow);
 }
