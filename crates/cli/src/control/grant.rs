@@ -9,6 +9,7 @@ use super::beginning::{beginning, gateway_settings};
 use super::fronts::{self, Sockets};
 use super::gateways::Gateways;
 use super::hands::{News, Wish};
+use super::members::Servers;
 use super::reload::{Gateway, Reload};
 use super::state::{Control, threads};
 use crate::failure::Failure;
@@ -75,7 +76,11 @@ impl Control {
                 answer,
             } => {
                 self.roster.expect(&app, release, indices.clone());
-                let _ = answer.send(self.supervisor.launch(&app, release, indices));
+                let launched = self.supervisor.launch(&app, release, indices.clone());
+                if launched.is_err() {
+                    self.roster.forget(&app, release, &indices);
+                }
+                let _ = answer.send(launched);
             }
             Wish::Resize {
                 app,
@@ -96,7 +101,9 @@ impl Control {
                 self.came_up.remove(&*app);
                 self.members.drop_target(&app);
             }
-            Wish::Open(settings, answer) => drop(answer.send(self.opened(&settings))),
+            Wish::Open(settings, servers, answer) => {
+                let _ = answer.send(self.opened(&settings, servers));
+            }
             Wish::Settings(settings, opened, answer) => {
                 let _ = answer.send(self.put_in_force(*settings, opened));
             }
@@ -117,7 +124,7 @@ impl Control {
         }
     }
 
-    fn opened(&mut self, settings: &Settings) -> Result<Opened, Failure> {
+    fn opened(&mut self, settings: &Settings, servers: Vec<Servers>) -> Result<Opened, Failure> {
         let present = self.gateways.as_ref().map(Gateways::sockets);
         let sockets = present.map(|present| {
             fronts::open(
@@ -127,14 +134,12 @@ impl Control {
                 Some(present),
             )
         });
-        let mut servers = Vec::new();
-        for upstream in &settings.upstreams {
-            let resolved = self.members.resolve(upstream)?;
-            servers.push((upstream.name.clone(), resolved));
-        }
         Ok(Opened {
             sockets: sockets.transpose()?,
-            servers,
+            servers: servers
+                .into_iter()
+                .map(|servers| self.members.numbered(servers))
+                .collect(),
         })
     }
 

@@ -11,6 +11,7 @@ use mainstay_supervisor::{Errand, StartError, WorkerId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::grant::Opened;
+use super::members::Servers;
 use super::reload::Gateway;
 use crate::failure::Failure;
 use crate::order::Asker;
@@ -50,7 +51,11 @@ pub(super) enum Wish {
     /// Forget an app whose workers have ended.
     Forget(Arc<str>),
     /// Open what these settings need from the machine.
-    Open(Box<Settings>, oneshot::Sender<Result<Opened, Failure>>),
+    Open(
+        Box<Settings>,
+        Vec<Servers>,
+        oneshot::Sender<Result<Opened, Failure>>,
+    ),
     /// These settings are in force from now on, in the gateway too.
     Settings(Box<Settings>, Opened, oneshot::Sender<Gateway>),
     /// Start another gateway in the place of the present one.
@@ -160,7 +165,15 @@ impl Hands {
     /// Addresses and servers of these settings; what is open already is taken as it is.
     pub(super) async fn open(&self, settings: &Settings) -> Result<Opened, Failure> {
         let settings = Box::new(settings.clone());
-        self.ask(|answer| Wish::Open(settings, answer)).await?
+        let upstreams = settings.upstreams.clone();
+        // names are looked up on a thread that may wait for the answer
+        let resolve = move || upstreams.iter().map(Servers::resolve).collect();
+        let servers: Result<Vec<_>, Failure> = tokio::task::spawn_blocking(resolve)
+            .await
+            .map_err(|error| Failure::internal("looking names up", error))?;
+        let servers = servers?;
+        self.ask(|answer| Wish::Open(settings, servers, answer))
+            .await?
     }
 
     /// Puts them in force.

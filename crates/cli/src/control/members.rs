@@ -95,28 +95,20 @@ impl Members {
             .or_else(|| self.leaving.get(&id))
     }
 
-    /// The servers of an upstream, as they can be reached. One that was there keeps its number, and with it the
-    /// connections to it.
-    pub(super) fn resolve(&mut self, upstream: &UpstreamSettings) -> Result<Vec<Member>, Failure> {
-        let known = self.of(&upstream.name);
-        let mut found = Vec::new();
-        for server in &upstream.servers {
-            let address = resolve(server).ok_or_else(|| {
-                Failure::machine(format!(
-                    "upstream `{}`: the name in `{server}` cannot be resolved; check it, or write the address",
-                    upstream.name
-                ))
-            })?;
-            let name = format!("{}/{server}", upstream.name);
+    /// Servers as members of an upstream. One that was there keeps its number, and with it the connections to it.
+    pub(super) fn numbered(&mut self, servers: Servers) -> (String, Vec<Member>) {
+        let known = self.of(&servers.upstream);
+        let number = |(name, address): (String, Address)| {
             let same = |member: &&Member| member.name == name && member.address == address;
             let id = known.iter().find(same).map(|member| member.id);
-            found.push(Member {
+            Member {
                 id: id.unwrap_or_else(|| self.id()),
                 name,
                 address,
-            });
-        }
-        Ok(found)
+            }
+        };
+        let members = servers.addresses.into_iter().map(number).collect();
+        (servers.upstream, members)
     }
 
     /// These servers answer for an upstream from now on.
@@ -163,6 +155,34 @@ impl Members {
     fn id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id
+    }
+}
+
+/// The servers of an upstream, as they can be reached.
+#[derive(Debug)]
+pub(super) struct Servers {
+    upstream: String,
+    /// With their names.
+    addresses: Vec<(String, Address)>,
+}
+
+impl Servers {
+    /// Looks names up, which takes as long as it takes: not for the event loop.
+    pub(super) fn resolve(upstream: &UpstreamSettings) -> Result<Self, Failure> {
+        let address = |server: &Written| {
+            let address = resolve(server).ok_or_else(|| {
+                Failure::machine(format!(
+                    "upstream `{}`: the name in `{server}` cannot be resolved; check it, or write the address",
+                    upstream.name
+                ))
+            })?;
+            Ok((format!("{}/{server}", upstream.name), address))
+        };
+        let addresses = upstream.servers.iter().map(address);
+        Ok(Self {
+            upstream: upstream.name.clone(),
+            addresses: addresses.collect::<Result<_, Failure>>()?,
+        })
     }
 }
 

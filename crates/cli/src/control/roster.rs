@@ -138,6 +138,14 @@ impl Roster {
         }
     }
 
+    /// These will not be started after all. Those that were are left alone.
+    pub(super) fn forget(&mut self, app: &str, release: u32, indices: &Range<u32>) {
+        self.workers.retain(|worker, record| {
+            let is_one = &*worker.app == app && worker.release == release;
+            record.starts > 0 || !is_one || !indices.contains(&worker.index)
+        });
+    }
+
     fn change(&mut self, worker: &WorkerId, change: impl FnOnce(&mut Record)) {
         if let Some(record) = self.workers.get_mut(worker) {
             change(record);

@@ -16,7 +16,7 @@ use super::gateways::{Gateways, Place};
 use super::guard;
 use super::hands::Wish;
 use super::invocation::{self, Invocation, Origin};
-use super::members::Members;
+use super::members::{Members, Servers};
 use super::output::Output;
 use super::prober::prober;
 use super::reloads::Reloads;
@@ -107,8 +107,8 @@ impl Control {
 
         let mut members = Members::new(runtime_dir.sockets.clone());
         for upstream in &settings.upstreams {
-            let servers = members.resolve(upstream)?;
-            members.set_servers(&upstream.name, servers);
+            let (upstream, servers) = members.numbered(Servers::resolve(upstream)?);
+            members.set_servers(&upstream, servers);
         }
         let (hands, wishes) = mpsc::unbounded_channel();
         Ok(Self {

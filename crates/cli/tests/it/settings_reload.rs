@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 
-use mainstay_testkit::{Ended, Form, Load, Mainstay, Running, eventually, free_port};
+use mainstay_testkit::{Ended, Form, Load, Mainstay, Origin, Running, eventually, free_port};
 use serde_json::Value;
 
 use crate::support::{gateway, started, status};
@@ -247,6 +247,28 @@ fn threads_of(pid: i32) -> usize {
         .flatten()
         .filter(|task| name(task).starts_with("gateway-"))
         .count()
+}
+
+#[test]
+fn servers_that_run_elsewhere_are_exchanged_too() {
+    let (one, two) = (Origin::says("one").start(), Origin::says("two").start());
+    let of = |origin: &Origin| format!("[upstream.shop]\nservers = [\"{}\"]\n", origin.address());
+    let mainstay = started(Mainstay::run("").config(&of(&one)));
+    mainstay.get("/").expect(200).body_is("one");
+    write(&mainstay, &of(&two));
+    reload_settings(&mainstay).expect_code(0);
+    eventually("the other server", || {
+        (mainstay.get("/").expect(200).body == b"two").then_some(())
+    });
+    let nowhere = "[upstream.shop]\nservers = [\"nowhere.invalid:80\"]\n";
+    write(&mainstay, nowhere);
+    let ended = reload_settings(&mainstay).expect_code(3);
+    assert!(
+        ended.output.contains("cannot be resolved"),
+        "{}",
+        ended.output
+    );
+    mainstay.get("/").expect(200).body_is("two");
 }
 
 #[test]
