@@ -14,7 +14,7 @@ use mainstay_pipeline::{
 use super::attempt::{self, Answered, Failure, Reach};
 use super::budget::Budget;
 use super::endpoint::Endpoint;
-use super::group::Group;
+use super::group::{Group, Member};
 use super::outgoing::Outgoing;
 use crate::options::UpstreamOptions;
 use crate::thread::Workshop;
@@ -23,6 +23,9 @@ use crate::thread::Workshop;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 /// See [`SHORTEST_PAUSE`].
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// So long after a worker's connections broke off its death should have been told.
+const NEWS_OF_DEATH: Duration = Duration::from_millis(500);
 
 /// How often idle connections are looked through.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -178,6 +181,15 @@ impl Origin for Upstreams {
                     self.tools.workshop.counters.resends.increment();
                     failed = Some(member.endpoint.id);
                 }
+                // both attempts met the same worker as it died: its death is one, and its successor may be asked
+                Err(failure)
+                    if failed == Some(member.endpoint.id)
+                        && failure.reach == Reach::Asked
+                        && outgoing.may_repeat()
+                        && self.is_dying(exchange, &member).await =>
+                {
+                    failed = None;
+                }
                 Err(failure) if self.is_restarting(exchange, &failure) => {
                     self.pause(&mut waiting).await?;
                     failed = None;
@@ -194,6 +206,23 @@ impl Upstreams {
         let target = self.standing.targets().get(exchange.target);
         failure.refusal == Refusal::OriginUnreachable
             && target.is_some_and(|target| target.kind == TargetKind::App)
+    }
+
+    /// Whether a worker of ours that broke off is about to be known as gone: the kernel closes a dying
+    /// process's connections before anybody can be told of its death.
+    async fn is_dying(&self, exchange: &Exchange, member: &Member) -> bool {
+        let target = self.standing.targets().get(exchange.target);
+        if target.is_none_or(|target| target.kind != TargetKind::App) {
+            return false;
+        }
+        let begun = Instant::now();
+        while !member.has_left() {
+            if begun.elapsed() > NEWS_OF_DEATH {
+                return false;
+            }
+            pause(SHORTEST_PAUSE).await;
+        }
+        true
     }
 
     /// Waits a moment before the next attempt, in the queue of those who wait for a worker and for no longer

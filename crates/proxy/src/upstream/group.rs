@@ -116,6 +116,11 @@ impl Group {
 }
 
 impl Member {
+    /// Whether it is no longer one of those who are asked.
+    pub(super) fn has_left(&self) -> bool {
+        self.has_left.get()
+    }
+
     /// The warmest connection that is surely still good.
     pub(super) fn take_idle(&self, now: Instant) -> Option<Link> {
         let mut idle = self.idle.borrow_mut();

@@ -135,9 +135,10 @@ fn hints_are_passed_on_before_the_answer() {
 #[test]
 fn clients_of_http_1_0_get_no_interim_answers() {
     let origin = Origin::new(|mut visit| {
-        visit.request();
-        visit.send("HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n");
-        visit.send(CONTINUE).send(OK);
+        while visit.request().is_some() {
+            visit.send("HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n");
+            visit.send(CONTINUE).send(OK);
+        }
     });
     let gateway = Gateway::before(&[&origin]);
     for expect in ["", "Expect: 100-continue\r\n"] {

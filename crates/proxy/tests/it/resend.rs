@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier};
 
+use mainstay_testkit::eventually;
+
 use crate::harness::{
     Ending, Gateway, OK, Origin, answer, endpoint, get, head_for, head_for_chunks, with_body,
 };
@@ -59,6 +61,48 @@ fn a_get_that_was_asked_and_got_nothing_is_asked_once_more() {
 fn a_get_is_asked_twice_at_the_most() {
     let origin = closing(usize::MAX);
     let gateway = Gateway::before(&[&origin]);
+    gateway.ask(get("/")).expect(502);
+    assert_eq!(origin.requests().len(), 2);
+}
+
+#[test]
+fn a_get_that_met_a_dying_worker_twice_is_asked_of_its_successor() {
+    let (dying, successor) = (closing(usize::MAX), Origin::answering(OK));
+    let gateway = Gateway::with(|_| {})
+        .app()
+        .before(&[endpoint(0, dying.address)]);
+    let mut client = gateway.connect();
+    client.send(get("/"));
+    eventually("two attempts", || {
+        (dying.requests().len() == 2).then_some(())
+    });
+    gateway.set_members(&[endpoint(1, successor.address)]);
+    client.response().expect(200);
+    assert_eq!((dying.requests().len(), successor.requests().len()), (2, 1));
+}
+
+#[test]
+fn a_request_that_nobody_survives_is_asked_of_two_workers_at_the_most() {
+    let (first, second) = (closing(usize::MAX), closing(usize::MAX));
+    let gateway = Gateway::with(|_| {})
+        .app()
+        .before(&[endpoint(0, first.address)]);
+    let mut client = gateway.connect();
+    client.send(get("/"));
+    eventually("two attempts", || {
+        (first.requests().len() == 2).then_some(())
+    });
+    gateway.set_members(&[endpoint(1, second.address)]);
+    client.response().expect(502);
+    assert_eq!((first.requests().len(), second.requests().len()), (2, 1));
+}
+
+#[test]
+fn a_worker_that_breaks_off_and_lives_is_asked_twice() {
+    let origin = closing(usize::MAX);
+    let gateway = Gateway::with(|_| {})
+        .app()
+        .before(&[endpoint(0, origin.address)]);
     gateway.ask(get("/")).expect(502);
     assert_eq!(origin.requests().len(), 2);
 }
@@ -123,7 +167,7 @@ fn a_short_streamed_body_is_replayed_whole() {
         .send(head_for("PUT", 60_000))
         .send("a".repeat(30_000));
     // the second half only once the second attempt has begun
-    mainstay_testkit::eventually("a second attempt", || {
+    eventually("a second attempt", || {
         (origin.connections() == 2).then_some(())
     });
     client.send("b".repeat(30_000));
@@ -139,7 +183,7 @@ fn a_short_chunked_body_is_replayed_whole() {
     let gateway = Gateway::before(&[&origin]);
     let mut client = gateway.connect();
     client.send(head_for_chunks("PUT")).send("5\r\nhello\r\n");
-    mainstay_testkit::eventually("a second attempt", || {
+    eventually("a second attempt", || {
         (origin.connections() == 2).then_some(())
     });
     client.send("6\r\n world\r\n0\r\n\r\n");
