@@ -56,6 +56,10 @@ pub(crate) enum Down {
         /// What ends.
         #[serde(default)]
         scope: Scope,
+        /// Addresses that nobody listens on any more, though others of the instance go on: counted through
+        /// all fronts.
+        #[serde(default)]
+        closing: Vec<usize>,
     },
 }
 

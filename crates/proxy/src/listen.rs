@@ -177,11 +177,12 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Accepts until the thread drains.
+/// Accepts until the thread drains. `number` is the socket's place among those of its thread.
 pub(crate) async fn accept(
     thread: Thread,
     listener: tokio::net::TcpListener,
-    mut stop: watch::Receiver<Option<Listening>>,
+    number: usize,
+    mut stop: watch::Receiver<Option<Vec<Listening>>>,
 ) {
     let port = listener.local_addr().ok().map(|address| address.port());
     let mut reserve = Reserve::new();
@@ -190,7 +191,7 @@ pub(crate) async fn accept(
             biased;
             accepted = listener.accept() => accepted,
             stop = stop.wait_for(Option::is_some) => {
-                break stop.ok().and_then(|listening| *listening);
+                break stop.ok().and_then(|all| all.as_ref()?.get(number).copied());
             }
         };
         match accepted {

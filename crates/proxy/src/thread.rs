@@ -72,7 +72,9 @@ struct Inner {
     closed: Notify,
     /// The value of `Date`, made anew by the ticker.
     date: Rc<RefCell<String>>,
-    stop_accepting: watch::Sender<Option<Listening>>,
+    /// By socket, in the order in which they came.
+    stop_accepting: watch::Sender<Option<Vec<Listening>>>,
+    sockets: Cell<usize>,
 }
 
 impl fmt::Debug for Thread {
@@ -98,6 +100,7 @@ impl Thread {
             closed: Notify::new(),
             date: Rc::new(RefCell::new(Timestamp::new(SystemTime::now()).http_date())),
             stop_accepting: watch::Sender::new(None),
+            sockets: Cell::new(0),
         }));
         tokio::task::spawn_local(tick(thread.0.deadlines.clone(), Rc::clone(&thread.0.date)));
         thread
@@ -117,19 +120,20 @@ impl Thread {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let stop = self.0.stop_accepting.subscribe();
+        let number = self.0.sockets.replace(self.0.sockets.get() + 1);
         let place = Accepting::take(self);
         let thread = self.clone();
         tokio::task::spawn_local(async move {
-            listen::accept(thread, listener, stop).await;
+            listen::accept(thread, listener, number, stop).await;
             drop(place);
         });
         Ok(())
     }
 
     /// Goes on for the delay, then accepts no more, answers what comes on open connections and closes them;
-    /// returns when all are closed or their time is over. Asked again while it drains, the shorter times
-    /// hold.
-    pub async fn drain(&self, options: &DrainOptions, listening: Listening) {
+    /// returns when all are closed or their time is over. `listening` says of each socket, in the order in
+    /// which they came, who accepts from it afterwards. Asked again while it drains, the shorter times hold.
+    pub async fn drain(&self, options: &DrainOptions, listening: Vec<Listening>) {
         wait(options.delay).await;
         let now = Instant::now();
         let inner = &self.0;

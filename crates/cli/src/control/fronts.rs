@@ -213,6 +213,11 @@ impl Sockets {
         self.fronts.iter().map(of).collect()
     }
 
+    /// All addresses of the fronts, in the order in which a gateway counts them.
+    pub(super) fn bound(&self) -> impl Iterator<Item = &Bound> {
+        self.fronts.iter().flat_map(|front| &front.bound)
+    }
+
     /// Closes our copies; the addresses stay known.
     pub(super) fn release(&mut self) {
         let fronts = self.fronts.iter_mut().flat_map(|front| &mut front.bound);

@@ -223,7 +223,7 @@ impl Gateways {
                 generation.kill();
             }
             generation.phase = Phase::Draining;
-            generation.tell(drain_message(options, Scope::Instance));
+            generation.tell(drain_message(options, Scope::Instance, Vec::new()));
         }
         self.end = Some(Instant::now() + options.delay + options.grace + LAST_MOMENT);
         self.drained();
@@ -341,13 +341,14 @@ fn members_message(target: &str, members: &[Member], leave_within: Duration) -> 
     }
 }
 
-fn drain_message(options: &DrainOptions, scope: Scope) -> Down {
+fn drain_message(options: &DrainOptions, scope: Scope, closing: Vec<usize>) -> Down {
     Down::Drain {
         grace_ms: milliseconds(options.grace),
         delay_ms: milliseconds(options.delay),
         idle_ms: milliseconds(options.idle),
         streams_ms: milliseconds(options.streams),
         scope,
+        closing,
     }
 }
 

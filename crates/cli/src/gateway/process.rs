@@ -82,6 +82,8 @@ async fn read(mut from: OwnedReadHalf, orders: mpsc::Sender<Down>) {
 
 struct Gateway {
     standing: Arc<Standing>,
+    /// For each front and each of its addresses the number of sockets.
+    sockets: Vec<Vec<usize>>,
     threads: Vec<mpsc::UnboundedSender<Command>>,
     /// Known workers and servers by target: one that stays keeps its count of requests.
     members: HashMap<String, Vec<Arc<Endpoint>>>,
@@ -96,11 +98,12 @@ struct Gateway {
 
 impl Gateway {
     fn start(beginning: Beginning, to: OwnedWriteHalf) -> io::Result<Self> {
-        let (sockets, observe) = sockets(&beginning)?;
+        let (inherited, observe) = sockets(&beginning)?;
         let Beginning {
             instance,
             settings,
             members,
+            sockets,
             ..
         } = beginning;
         let settings = Arc::new(settings);
@@ -118,7 +121,7 @@ impl Gateway {
             up.clone(),
         ));
         let mut threads = Vec::new();
-        for (index, sockets) in sockets.into_iter().enumerate() {
+        for (index, sockets) in inherited.into_iter().enumerate() {
             let (commands, receiver) = mpsc::unbounded_channel();
             threads.push(commands);
             let plan = thread::Plan {
@@ -144,6 +147,7 @@ impl Gateway {
         let _ = up.send(Up::Ready);
         Ok(Self {
             standing,
+            sockets,
             threads,
             members,
             metrics,
@@ -184,6 +188,7 @@ impl Gateway {
                     idle_ms,
                     streams_ms,
                     scope,
+                    closing,
                 }) => {
                     let options = DrainOptions {
                         delay: Duration::from_millis(delay_ms),
@@ -191,7 +196,7 @@ impl Gateway {
                         streams: Duration::from_millis(streams_ms),
                         grace: Duration::from_millis(grace_ms),
                     };
-                    drained = Some(self.drain(&options, scope));
+                    drained = Some(self.drain(&options, scope, &closing));
                 }
                 Some(Down::Begin(_)) => {}
                 None => return,
@@ -265,23 +270,23 @@ impl Gateway {
     }
 
     /// Begins to drain; the receiver ends when every thread has.
-    fn drain(&mut self, options: &DrainOptions, scope: Scope) -> mpsc::Receiver<()> {
-        let listening = match scope {
-            Scope::Instance => {
-                self.standing.drain();
-                Listening::Ends
-            }
-            Scope::Gateway => {
-                // the successor has the same socket
-                self.observers.take().iter().for_each(JoinHandle::abort);
-                Listening::GoesOn
-            }
-        };
+    fn drain(
+        &mut self,
+        options: &DrainOptions,
+        scope: Scope,
+        closing: &[usize],
+    ) -> mpsc::Receiver<()> {
+        match scope {
+            Scope::Instance => self.standing.drain(),
+            // the successor has the same socket
+            Scope::Gateway => self.observers.take().iter().for_each(JoinHandle::abort),
+        }
         let (done, drained) = mpsc::channel(1);
-        for thread in &self.threads {
+        for (number, thread) in self.threads.iter().enumerate() {
+            let is_its = |socket: usize| socket % self.threads.len() == number;
             let _ = thread.send(Command::Drain {
                 options: options.clone(),
-                listening,
+                listening: listening(&self.sockets, is_its, scope, closing),
                 done: done.clone(),
             });
         }
@@ -352,6 +357,34 @@ fn set_ready(
     }
 }
 
+/// By front, who accepts afterwards from each socket of one thread; `is_its` says which of an address it has.
+fn listening(
+    sockets: &[Vec<usize>],
+    is_its: impl Fn(usize) -> bool,
+    scope: Scope,
+    closing: &[usize],
+) -> Vec<Vec<Listening>> {
+    let mut number = 0..;
+    let mut of_address = |count: usize| {
+        let goes_on = number
+            .next()
+            .is_some_and(|address| !closing.contains(&address));
+        let listening = if goes_on && scope == Scope::Gateway {
+            Listening::GoesOn
+        } else {
+            Listening::Ends
+        };
+        vec![listening; (0..count).filter(|socket| is_its(*socket)).count()]
+    };
+    let front = |addresses: &Vec<usize>| {
+        addresses
+            .iter()
+            .flat_map(|count| of_address(*count))
+            .collect()
+    };
+    sockets.iter().map(front).collect()
+}
+
 fn targets(options: &[TargetOptions]) -> Vec<Target> {
     let targets = options.iter();
     targets
@@ -378,4 +411,24 @@ fn raise_descriptor_limit() {
             maximum: limit.maximum,
         },
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_nobody_listens_on_any_more_is_closed() {
+        use Listening::{Ends, GoesOn};
+        // two fronts; the second address has more sockets than the two threads
+        let sockets = [vec![2, 3], vec![2]];
+        let of =
+            |thread: usize, scope| listening(&sockets, |socket| socket % 2 == thread, scope, &[1]);
+        assert_eq!(
+            of(0, Scope::Gateway),
+            [vec![GoesOn, Ends, Ends], vec![GoesOn]]
+        );
+        assert_eq!(of(1, Scope::Gateway), [vec![GoesOn, Ends], vec![GoesOn]]);
+        assert_eq!(of(1, Scope::Instance), [vec![Ends, Ends], vec![Ends]]);
+    }
 }

@@ -31,7 +31,8 @@ pub(super) enum Command {
     /// Finish and end; `done` is dropped then.
     Drain {
         options: DrainOptions,
-        listening: Listening,
+        /// Who accepts from the sockets of each front afterwards.
+        listening: Vec<Vec<Listening>>,
         done: mpsc::Sender<()>,
     },
 }
@@ -163,7 +164,7 @@ async fn run(
                 done,
             } => {
                 // members may still change while the last requests are answered
-                for front in &fronts {
+                for (front, listening) in fronts.iter().zip(listening) {
                     let (thread, options, done) =
                         (front.thread.clone(), options.clone(), done.clone());
                     tokio::task::spawn_local(async move {

@@ -1,6 +1,7 @@
 //! One gateway process as the control plane sees it: started, told, listened to. Decides nothing.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +52,8 @@ pub(super) struct Generation {
     pub(super) started: Instant,
     /// Since when it accepts.
     pub(super) ready: Option<Instant>,
+    /// Where it listens, in the order in which it counts its sockets.
+    pub(super) addresses: Vec<SocketAddr>,
     /// It has said that it has finished.
     pub(super) has_drained: bool,
     /// What it had counted when it last said so.
@@ -109,6 +112,7 @@ impl Generation {
             phase: Phase::Starting,
             started: Instant::now(),
             ready: None,
+            addresses: sockets.bound().map(|bound| bound.address).collect(),
             has_drained: false,
             counted: Totals::default(),
             process,
@@ -122,6 +126,14 @@ impl Generation {
     /// its end.
     pub(super) fn tell(&self, message: Down) {
         let _ = self.to.send(message);
+    }
+
+    /// Which of its sockets others do not listen on.
+    pub(super) fn alone_on(&self, others: &Sockets) -> Vec<usize> {
+        let others = || others.bound().map(|bound| bound.address);
+        let numbers = (0..).zip(&self.addresses);
+        let alone = numbers.filter(|(_, address)| others().all(|other| other != **address));
+        alone.map(|(number, _)| number).collect()
     }
 
     /// Its process id.

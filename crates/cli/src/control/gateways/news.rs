@@ -66,7 +66,8 @@ impl Gateways {
             } else if generation.phase == Phase::Serving {
                 had_one = true;
                 generation.phase = Phase::Draining;
-                generation.tell(drain_message(&replaced, Scope::Gateway));
+                let closing = generation.alone_on(&self.sockets);
+                generation.tell(drain_message(&replaced, Scope::Gateway, closing));
             }
         }
         if !std::mem::replace(&mut self.has_been_ready, true) {
@@ -89,7 +90,8 @@ impl Gateways {
             .collect();
         let excess = draining.len().saturating_sub(MOST_DRAINING);
         for generation in &draining[..excess] {
-            generation.tell(drain_message(&DrainOptions::default(), Scope::Gateway));
+            let soon = DrainOptions::default();
+            generation.tell(drain_message(&soon, Scope::Gateway, Vec::new()));
         }
     }
 

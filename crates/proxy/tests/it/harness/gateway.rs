@@ -178,7 +178,9 @@ impl Gateway {
         self.run(move |thread, _| {
             let done = first();
             let thread = thread.clone();
-            tokio::task::spawn_local(async move { thread.drain(&options, Listening::Ends).await });
+            tokio::task::spawn_local(
+                async move { thread.drain(&options, vec![Listening::Ends]).await },
+            );
             done
         })
     }
@@ -198,7 +200,7 @@ impl Gateway {
         self.run(move |thread, _| {
             let thread = thread.clone();
             tokio::task::spawn_local(async move {
-                thread.drain(&options, Listening::Ends).await;
+                thread.drain(&options, vec![Listening::Ends]).await;
                 let _ = done.send(());
             });
         });
