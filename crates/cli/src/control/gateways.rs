@@ -37,7 +37,6 @@ const LAST_MOMENT: Duration = Duration::from_secs(2);
 
 /// What the rest of the control plane must know.
 #[derive(Debug)]
-#[allow(dead_code, reason = "replacing a release listens for all of them")]
 pub(super) enum Heard {
     /// The first gateway accepts.
     Ready,
@@ -170,7 +169,6 @@ impl Gateways {
         self.released(free);
     }
 
-    #[allow(dead_code, reason = "for a reload of the settings")]
     /// New settings for the running gateways and all that follow. Those that are finishing keep theirs.
     pub(super) fn settings(&mut self, settings: GatewaySettings) {
         self.beginning.settings = settings;
