@@ -14,7 +14,8 @@ const CONTAINER: &str = r#"#!/bin/sh
 set -e
 here=$PWD
 mkdir -p "$MAINSTAY_RUNTIME_DIR"
-if [ "$(id -u)" = 0 ]; then own= user="--reuid=54321 --regid=54321 --clear-groups" uid=54321
+if [ "$(id -u)$AS" = 0root ]; then own= user= uid=0
+elif [ "$(id -u)" = 0 ]; then own= user="--reuid=54321 --regid=54321 --clear-groups" uid=54321
 else own=--map-root-user user= uid=0; fi
 export here user uid
 exec unshare $own --mount --pid --fork --mount-proc sh -ec '
@@ -29,7 +30,7 @@ exec unshare $own --mount --pid --fork --mount-proc sh -ec '
 
 /// Starts the test app in a container.
 #[track_caller]
-fn contained(arguments: &str) -> Running {
+fn contained(user: &str, arguments: &str) -> Running {
     let start = Mainstay::run("server.js").file(
         "server.js",
         &format!(
@@ -47,7 +48,7 @@ fn contained(arguments: &str) -> Running {
     let script = start.folder().join("container");
     fs::write(&script, format!("{CONTAINER}'{program}' \"$@\"\n")).expect("the folder is ours");
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("ours");
-    start.binary(script).start()
+    start.binary(script).env("AS", user).start()
 }
 
 #[test]
@@ -55,7 +56,7 @@ fn as_the_first_process_of_a_bare_container_it_runs_drains_and_leaves_nobody() {
     // an orphan that ends later must be reaped by the first process: by us
     let orphan =
         "require('child_process').spawn('sh', ['-c', '(sleep 0.2 &) ; exit'], { detached: true });";
-    let mut mainstay = contained(orphan);
+    let mut mainstay = contained("somebody", orphan);
     let answer = json(&mainstay.get("/").expect(200));
     assert_ne!(answer["readOnly"], false, "{answer}");
     assert_eq!(answer["parent"], 1, "{answer}");
@@ -72,4 +73,12 @@ fn as_the_first_process_of_a_bare_container_it_runs_drains_and_leaves_nobody() {
     mainstay.terminate_process(first);
     let status = eventually("the end", || mainstay.ended());
     assert_eq!(status.code(), Some(0), "{}", mainstay.output());
+}
+
+#[test]
+fn root_without_capabilities_is_enough_too() {
+    let mainstay = contained("root", "");
+    let answer = json(&mainstay.get("/").expect(200));
+    assert_eq!(answer["uid"], 0, "{answer}");
+    assert_eq!(answer["caps"], "0000000000000000", "{answer}");
 }

@@ -41,7 +41,7 @@ pub(crate) const SECTION: Section = Section {
         Key {
             name: "user",
             kind: "name or number",
-            default: "(`nobody` when started as root, else as started)",
+            default: "(`nobody` when started as root with its rights, else as started)",
             doc: "The user the gateway runs as once its sockets are open; needs root.",
         },
         Key {
