@@ -22,6 +22,7 @@
     reason = "expectations chain, and the last one of a chain is used by having been stated"
 )]
 
+mod bare;
 mod built;
 mod desync;
 mod ended;
@@ -41,6 +42,7 @@ mod running;
 mod script;
 mod wire;
 
+pub use bare::Bare;
 pub use desync::{DesyncCase, desync_corpus};
 pub use ended::Ended;
 pub use eventually::{eventually, patience};

@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::{Ended, Folder, Output, Running, built, eventually, packages};
+use crate::{Bare, Ended, Folder, Output, Running, built, eventually, packages};
 
 /// The runtime directory, inside the program's folder.
 const RUNTIME_DIR: &str = ".run";
@@ -213,6 +213,18 @@ impl Mainstay {
     pub fn start(self) -> Running {
         let (child, output) = self.spawn();
         Running::wait_for_address(child, output, self.folder)
+    }
+
+    /// Starts the app alone instead, by this command of the shell, which listens on `$PORT`.
+    #[must_use = "it ends with its value"]
+    #[track_caller]
+    pub fn bare(self, command: &str) -> Bare {
+        let bin = self.folder.path().join("node_modules/.bin");
+        let path = std::env::join_paths(
+            std::iter::once(bin).chain(std::env::split_paths(&self.search_path())),
+        );
+        let path = path.expect("folders that were found by a search path");
+        Bare::start(command, self.folder, &path)
     }
 
     /// Starts it and waits for its end; for what is meant to end by itself.

@@ -26,5 +26,6 @@ mod start;
 mod stop;
 mod support;
 mod titles;
+mod unharmed;
 mod upstream_faults;
 mod watching;
