@@ -41,6 +41,8 @@ cargo xtask TASK
   check            the part of `ci` that needs no build
   generate         write the generated documents anew
   bench ARGS...    compare with other proxies (bench/bench.py; no ARGS: its help)
+  bench lives [--rounds N]
+                   a killed worker's successor, beside PM2 (bench/lives.py)
   fuzz TARGET [--seconds N]
                    fuzz one target of fuzz/ (default 60 seconds)
   soak [NAME]      long forms of the tests, all or those whose name contains NAME

@@ -129,14 +129,26 @@ impl Subcommand {
     }
 }
 
+/// Where the lock files of the test apps are.
+const APPS: &str = "tests/apps";
+
 /// Installs the packages of the test apps, unless the same ones are there already.
 pub(crate) fn app_packages() -> Result<(), Failure> {
-    node_packages()?;
+    npm_packages("node", APPS)?;
     python_packages()
 }
 
-fn node_packages() -> Result<(), Failure> {
-    let place = Place::new("node", &["package.json", "package-lock.json", ".npmrc"])?;
+/// Installs what `bench lives` compares with, which no test needs.
+pub(crate) fn bench_packages() -> Result<(), Failure> {
+    npm_packages("pm2", "bench/pm2")
+}
+
+fn npm_packages(name: &str, source: &str) -> Result<(), Failure> {
+    let place = Place::new(
+        name,
+        source,
+        &["package.json", "package-lock.json", ".npmrc"],
+    )?;
     if place.is_current() {
         return Ok(());
     }
@@ -156,7 +168,7 @@ fn node_packages() -> Result<(), Failure> {
 }
 
 fn python_packages() -> Result<(), Failure> {
-    let place = Place::new("python", &["requirements.txt"])?;
+    let place = Place::new("python", APPS, &["requirements.txt"])?;
     if place.is_current() {
         return Ok(());
     }
@@ -182,12 +194,12 @@ struct Place {
 }
 
 impl Place {
-    fn new(name: &str, files: &[&str]) -> Result<Self, Failure> {
+    fn new(name: &str, source: &str, files: &[&str]) -> Result<Self, Failure> {
         let folder = root().join("target/test-packages").join(name);
         fs::create_dir_all(&folder)?;
         let mut wanted = String::new();
         for file in files {
-            let source = root().join("tests/apps").join(file);
+            let source = root().join(source).join(file);
             wanted.push_str(&read(&source)?);
             fs::copy(&source, folder.join(file))?;
         }
