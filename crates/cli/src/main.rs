@@ -10,6 +10,8 @@ mod arguments;
 mod commands;
 mod control;
 mod demo;
+#[cfg(test)]
+mod documents;
 mod failure;
 mod gateway;
 mod init;

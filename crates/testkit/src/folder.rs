@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::packages;
+
 /// A fresh, empty folder directly under the system's temporary folder, removed on drop.
 #[derive(Debug)]
 pub struct Folder {
@@ -48,6 +50,16 @@ impl Folder {
         }
         fs::write(&path, text)
             .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+    }
+
+    /// Links the Node packages of `tests/apps` here, once.
+    #[track_caller]
+    pub fn link_packages(&self) {
+        let link = self.path.join("node_modules");
+        if !link.exists() {
+            std::os::unix::fs::symlink(packages::node_modules(), &link)
+                .expect("the folder is ours to write");
+        }
     }
 
     /// Copies everything below `from` into the folder.

@@ -25,6 +25,7 @@
 mod bare;
 mod built;
 mod desync;
+mod document;
 mod ended;
 mod eventually;
 mod folder;
@@ -44,6 +45,7 @@ mod wire;
 
 pub use bare::Bare;
 pub use desync::{DesyncCase, desync_corpus};
+pub use document::{Block, document_blocks};
 pub use ended::Ended;
 pub use eventually::{eventually, patience};
 pub use folder::Folder;

@@ -157,11 +157,7 @@ impl Mainstay {
     /// Links the Node packages of `tests/apps` here.
     #[track_caller]
     pub fn packages(self) -> Self {
-        let link = self.folder.path().join("node_modules");
-        if !link.exists() {
-            std::os::unix::fs::symlink(packages::node_modules(), &link)
-                .expect("the folder is ours to write");
-        }
+        self.folder.link_packages();
         self
     }
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::command::{self, Start};
-use super::container::{self, Words};
+use super::container::Words;
 use super::folder::Folder;
 use super::memory::{self, Twice};
 use super::package::{self, Package};
-use super::{ecosystem, nginx};
+use super::{front, notes};
 
 /// What there is to write, and to say.
 #[derive(Debug, Default)]
@@ -30,32 +30,12 @@ pub(super) struct Line {
 }
 
 /// One app that was found.
-struct App {
+pub(super) struct App {
     name: String,
     lines: Vec<Line>,
     /// The port it seems to ask for, and where that was seen.
-    port: Option<(u16, String)>,
+    pub(super) port: Option<(u16, String)>,
 }
-
-/// Frameworks that are worth a word.
-const FRAMEWORKS: [&str; 16] = [
-    "@nestjs/core",
-    "next",
-    "nuxt",
-    "express",
-    "fastify",
-    "koa",
-    "@hapi/hapi",
-    "hono",
-    "@remix-run/serve",
-    "restify",
-    "fastapi",
-    "flask",
-    "django",
-    "starlette",
-    "datasette",
-    "httpbin",
-];
 
 /// All that a folder says; `None` when nothing says how an app is started, or where one runs.
 pub(crate) fn find(folder: &Folder) -> Option<Findings> {
@@ -64,9 +44,9 @@ pub(crate) fn find(folder: &Folder) -> Option<Findings> {
     if apps.is_empty() {
         apps.extend(app(folder, "", &mut found.notes));
     }
-    note_manager(folder, &mut found.notes);
-    note_ecosystem(folder, &mut found.notes);
-    let front = in_front(folder, &mut found);
+    notes::manager(folder, &mut found.notes);
+    notes::ecosystem(folder, &mut found.notes);
+    let front = front::in_front(folder, &mut found);
     if apps.is_empty() {
         let server = front?;
         found.notes.push(format!(
@@ -82,9 +62,9 @@ pub(crate) fn find(folder: &Folder) -> Option<Findings> {
         return Some(found);
     }
     if front.is_none() && apps.len() == 1 {
-        found.top.extend(listen(folder, &apps[0]));
+        found.top.extend(front::listen(folder, &apps[0]));
     }
-    note_variables(folder, &mut found.notes);
+    notes::variables(folder, &mut found.notes);
     let own = if apps.len() > 1 {
         reach(&mut apps)
     } else {
@@ -138,7 +118,7 @@ fn app(folder: &Folder, below: &str, notes: &mut Vec<String>) -> Option<App> {
         .or(folder_name)
         .unwrap_or(&folder.name);
     let name = plain_name(name);
-    note_framework(&name, &dependencies, notes);
+    notes::framework(&name, &dependencies, notes);
     let (source_name, source) = source(folder, below, &package, &start);
     let command = match &start.command {
         Words::Shell(text) => quoted(text),
@@ -234,86 +214,6 @@ fn port_in(source: &str) -> Option<u16> {
         })
 }
 
-/// nginx in front: its file says where the app is to be found, and whom to believe. Returns that place.
-fn in_front(folder: &Folder, found: &mut Findings) -> Option<String> {
-    let names = [
-        "nginx.conf",
-        "nginx/nginx.conf",
-        "nginx/default.conf",
-        "conf/nginx.conf",
-    ];
-    let (name, text) = names
-        .into_iter()
-        .find_map(|name| Some((name, folder.text(name)?)))?;
-    let nginx = nginx::read(text);
-    let mut places: Vec<&String> = nginx.passes.iter().map(|(_, place)| place).collect();
-    places.sort();
-    places.dedup();
-    let hosts = if nginx.server_names.is_empty() {
-        "every host".to_owned()
-    } else {
-        nginx.server_names.join(", ")
-    };
-    let shown: Vec<String> = places.iter().map(|place| format!("`{place}`")).collect();
-    let passed = if shown.is_empty() {
-        "nothing".to_owned()
-    } else {
-        shown.join(", ")
-    };
-    let ports = if nginx.listens.is_empty() {
-        String::new()
-    } else {
-        format!(" on {}", nginx.listens.join(", "))
-    };
-    found.notes.push(format!(
-        "nginx in {name}: {hosts}{ports}, passed to {passed}"
-    ));
-    let [place] = places[..] else { return None };
-    let line = nginx.passes.first().map_or(0, |(line, _)| *line);
-    let (host, port) = place.rsplit_once(':').unwrap_or((place, "80"));
-    let here = ["127.0.0.1", "localhost", "[::1]"].contains(&host) && port.parse::<u16>().is_ok();
-    if !here && !place.starts_with("unix:/") {
-        found.notes.push(
-            "nginx runs elsewhere: say in `trusted_proxies` where its requests come from, or clients look like it".to_owned(),
-        );
-        return None;
-    }
-    let address = place.replace("localhost", "127.0.0.1");
-    let reason = format!("where nginx passes requests ({name}:{line})");
-    found.top.push(Line::text("listen", &address, reason));
-    let value = list(&["loopback".to_owned()]);
-    let reason = format!("nginx on this machine says who the client is ({name})");
-    found.top.push(Line {
-        key: "trusted_proxies",
-        value,
-        reason,
-    });
-    Some(address)
-}
-
-/// Where to listen, if a file says it.
-fn listen(folder: &Folder, app: &App) -> Option<Line> {
-    let exposed = folder
-        .text("Dockerfile")
-        .and_then(|text| container::dockerfile(text).port);
-    let named = || {
-        let variables =
-            container::variables(folder.text(".env.example").or(folder.text(".env.sample"))?);
-        let (_, value) = variables.into_iter().find(|(name, _)| name == "PORT")?;
-        value.parse::<u16>().ok().filter(|port| *port > 0)
-    };
-    let told = app
-        .port
-        .as_ref()
-        .filter(|(_, place)| place == "the command");
-    let (port, reason) = match (exposed, told) {
-        (Some(port), _) => (port, "EXPOSE in Dockerfile"),
-        (None, Some((port, _))) => (*port, "the port that stood in the command"),
-        (None, None) => (named()?, "PORT in the example of the .env file"),
-    };
-    Some(Line::text("listen", &format!(":{port}"), reason.to_owned()))
-}
-
 /// Several apps: each on the port it asks for, as before, or else below a path of its own.
 fn reach(apps: &mut [App]) -> Vec<(String, Vec<Line>)> {
     let mut ports: Vec<u16> = apps
@@ -358,57 +258,6 @@ fn reach(apps: &mut [App]) -> Vec<(String, Vec<Line>)> {
     apps.iter().enumerate().map(route).collect()
 }
 
-fn note_framework(app: &str, dependencies: &BTreeMap<String, String>, notes: &mut Vec<String>) {
-    let known = FRAMEWORKS
-        .iter()
-        .find_map(|name| Some((name, dependencies.get(*name)?)));
-    notes.push(match known {
-        Some((name, version)) => format!("app `{app}`: {name} {version}")
-            .trim_end()
-            .to_owned(),
-        None => format!("app `{app}`"),
-    });
-}
-
-fn note_manager(folder: &Folder, notes: &mut Vec<String>) {
-    let (manager, place) = command::manager(folder);
-    if !place.is_empty() {
-        notes.push(format!("{manager} ({place})"));
-    }
-}
-
-fn note_ecosystem(folder: &Folder, notes: &mut Vec<String>) {
-    if let Some((name, text)) = command::ecosystem(folder, "") {
-        let names = ecosystem::read(text).names;
-        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-        let apps = if names.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", names.join(", "))
-        };
-        notes.push(format!(
-            "PM2's {name}{apps}; its other options are not taken over yet"
-        ));
-    }
-}
-
-fn note_variables(folder: &Folder, notes: &mut Vec<String>) {
-    let example = [".env.example", ".env.sample"]
-        .into_iter()
-        .find_map(|name| Some((name, folder.text(name)?)));
-    if let Some((name, text)) = example {
-        let names: Vec<String> = container::variables(text)
-            .into_iter()
-            .map(|(name, _)| name)
-            .take(20)
-            .collect();
-        notes.push(format!(
-            "{name} names {}: set them where you start mainstay; .env files are left to the app",
-            names.join(", ")
-        ));
-    }
-}
-
 /// As names of sections may be.
 fn plain_name(name: &str) -> String {
     let plain = |letter: char| {
@@ -428,7 +277,7 @@ fn plain_name(name: &str) -> String {
 }
 
 impl Line {
-    fn text(key: &'static str, value: &str, reason: String) -> Self {
+    pub(super) fn text(key: &'static str, value: &str, reason: String) -> Self {
         Self {
             key,
             value: quoted(value),
@@ -437,7 +286,7 @@ impl Line {
     }
 }
 
-fn list(words: &[String]) -> String {
+pub(super) fn list(words: &[String]) -> String {
     let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
     format!("[{}]", words.join(", "))
 }

@@ -9,8 +9,10 @@ mod container;
 mod ecosystem;
 mod find;
 mod folder;
+mod front;
 mod memory;
 mod nginx;
+mod notes;
 mod package;
 mod render;
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod apps;
 mod client_side;
 mod container;
 mod demo;
+mod documents;
 mod forwarding;
 mod gateways;
 mod help;

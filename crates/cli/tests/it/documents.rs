@@ -1,0 +1,190 @@
+//! The commands in README and documents are typed as they stand there, in a folder with an Express app. What cannot
+//! be typed here is in a list with the reason; a command that is in neither is a mistake.
+
+use std::env::{join_paths, split_paths};
+
+use mainstay_testkit::{Block, Folder, Mainstay, Origin, Running, document_blocks};
+
+/// What blocks may be in, besides `sh` and `toml`: nobody runs or loads these.
+const SHOWN: [&str; 6] = ["text", "nginx", "ini", "dockerfile", "yaml", "js"];
+
+/// Commands that are not typed here, by how they begin.
+const ELSEWHERE: [(&str, &str); 14] = [
+    ("cargo run", "the demo; its own test starts it"),
+    ("cargo xtask", "these tests are part of it"),
+    (
+        "cargo install",
+        "builds the program for an hour of these tests; it was built for them",
+    ),
+    ("git clone", "needs a network"),
+    ("cd ", "every block is run where its app is"),
+    ("npm ci", "needs a network"),
+    ("npm install", "needs a network"),
+    ("npm run build", "builds an app that needs no building"),
+    ("ln -sfn", "changes a folder that is not there"),
+    ("docker ", "needs docker"),
+    ("pm2 ", "belongs to others"),
+    ("nginx ", "belongs to others"),
+    ("sudo ", "changes the machine"),
+    ("ss ", "may not be installed"),
+];
+
+/// What one document's commands act on.
+struct Scene {
+    folder: Folder,
+    origin: Origin,
+    running: Option<Running>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let folder = Folder::new();
+        let package = r#"{"name":"shop","scripts":{"start":"node server.js"},"dependencies":{"express":"^5"}}"#;
+        folder.write("package.json", package);
+        folder.write("server.js", "const app = require('express')(); app.get('/', (q, r) => r.send('shop')); app.listen(3000);");
+        folder.link_packages();
+        Self {
+            folder,
+            origin: Origin::says("there").start(),
+            running: None,
+        }
+    }
+
+    /// A program of the shell, where `mainstay` is the one under test.
+    fn shell(&self, line: &str) -> Mainstay {
+        let program = Mainstay::say([])
+            .program()
+            .parent()
+            .expect("a folder")
+            .to_owned();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "commands are found where the machine has them"
+        )]
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = join_paths(std::iter::once(program).chain(split_paths(&path)))
+            .expect("folders of a search path");
+        let here = self.folder.path();
+        let text = format!("cd {} && exec env {line}", here.display());
+        Mainstay::say(["-c", &text])
+            .binary("/bin/sh")
+            .env("PATH", path)
+            .env("HOME", here)
+            .env("MAINSTAY_RUNTIME_DIR", here.join(".run"))
+            .env("MAINSTAY_LISTEN", "127.0.0.1:0")
+            .env("MAINSTAY_OBSERVE", "")
+    }
+
+    fn run(&mut self, line: &str) {
+        if let Some(before) = self.running.take() {
+            assert!(before.stop().success(), "what ran before `{line}`");
+        }
+        let line = line
+            .replace("127.0.0.1:9000", &self.origin.address())
+            .replace("--listen 127.0.0.1:8080", "--listen 127.0.0.1:0")
+            .replace("--listen :8080", "--listen 127.0.0.1:0");
+        let running = self.shell(&line).start();
+        running.get("/").expect(200);
+        self.running = Some(running);
+    }
+
+    /// Types one line, and expects it to do what it says.
+    fn type_line(&mut self, line: &str) -> Result<(), String> {
+        if ELSEWHERE.iter().any(|(start, _)| line.starts_with(start)) {
+            return Ok(());
+        }
+        let words: Vec<&str> = line
+            .split_whitespace()
+            .skip_while(|word| word.contains('='))
+            .collect();
+        match words[..] {
+            ["mainstay", "run", ..] => self.run(line),
+            ["mainstay", "reload" | "status" | "stop", ..] => {
+                if self.running.is_none() {
+                    self.run("mainstay run");
+                }
+                let _ = self.shell(line).finish().expect_code(0);
+                if words[1] == "stop" {
+                    self.running = None;
+                }
+            }
+            ["mainstay", "init"] => {
+                let _ = std::fs::remove_file(self.folder.path().join("mainstay.toml"));
+                let _ = self.shell(line).finish().expect_code(0);
+            }
+            ["mainstay", ..] => {
+                let _ = self.shell(line).finish().expect_code(0);
+            }
+            ["curl", "-i", url] => {
+                if self.running.is_none() {
+                    self.run("mainstay run");
+                }
+                let path = url
+                    .strip_prefix("http://localhost:3000")
+                    .ok_or("another address")?;
+                let _ = self
+                    .running
+                    .as_ref()
+                    .expect("it runs")
+                    .get(path)
+                    .expect(200);
+            }
+            _ => return Err("nothing says how to try this".to_owned()),
+        }
+        Ok(())
+    }
+}
+
+/// The commands of a block, without remarks, continued lines as one.
+fn commands(block: &Block) -> Vec<String> {
+    let text = block.text.replace("\\\n", " ");
+    let plain = text
+        .lines()
+        .map(|line| line.split(" #").next().unwrap_or_default().trim());
+    let single = plain.flat_map(|line| line.split(" && "));
+    let meant = single.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    meant.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_command_in_the_documents_does_what_it_says() {
+    let blocks = document_blocks();
+    let mut documents: Vec<&str> = blocks.iter().map(|block| block.document.as_str()).collect();
+    documents.dedup();
+    let mut typed = 0;
+    for document in documents {
+        let mut scene = Scene::new();
+        for block in blocks.iter().filter(|block| block.document == document) {
+            if block.language == "toml" && block.text.starts_with("# mainstay.toml") {
+                scene.folder.write("mainstay.toml", &block.text);
+            }
+            if block.language != "sh" {
+                continue;
+            }
+            for line in commands(block) {
+                typed += 1;
+                eprintln!("{document}:{}: {line}", block.line);
+                let outcome = scene.type_line(&line);
+                assert_eq!(outcome, Ok(()), "{document}:{}: {line}", block.line);
+            }
+        }
+        if let Some(running) = scene.running {
+            assert!(running.stop().success(), "{document}");
+        }
+    }
+    assert!(typed > 20, "only {typed} commands were found");
+}
+
+#[test]
+fn every_block_in_the_documents_is_of_a_known_kind() {
+    let unknown: Vec<String> = document_blocks()
+        .iter()
+        .filter(|block| !["sh", "toml"].contains(&block.language.as_str()))
+        .filter(|block| !SHOWN.contains(&block.language.as_str()))
+        .map(|block| format!("{}:{}: `{}`", block.document, block.line, block.language))
+        .collect();
+    assert!(
+        unknown.is_empty(),
+        "neither run, nor loaded, nor known to be only shown: {unknown:?}"
+    );
+}
