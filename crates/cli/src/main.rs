@@ -9,6 +9,7 @@
 mod arguments;
 mod commands;
 mod control;
+mod deaf;
 mod demo;
 #[cfg(test)]
 mod documents;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -66,29 +66,61 @@ fn end(trees: &[Tree], grace: Duration) {
     }
 }
 
-/// The control plane's side: tells the guard which groups to end. Without a guard it does nothing.
+/// The control plane's side: tells the guard which groups to end, and every next guard which there are. Without a guard it
+/// only remembers.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Guarded(Option<Arc<OwnedFd>>);
+pub(crate) struct Guarded(Arc<Mutex<Listed>>);
+
+#[derive(Debug, Default)]
+struct Listed {
+    pipe: Option<OwnedFd>,
+    /// Marks by group.
+    trees: BTreeMap<u32, String>,
+}
 
 impl Guarded {
     pub(crate) fn new(pipe: Option<OwnedFd>) -> Self {
-        Self(pipe.map(Arc::new))
+        let trees = BTreeMap::new();
+        Self(Arc::new(Mutex::new(Listed { pipe, trees })))
     }
 
     pub(crate) fn add(&self, tree: &Tree) {
-        self.write(&format!("+{} {}\n", tree.group, tree.mark));
+        let mut listed = self.listed();
+        listed.trees.insert(tree.group, tree.mark.clone());
+        listed.write(&added(tree.group, &tree.mark));
     }
 
     pub(crate) fn remove(&self, group: u32) {
-        self.write(&format!("-{group}\n"));
+        let mut listed = self.listed();
+        listed.trees.remove(&group);
+        listed.write(&format!("-{group}\n"));
     }
 
+    /// The guard behind the other end of `pipe` takes the place of one that is gone.
+    pub(crate) fn replace(&self, pipe: OwnedFd) {
+        let mut listed = self.listed();
+        listed.pipe = Some(pipe);
+        for (group, mark) in &listed.trees {
+            listed.write(&added(*group, mark));
+        }
+    }
+
+    fn listed(&self) -> MutexGuard<'_, Listed> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Listed {
     /// A guard that is gone cannot be helped here; whoever started it notices.
     fn write(&self, line: &str) {
-        if let Some(pipe) = &self.0 {
+        if let Some(pipe) = &self.pipe {
             let _ = rustix::io::write(pipe, line.as_bytes());
         }
     }
+}
+
+fn added(group: u32, mark: &str) -> String {
+    format!("+{group} {mark}\n")
 }
 
 #[cfg(test)]
@@ -133,12 +165,16 @@ mod tests {
         let (mut parent, fourth, away) = start(away, &format!("d.{own}"));
         let away = handle(away.parse().unwrap()).unwrap();
         let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
-        let guarded = Guarded::new(Some(write));
-        for tree in [&first, &second, &third, &fourth] {
+        let (gone, taken) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+        let guarded = Guarded::new(Some(taken));
+        drop(gone); // the first guard
+        for tree in [&first, &second, &third] {
             guarded.add(tree);
         }
+        guarded.replace(write); // the second is told of those, too
+        guarded.add(&fourth);
         guarded.remove(third.group);
-        guarded.write("+1 x\n+0 x\n+7\ngarbage\n\n");
+        guarded.listed().write("+1 x\n+0 x\n+7\ngarbage\n\n");
         drop(guarded);
         guard(read, Duration::from_millis(200)).unwrap();
         for child in [&mut listed, &mut deaf, &mut parent] {

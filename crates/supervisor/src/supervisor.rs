@@ -1,6 +1,7 @@
 //! The face of the crate: starts the workers of every app, replaces releases, hands out events, takes the wish to stop.
 
 use std::ops::Range;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,6 +70,12 @@ impl Supervisor {
             supervisor.settle(&app, release);
         }
         Ok(supervisor)
+    }
+
+    /// The guard behind the other end of `pipe` takes the place of one that is gone: it is told every worker's process
+    /// group.
+    pub fn guarded_by(&self, pipe: OwnedFd) {
+        self.guarded.replace(pipe);
     }
 
     /// The apps, with the number of workers that the release that counts is meant to have.

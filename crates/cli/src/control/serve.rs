@@ -1,6 +1,7 @@
 //! The event loop: whatever happens to an instance while it runs, and what follows from it. One thing after the other;
 //! nothing here waits.
 
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use mainstay_supervisor::{AppOptions, Event, WorkerId};
 use super::admin::Question;
 use super::fronts;
 use super::gateways::{Gateways, Heard};
+use super::guard::Guard;
 use super::hands::News;
 use super::report;
 use super::signals::{Asked, Signals};
@@ -33,6 +35,7 @@ impl Control {
                 },
                 Some(event) = self.events.recv() => self.on_event(event)?,
                 heard = hear(&mut self.gateways) => self.on_heard(heard),
+                pipe = guarded(&mut self.guard) => self.supervisor.guarded_by(pipe),
                 Some(wish) = self.wishes.recv() => self.grant(wish),
                 ended = self.reloads.ended() => self.on_reloaded(&ended),
                 Some(question) = self.questions.recv() => {
@@ -219,6 +222,13 @@ impl Control {
 pub(super) async fn hear(gateways: &mut Option<Gateways>) -> Heard {
     match gateways {
         Some(gateways) => gateways.hear().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn guarded(guard: &mut Option<Guard>) -> OwnedFd {
+    match guard {
+        Some(guard) => guard.replaced().await,
         None => std::future::pending().await,
     }
 }

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::io;
 
 use mainstay_config::Settings;
-use mainstay_supervisor::process::Process;
 use mainstay_supervisor::{Event, Supervisor, Surroundings, count, node};
 use mainstay_values::Address;
 use tokio::sync::mpsc;
@@ -13,7 +12,7 @@ use super::admin::{self, Question};
 use super::beginning::beginning;
 use super::fronts;
 use super::gateways::{Gateways, Place};
-use super::guard;
+use super::guard::Guard;
 use super::hands::Wish;
 use super::invocation::{self, Invocation, Origin};
 use super::members::{Members, Servers};
@@ -57,7 +56,7 @@ pub(super) struct Control {
     /// Who asked for the end: told when it comes.
     pub(super) stop_askers: Vec<Asker>,
     /// There is none where nothing is run.
-    _guard: Option<Process>,
+    pub(super) guard: Option<Guard>,
 }
 
 impl Control {
@@ -82,8 +81,8 @@ impl Control {
         let (guard, guard_pipe) = if settings.apps.is_empty() {
             (None, None)
         } else {
-            let (process, pipe) = guard::start(&name)?;
-            (Some(process), Some(pipe))
+            let (guard, pipe) = Guard::start(&name)?;
+            (Some(guard), Some(pipe))
         };
 
         let mut environment = invocation::environment();
@@ -138,7 +137,7 @@ impl Control {
                 .map(|app| app.name().to_owned())
                 .collect(),
             stop_askers: Vec::new(),
-            _guard: guard,
+            guard,
             settings,
             origin,
             name,

@@ -20,6 +20,7 @@ use super::access_lines::AccessLines;
 use super::metrics::Metrics;
 use super::thread::{self, Applied, Command};
 use super::{observers, up};
+use crate::deaf;
 use crate::failure::Failure;
 use crate::protocol::{
     self, Beginning, Down, GatewaySettings, Member, Observe, Scope, TargetOptions, Up, VERSION,
@@ -45,6 +46,10 @@ pub(crate) fn main() -> Result<ExitCode, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::internal("the runtime", error))?;
+    {
+        let _inside = runtime.enter();
+        deaf::to_signals().map_err(|error| Failure::internal("signals", error))?;
+    }
     runtime
         .block_on(serve(control))
         .map_err(|error| Failure::internal("the gateway", error))?;

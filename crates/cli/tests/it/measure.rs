@@ -25,6 +25,13 @@ pub(crate) fn held(pid: i32) -> Option<Held> {
     })
 }
 
+/// What a process of ours is, as `ps` shows it: the second of its words, nothing for one that has gone.
+pub(crate) fn role(pid: i32) -> Option<String> {
+    let words = fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
+    let mut words = words.split('\0');
+    (words.next()? == "mainstay").then(|| words.next().map(str::to_owned))?
+}
+
 /// Resident memory of those processes, in KiB.
 pub(crate) fn memory_of_all(pids: &[i32]) -> u64 {
     let held = pids.iter().filter_map(|pid| held(*pid));

@@ -2,10 +2,11 @@
 
 use std::fs;
 
-use mainstay_testkit::{Mainstay, eventually};
+use mainstay_testkit::{Mainstay, Running, eventually};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::json;
+use crate::measure::role;
+use crate::support::{json, started};
 
 fn signal(pid: i32, signal: Signal) {
     let pid = Pid::from_raw(pid).expect("a process has a number");
@@ -87,6 +88,64 @@ fn what_scattered_goes_with_a_killed_control_plane() {
             .iter()
             .any(|(pid, state, _)| leaked.contains(pid) && state != "Z")
     );
+}
+
+/// The processes of an instance that are none of the app's.
+fn ours(mainstay: &Running) -> Vec<i32> {
+    let mut ours = mainstay.descendants();
+    ours.retain(|pid| role(*pid).is_some_and(|role| role != "sample"));
+    ours
+}
+
+/// As `systemctl stop` does where nobody says otherwise, and log rotators that know a name only.
+#[test]
+fn a_signal_to_every_process_of_ours_is_heard_by_one() {
+    let mut mainstay = started(Mainstay::run_testapp([]));
+    let before = ours(&mainstay);
+    assert_eq!(before.len(), 2, "a gateway and a guard");
+    let mut wire = mainstay.connect();
+    wire.send("GET /slow?ms=1000 HTTP/1.1\r\nHost: a.example\r\n\r\n");
+    let own = i32::try_from(mainstay.pid()).unwrap();
+    for meaningless in [Signal::USR1, Signal::USR2] {
+        for pid in before.iter().chain([&own]) {
+            signal(*pid, meaningless);
+        }
+    }
+    for pid in &before {
+        signal(*pid, Signal::HUP);
+    }
+    mainstay.get("/").expect(200);
+    assert_eq!(ours(&mainstay), before);
+    for ending in [Signal::INT, Signal::TERM] {
+        for pid in &before {
+            signal(*pid, ending);
+        }
+    }
+    mainstay.terminate();
+    wire.response().expect(200);
+    let status = eventually("the end", || mainstay.ended());
+    assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn a_guard_that_is_killed_has_a_successor_that_knows_whom_to_end() {
+    let mut mainstay = started(Mainstay::run_testapp(["--leak-children", "2"]));
+    let find = |mainstay: &Running| {
+        let guards = ours(mainstay);
+        guards
+            .into_iter()
+            .find(|pid| role(*pid).as_deref() == Some("guard"))
+    };
+    let first = find(&mainstay).expect("a guard");
+    mainstay.kill(first);
+    mainstay.output_contains_eventually("the guard ended (killed by SIGKILL)");
+    eventually("another guard", || {
+        find(&mainstay).filter(|pid| *pid != first)
+    });
+    mainstay.get("/").expect(200);
+    // control plane, gateway, guard, worker, and its two
+    assert_eq!(mainstay.descendants().len(), 5);
+    mainstay.kill_and_expect_nobody_left();
 }
 
 #[test]

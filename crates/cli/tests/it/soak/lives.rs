@@ -5,7 +5,7 @@ use std::{fs, thread};
 
 use mainstay_testkit::{Failed, Failure, Form, Load, Mainstay, Outcome, Running, eventually};
 
-use crate::measure::{Held, held, zombies};
+use crate::measure::{Held, held, role, zombies};
 use crate::support::{gateway, started, status};
 
 const APP: &str = "
@@ -27,6 +27,7 @@ fn settings(queue: u32) -> String {
 enum Turn {
     KillWorker,
     KillGateway,
+    KillGuard,
     ReplaceGateway,
     Reload,
     /// A worker, old or new, is killed while a reload runs: it may fail, and must not leave a mess.
@@ -35,11 +36,12 @@ enum Turn {
 }
 
 /// Kills happen as often as everything else together.
-const TURNS: [Turn; 9] = [
+const TURNS: [Turn; 10] = [
     Turn::KillWorker,
     Turn::KillWorker,
     Turn::KillWorker,
     Turn::KillGateway,
+    Turn::KillGuard,
     Turn::ReplaceGateway,
     Turn::Reload,
     Turn::ReloadAndKill,
@@ -137,6 +139,7 @@ fn take(turn: Turn, mainstay: &Running, chance: &mut Chance, kills: &mut Kills) 
             mainstay.kill(pid);
             gateway(mainstay, Some(pid));
         }
+        Turn::KillGuard => mainstay.kill_every("guard"),
         Turn::ReplaceGateway => drop(reload(mainstay, Some("--gateway")).expect_code(0)),
         Turn::Reload => drop(reload(mainstay, None).expect_code(0)),
         Turn::ReloadAndKill => thread::scope(|scope| {
@@ -176,7 +179,7 @@ fn at_rest(mainstay: &Running) -> Sample {
         let is_ready = target["ready"] == 2 && target["workers"].as_array()?.len() == 2;
         let everybody = mainstay.descendants();
         let is_alone = everybody.len() == 4 && zombies(control) == 0;
-        let is_guard = |pid: &&i32| mainstay.words_of(**pid).contains(&"guard".to_owned());
+        let is_guard = |pid: &&i32| role(**pid).as_deref() == Some("guard");
         if !(is_ready && is_alone) {
             return None;
         }
