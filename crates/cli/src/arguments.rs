@@ -20,6 +20,17 @@ struct CommandLine {
     command: Option<Command>,
 }
 
+impl CommandLine {
+    fn with_later_flags(self) -> Result<Self, clap::Error> {
+        Ok(Self {
+            command: match self.command {
+                Some(Command::Run(run)) => Some(Command::Run(run.with_later_flags()?)),
+                command => command,
+            },
+        })
+    }
+}
+
 /// What can be asked for.
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -122,7 +133,41 @@ pub(crate) struct Status {
     pub(crate) json: bool,
 }
 
+/// What may follow a file or folder: flags of ours, and behind `--` words for the app.
+#[derive(Parser)]
+#[command(
+    name = "mainstay run FILE|FOLDER",
+    disable_help_flag = true,
+    disable_version_flag = true
+)]
+struct Later {
+    #[command(flatten)]
+    common: Common,
+    #[arg(last = true)]
+    words: Vec<String>,
+}
+
 impl Run {
+    /// A file takes no flags of its own: those behind it are ours, as those before it. What follows a program's name
+    /// is the program's.
+    fn with_later_flags(self) -> Result<Self, clap::Error> {
+        let cwd = crate::commands::here().unwrap_or_default();
+        let Some((first, rest)) = self.words.split_first() else {
+            return Ok(self);
+        };
+        if rest.is_empty() || !Target::is_named_by(first, &cwd) {
+            return Ok(self);
+        }
+        let program = "mainstay run".to_owned();
+        let later = Later::try_parse_from([&program].into_iter().chain(rest))?;
+        let mut words = vec![first.clone()];
+        words.extend(later.words);
+        Ok(Self {
+            common: later.common.or(self.common),
+            words,
+        })
+    }
+
     /// All that was said, for the settings.
     pub(crate) fn flags(&self) -> Flags {
         let cwd = crate::commands::here().unwrap_or_default();
@@ -135,6 +180,20 @@ impl Run {
 }
 
 impl Common {
+    /// These, and where nothing is said, those.
+    fn or(self, other: Self) -> Self {
+        Self {
+            config: self.config.or(other.config),
+            listen: self.listen.or(other.listen),
+            observe: self.observe.or(other.observe),
+            workers: self.workers.or(other.workers),
+            preset: self.preset.or(other.preset),
+            without: self.without.or(other.without),
+            name: self.name.or(other.name),
+            upstream: self.upstream.or(other.upstream),
+        }
+    }
+
     /// As the settings take them.
     pub(crate) fn flags(&self) -> Flags {
         Flags {
@@ -154,7 +213,7 @@ impl Common {
 /// Reads the command line. Help and version are printed here, since they end the program well: then there is
 /// nothing to do.
 pub(crate) fn parse() -> Result<Option<Command>, Failure> {
-    match CommandLine::try_parse() {
+    match CommandLine::try_parse().and_then(CommandLine::with_later_flags) {
         Ok(CommandLine {
             command: Some(command),
         }) => Ok(Some(command)),
@@ -205,10 +264,13 @@ mod tests {
 
     fn words(typed: &str) -> Result<Vec<String>, String> {
         let typed = ["mainstay", "run"].into_iter().chain(typed.split(' '));
-        match CommandLine::try_parse_from(typed) {
+        match CommandLine::try_parse_from(typed).and_then(CommandLine::with_later_flags) {
             Ok(CommandLine {
                 command: Some(Command::Run(run)),
-            }) => Ok(run.words),
+            }) => {
+                let workers = run.common.workers.map(|workers| format!("-n {workers}"));
+                Ok(workers.into_iter().chain(run.words).collect())
+            }
             Ok(_) => Err("another command".to_owned()),
             Err(error) => Err(error.to_string()),
         }
@@ -218,18 +280,28 @@ mod tests {
     fn our_flags_end_where_the_app_begins() {
         for (typed, expected) in [
             ("server.js", "server.js"),
-            ("-n 2 server.js", "server.js"),
-            ("-n 2 server.js -n 3", "server.js -n 3"),
+            ("-n 2 server.js", "-n 2 server.js"),
+            ("server.js -n 2", "-n 2 server.js"),
+            ("-n 2 server.js -n 3", "-n 3 server.js"),
+            ("server.js -n 2 -- --port 3", "-n 2 server.js --port 3"),
+            ("src --workers 2", "-n 2 src"),
+            ("-n 2 app -n 3", "-n 2 app -n 3"),
             ("node --inspect server.js", "node --inspect server.js"),
             ("-- node --inspect server.js", "node --inspect server.js"),
-            ("-n 2 -- node -r x server.js", "node -r x server.js"),
+            ("-n 2 -- node -r x server.js", "-n 2 node -r x server.js"),
             ("npm run dev -- --port 3", "npm run dev -- --port 3"),
             ("-- --strange", "--strange"),
         ] {
-            let expected: Vec<String> = expected.split(' ').map(str::to_owned).collect();
-            assert_eq!(words(typed), Ok(expected), "{typed}");
+            let words = words(typed).map(|words| words.join(" "));
+            assert_eq!(words.as_deref(), Ok(expected), "{typed}");
         }
-        for typed in ["--lisen :80 server.js", "-x server.js", "--inspect"] {
+        for typed in [
+            "--lisen :80 server.js",
+            "-x server.js",
+            "--inspect",
+            "server.js --port 3",
+            "server.js 3",
+        ] {
             assert!(words(typed).is_err(), "{typed}");
         }
     }

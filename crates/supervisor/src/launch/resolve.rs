@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::package::{Package, bin_folders, local_program};
+use super::target::is_script;
 use super::words::{ScriptCall, exec_last, plain, rough};
 use super::{LaunchError, Runtime, Target, typescript};
 
@@ -62,6 +63,13 @@ impl Search<'_> {
         let Some(first) = words.first().filter(|word| !word.is_empty()) else {
             return Err(LaunchError::Empty);
         };
+        let file = Path::new(first);
+        if is_script(file) && self.cwd.join(file).is_file() {
+            let mut launch = self.path(file)?;
+            launch.words.extend_from_slice(&words[1..]);
+            launch.shown = launch.words.join(" ");
+            return Ok(launch);
+        }
         if let Some(call) = ScriptCall::read(words) {
             match Package::nearest(self.cwd)? {
                 Some(package) if call.certain || package.has_script(call.script) => {

@@ -18,6 +18,11 @@ pub enum Target {
 }
 
 impl Target {
+    /// Whether a word of a command line names a file or folder that is run, and no program with words of its own.
+    pub fn is_named_by(word: &str, cwd: &Path) -> bool {
+        is_script(Path::new(word)) || cwd.join(word).is_dir()
+    }
+
     /// Tells from the words of a command line what is meant: nothing is the folder `cwd`, one word that names a file
     /// or folder is that, one word with blanks is a command, everything else is program and arguments.
     pub fn from_words(words: &[String], cwd: &Path) -> Self {
@@ -33,12 +38,15 @@ impl Target {
 
 /// A word that must have been meant as a file, so that a missing one is called a missing file.
 fn looks_like_a_path(word: &str) -> bool {
+    word.contains('/') || is_script(Path::new(word))
+}
+
+/// Whether a file is run by a program that its extension names.
+pub(super) fn is_script(path: &Path) -> bool {
     const EXTENSIONS: [&str; 7] = ["js", "mjs", "cjs", "ts", "mts", "cts", "py"];
-    word.contains('/')
-        || Path::new(word)
-            .extension()
-            .and_then(|extension| extension.to_str())
-            .is_some_and(|extension| EXTENSIONS.contains(&extension))
+    path.extension()
+        .and_then(|extension| extension.to_str())
+        .is_some_and(|extension| EXTENSIONS.contains(&extension))
 }
 
 impl fmt::Display for Target {
