@@ -36,6 +36,8 @@ pub(super) async fn reload(what: Reload, mut hands: Hands) -> Result<String, Fai
     let changes = Changes::between(&what.name, &what.present, &wanted, &what.order)?;
     let opened = hands.open(&wanted).await?;
 
+    // of one app the end of the reload tells
+    let are_several = changes.apps.len() + changes.gone.len() > 1;
     let mut done = Vec::new();
     for (app, change) in &changes.apps {
         let sentence = match change {
@@ -44,7 +46,9 @@ pub(super) async fn reload(what: Reload, mut hands: Hands) -> Result<String, Fai
             Change::Scale => replace::scale(app, hands).await?,
             Change::Adopt => continue,
         };
-        hands.say(&sentence);
+        if are_several {
+            hands.say(&sentence);
+        }
         done.push(sentence);
     }
     if wanted != what.present {
@@ -56,7 +60,9 @@ pub(super) async fn reload(what: Reload, mut hands: Hands) -> Result<String, Fai
     }
     for app in &changes.gone {
         let sentence = replace::remove(app, hands).await?;
-        hands.say(&sentence);
+        if are_several {
+            hands.say(&sentence);
+        }
         done.push(sentence);
     }
     if done.is_empty() {
