@@ -1,6 +1,7 @@
 //! The program among processes: as process 1, with workers that do not react, with trees that scatter.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use mainstay_testkit::{Mainstay, Running, eventually};
 use rustix::process::{Pid, Signal, kill_process};
@@ -170,5 +171,27 @@ fn a_log_writer_that_hangs_holds_up_neither_requests_nor_restarts() {
         });
     }
     log.release();
+    assert!(mainstay.stop().success());
+}
+
+/// As in `mainstay run … | head`.
+#[test]
+fn a_reader_that_hangs_up_ends_nothing() {
+    let start = Mainstay::run_testapp(["--flood"]);
+    let script = start.folder().join("piped");
+    // the reader of its standard output takes a line and goes; the program takes the place of the shell
+    let words = format!(
+        "#!/bin/sh\nmkfifo out\nhead -n 1 out >/dev/null &\nexec {} \"$@\" >out\n",
+        start.program().display()
+    );
+    fs::write(&script, words).expect("the folder is ours");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("ours");
+    let mainstay = started(start.binary(script));
+    let before = json(&mainstay.get("/").expect(200))["pid"].clone();
+    for _ in 0..20 {
+        mainstay.get("/").expect(200);
+    }
+    // neither we nor the app, whose output is ours to read
+    assert_eq!(json(&mainstay.get("/").expect(200))["pid"], before);
     assert!(mainstay.stop().success());
 }
