@@ -1,5 +1,7 @@
 //! One file per command.
 
+mod completions;
+mod help;
 mod init;
 mod instance;
 mod reload;
@@ -21,5 +23,7 @@ pub(crate) fn execute(command: Command) -> Outcome {
         Command::Reload(reload) => reload::execute(&reload),
         Command::Status(status) => status::execute(&status),
         Command::Init(init) => init::execute(&init),
+        Command::Help(help) => help::execute(&help),
+        Command::Completions(completions) => completions::execute(&completions),
     }
 }
