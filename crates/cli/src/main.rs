@@ -7,6 +7,7 @@
 )]
 
 mod arguments;
+mod check;
 mod commands;
 mod control;
 mod deaf;

@@ -41,6 +41,16 @@ pub(crate) fn line(text: &str) {
     write(text);
 }
 
+/// What begins a line about something that is wrong.
+pub(crate) fn error_mark() -> String {
+    format!("{ERROR}error:{ERROR:#}")
+}
+
+/// What begins a line about something to look at.
+pub(crate) fn warning_mark() -> String {
+    format!("{WARNING}warning:{WARNING:#}")
+}
+
 /// Text that stands out.
 pub(crate) fn strong(text: &str) -> String {
     format!("{STRONG}{text}{STRONG:#}")

@@ -7,6 +7,7 @@
 
 mod check;
 mod document;
+mod effective;
 mod flags;
 mod key;
 mod load;
@@ -22,6 +23,7 @@ mod source;
 mod value;
 mod word;
 
+pub use effective::{Effective, InForce};
 pub use flags::Flags;
 pub use key::{Key, Section};
 pub use load::{Loaded, explain, load};

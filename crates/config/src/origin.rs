@@ -15,6 +15,8 @@ pub enum Origin {
         file: String,
         /// From 1.
         line: usize,
+        /// In characters, from 1.
+        column: usize,
         /// Bytes from the file's beginning.
         span: Range<usize>,
     },
@@ -38,7 +40,9 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Preset => f.write_str("preset"),
-            Self::File { file, line, .. } => write!(f, "{file}:{line}"),
+            Self::File {
+                file, line, column, ..
+            } => write!(f, "{file}:{line}:{column}"),
             Self::Environment { name, .. } | Self::Flag { name, .. } => f.write_str(name),
         }
     }

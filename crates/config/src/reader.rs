@@ -193,6 +193,11 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
+    /// What came under one path is what others know by another.
+    pub(crate) fn also_called(&self, path: &str, other: &str) {
+        self.report.set_origin(other, self.report.origin(path));
+    }
+
     /// A problem with the section as a whole.
     pub(crate) fn reject(&self, problem: Problem) {
         self.report.push_at(self.place.clone(), problem);

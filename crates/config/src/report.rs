@@ -80,6 +80,7 @@ impl<'a> Report<'a> {
             let origin = Origin::File {
                 file: file.name.clone(),
                 line: file.line(span.start),
+                column: file.column(span.start),
                 span,
             };
             self.set_origin(path, origin);

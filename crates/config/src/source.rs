@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Read as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use mainstay_values::{Problem, Problems};
+use mainstay_values::{Place, Problem, Problems};
 
 use crate::flags::Flags;
 
@@ -28,6 +28,12 @@ pub struct Sources {
 }
 
 impl Sources {
+    /// Line and column of a place, both from 1, where its file is known.
+    pub fn position(&self, place: &Place) -> Option<(usize, usize)> {
+        let file = self.file.as_ref().filter(|file| file.name == place.file)?;
+        Some((file.line(place.span.start), file.column(place.span.start)))
+    }
+
     /// Finds the file: the one that `--config` or `MAINSTAY_CONFIG` names, else `mainstay.toml`
     /// in `folder` if there is one.
     pub fn gather(
@@ -137,6 +143,15 @@ impl SourceFile {
     /// The line (from 1) that holds the byte at `offset`.
     pub fn line(&self, offset: usize) -> usize {
         self.line_starts.partition_point(|start| *start <= offset)
+    }
+
+    /// The column (from 1, in characters) of the byte at `offset`.
+    pub fn column(&self, offset: usize) -> usize {
+        let start = self.line_span(self.line(offset)).start;
+        let before = self.bytes.get(start..offset).unwrap_or_default();
+        let before = before.strip_prefix(b"\xef\xbb\xbf").unwrap_or(before);
+        // a character's first byte is none of 0b10xxxxxx; lines may be long, so nothing is decoded
+        before.iter().filter(|byte| **byte & 0xc0 != 0x80).count() + 1
     }
 
     /// Where the line (from 1) lies, without its end.

@@ -1,5 +1,6 @@
 //! How each kind of value is read from a file, the environment or a flag. Knows no section.
 
+use std::fmt::Write as _;
 use std::num::IntErrorKind;
 use std::time::Duration;
 
@@ -78,6 +79,13 @@ pub(crate) trait Value: Sized {
     /// As [`Value::from_text`] reads it.
     fn print(&self) -> String;
 
+    /// As the file spells it.
+    fn toml(&self) -> String {
+        let text = self.print();
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number { text } else { quoted(&text) }
+    }
+
     /// From the file. `None`: a problem has been reported.
     fn read(item: &Item<'_>) -> Option<Self> {
         let outcome = match item.value.get_ref() {
@@ -88,6 +96,25 @@ pub(crate) trait Value: Sized {
         };
         outcome.map_err(|cause| item.reject(cause)).ok()
     }
+}
+
+/// A text as TOML spells it.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            c if c.is_control() => {
+                let _ = write!(out, "\\u{:04X}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// The general complaint of a kind, for a value whose type can never do.
@@ -188,6 +215,10 @@ impl Value for String {
         self.clone()
     }
 
+    fn toml(&self) -> String {
+        quoted(self)
+    }
+
     fn read(item: &Item<'_>) -> Option<Self> {
         let outcome = match item.value.get_ref() {
             DeValue::String(text) => Self::from_text(text),
@@ -208,6 +239,10 @@ impl Value for bool {
     }
 
     fn print(&self) -> String {
+        self.to_string()
+    }
+
+    fn toml(&self) -> String {
         self.to_string()
     }
 

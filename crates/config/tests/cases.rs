@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use mainstay_config::{Flags, Preset, Settings, SourceFile, Sources, Style, load, render};
+use mainstay_config::{Flags, InForce, Preset, Settings, SourceFile, Sources, Style, load, render};
 use mainstay_supervisor::launch::Target;
 use serde_json::Value;
 
@@ -55,7 +55,10 @@ fn update_asked() -> bool {
 fn outcome(input: &str) -> String {
     let sources = sources(input);
     match load(&sources) {
-        Ok(settings) => dump(&settings),
+        Ok(settings) => {
+            can_be_written_down(&settings);
+            dump(&settings)
+        }
         Err(problems) => render(&problems, &sources, Style::Plain),
     }
 }
@@ -93,6 +96,32 @@ fn sources(input: &str) -> Sources {
         flags,
         folder: "/srv/shop".into(),
     }
+}
+
+/// What is in force, written as a file, is in force again.
+fn can_be_written_down(settings: &Settings) {
+    let mut text = String::new();
+    for line in settings.effective() {
+        if let InForce::Value(value) = line.value {
+            let _ = writeln!(text, "{} = {value}", line.path);
+        }
+    }
+    let again = load(&Sources {
+        file: Some(SourceFile::new(
+            "mainstay.toml",
+            "/srv/shop",
+            text.clone().into(),
+        )),
+        folder: "/srv/shop".into(),
+        ..Sources::default()
+    });
+    let again = again.unwrap_or_else(|problems| panic!("{problems}\n{text}"));
+    let values = |settings: &Settings| {
+        let lines = settings.effective().into_iter();
+        let shown = lines.filter(|line| line.value != InForce::Hidden);
+        shown.collect::<Vec<_>>()
+    };
+    assert_eq!(values(&again), values(settings), "{text}");
 }
 
 /// One line for each value that differs from what an empty file gives. Apps and the like are

@@ -40,9 +40,9 @@ fn the_later_layer_wins_and_is_named() {
     assert_eq!(
         origins,
         [
-            &format!("{file}2"),
-            "preset",
-            &format!("{file}6"),
+            &format!("{file}2:10"),
+            &format!("{file}2:10"),
+            &format!("{file}6:8"),
             "preset",
             "preset"
         ]

@@ -17,7 +17,7 @@ mod upstream;
 
 pub use counters::Counters;
 pub use drain::{DrainOptions, Listening};
-pub use listen::{BindError, Bound, bind};
+pub use listen::{BindError, Bound, bind, probe};
 pub use options::{ClientOptions, Options, UpstreamOptions};
 pub use thread::{Serving, Thread, Workshop};
 pub use upstream::{Address, Endpoint, Tiding, Upstreams};

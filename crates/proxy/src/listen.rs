@@ -69,12 +69,30 @@ pub enum BindError {
 /// # Errors
 /// See [`BindError`].
 pub fn bind(address: &Address, threads: usize) -> Result<Bound, BindError> {
+    first_of(address, |candidate| bind_one(candidate, threads))
+}
+
+/// Finds out whether [`bind`] would get an address, without listening there: nobody can connect meanwhile.
+///
+/// # Errors
+/// See [`BindError`].
+pub fn probe(address: &Address) -> Result<(), BindError> {
+    first_of(address, |candidate| {
+        socket(candidate)?.bind(&candidate.into())
+    })
+}
+
+/// Tries what an address can mean, in order.
+fn first_of<T>(
+    address: &Address,
+    attempt: impl Fn(SocketAddr) -> io::Result<T>,
+) -> Result<T, BindError> {
     let written = address.to_string();
     let candidates = candidates(address).ok_or_else(|| BindError::NotTcp(written.clone()))?;
     let mut last = None;
     for candidate in candidates {
-        match bind_one(candidate, threads) {
-            Ok(bound) => return Ok(bound),
+        match attempt(candidate) {
+            Ok(found) => return Ok(found),
             // no IPv6 here: the same port on IPv4
             Err(error)
                 if error.raw_os_error() == Some(97)

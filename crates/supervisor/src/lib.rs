@@ -47,4 +47,4 @@ pub use events::{Event, WorkerId};
 pub use options::AppOptions;
 pub use probe::Prober;
 pub use supervisor::{StartError, Supervisor};
-pub use surroundings::Surroundings;
+pub use surroundings::{Examined, Surroundings};

@@ -35,6 +35,19 @@ pub struct Surroundings {
     pub guard: Option<OwnedFd>,
 }
 
+/// What a start of an app would come to.
+#[derive(Debug)]
+pub struct Examined {
+    /// What would be executed.
+    pub launch: Launch,
+    /// How many workers there would be.
+    pub workers: u32,
+    /// As whom they would run; as we, if that is not said.
+    pub identity: Option<Identity>,
+    /// How many files and connections each of their processes might have open; without bound, if that is not said.
+    pub open_files: Option<u64>,
+}
+
 impl Surroundings {
     /// Decides everything about a release that does not change from start to start.
     pub(crate) fn plan(&self, mut options: AppOptions) -> Result<Plan, StartError> {
@@ -88,6 +101,22 @@ impl Surroundings {
         };
         plan.several_workers_need_ports_of_their_own()?;
         Ok(plan)
+    }
+
+    /// What a start of this app would come to, as far as that can be known without starting anything.
+    ///
+    /// # Errors
+    /// What a start would fail with.
+    pub fn examine(&self, options: AppOptions) -> Result<Examined, StartError> {
+        let plan = self.plan(options)?;
+        Ok(Examined {
+            open_files: plan.limits.iter().find_map(|(resource, limit)| {
+                (*resource == rustix::process::Resource::Nofile).then_some(limit.current)?
+            }),
+            launch: plan.launch,
+            workers: plan.workers,
+            identity: plan.identity,
+        })
     }
 
     /// Who has to do with the files of a plan's workers.

@@ -18,14 +18,14 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An instance that runs, or ran a moment ago.
 #[derive(Debug)]
-pub(super) struct Instance {
+pub(crate) struct Instance {
     pub(super) name: String,
     socket: PathBuf,
 }
 
 impl Instance {
     /// The one of that name; without a name, the only one.
-    pub(super) fn find(name: Option<&str>) -> Result<Self, Failure> {
+    pub(crate) fn find(name: Option<&str>) -> Result<Self, Failure> {
         let mut found = runtime_dir::instances();
         if let Some(name) = name {
             found.retain(|(known, _)| known == name);
@@ -49,7 +49,7 @@ impl Instance {
     }
 
     /// The answer to a GET.
-    pub(super) fn ask(&self, path: &str) -> Result<String, Failure> {
+    pub(crate) fn ask(&self, path: &str) -> Result<String, Failure> {
         let read = || {
             let mut stream = UnixStream::connect(&self.socket)?;
             stream.set_read_timeout(Some(PATIENCE))?;

@@ -1,7 +1,6 @@
 //! One file per command.
 
-mod completions;
-mod help;
+mod check;
 mod init;
 mod instance;
 mod reload;
@@ -9,6 +8,7 @@ mod run;
 mod status;
 mod stop;
 
+pub(crate) use instance::Instance;
 pub(crate) use run::{here, settings};
 
 use crate::arguments::Command;
@@ -22,8 +22,7 @@ pub(crate) fn execute(command: Command) -> Outcome {
         Command::Stop(which) => stop::execute(&which),
         Command::Reload(reload) => reload::execute(&reload),
         Command::Status(status) => status::execute(&status),
+        Command::Check(check) => check::execute(&check),
         Command::Init(init) => init::execute(&init),
-        Command::Help(help) => help::execute(&help),
-        Command::Completions(completions) => completions::execute(&completions),
     }
 }

@@ -3,7 +3,8 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use mainstay_config::{Flags, Settings, Sources, Style, load, render};
+use mainstay_config::{Flags, Loaded, Settings, Sources, Style, explain, render};
+use mainstay_values::{Problem, Problems};
 
 use crate::Outcome;
 use crate::control::{self, Greeting, Invocation, Origin};
@@ -12,10 +13,7 @@ use crate::failure::Failure;
 /// Never returns when all is well: the process becomes `mainstay control NAME`.
 pub(crate) fn execute(flags: &Flags) -> Outcome {
     let (settings, origin) = settings(Origin::new(flags.clone(), here()?, Greeting::Usual))?;
-    let name = settings
-        .name
-        .clone()
-        .unwrap_or_else(|| name_of(&settings, &origin.folder));
+    let name = name_of(&settings, &origin.folder);
     control::become_control(&Invocation {
         settings,
         name,
@@ -23,31 +21,71 @@ pub(crate) fn execute(flags: &Flags) -> Outcome {
     })
 }
 
-/// The settings, or every complaint about them, and where they came from. At a reload they are loaded again from the
-/// same origin, so that the flags and the environment of the first start stay in force.
+/// Settings that were read, and what they were read from.
+pub(crate) struct Read {
+    pub(crate) loaded: Loaded,
+    pub(crate) origin: Origin,
+}
+
+/// Why settings could not be read: the complaints, with the sources they are about where there were any.
+pub(crate) struct Unsound {
+    pub(crate) problems: Problems,
+    pub(crate) sources: Option<Box<Sources>>,
+}
+
+impl From<Unsound> for Failure {
+    fn from(unsound: Unsound) -> Self {
+        let Unsound { problems, sources } = unsound;
+        Self::usage(match sources {
+            Some(sources) => render(&problems, &sources, style()),
+            None => problems.to_string(),
+        })
+    }
+}
+
+/// The settings, or every complaint about them, and where they came from.
 pub(crate) fn settings(origin: Origin) -> Result<(Settings, Origin), Failure> {
+    let Read { loaded, origin } = read(origin)?;
+    Ok((loaded.settings, origin))
+}
+
+/// As [`settings`], with the origin of each value. At a reload they are loaded again from the same origin, so that the
+/// flags and the environment of the first start stay in force.
+pub(crate) fn read(origin: Origin) -> Result<Read, Unsound> {
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    let plain = |problems: mainstay_values::Problems| Failure::usage(problems.to_string());
+    let bare = |problems| Unsound {
+        problems,
+        sources: None,
+    };
     let sources =
-        Sources::gather(origin.flags.clone(), environment, origin.folder.clone()).map_err(plain)?;
+        Sources::gather(origin.flags.clone(), environment, origin.folder.clone()).map_err(bare)?;
     let written = sources.file.as_ref().filter(|file| !file.is_blank());
     if let (Some(name), None) = (&origin.file, written) {
-        return Err(Failure::usage(format!(
+        let problem = Problem::new(format!(
             "`{name}` is gone or empty, and it was not before; is it being written just now?"
-        )));
+        ));
+        return Err(bare(problem.into()));
     }
     let file = written.map(|file| file.name.clone());
-    let style = if anstream::AutoStream::choice(&std::io::stderr()) == anstream::ColorChoice::Never
-    {
-        Style::Plain
-    } else {
-        Style::Coloured
-    };
-    let settings =
-        load(&sources).map_err(|problems| Failure::usage(render(&problems, &sources, style)))?;
-    Ok((settings, Origin { file, ..origin }))
+    match explain(&sources) {
+        Ok(loaded) => Ok(Read {
+            loaded,
+            origin: Origin { file, ..origin },
+        }),
+        Err(problems) => Err(Unsound {
+            problems,
+            sources: Some(Box::new(sources)),
+        }),
+    }
+}
+
+fn style() -> Style {
+    match anstream::AutoStream::choice(&std::io::stderr()) {
+        anstream::ColorChoice::Never => Style::Plain,
+        _ => Style::Coloured,
+    }
 }
 
 /// The current folder as the shell names it: where it was reached by a link (`/srv/app/current`), a reload
@@ -64,8 +102,11 @@ pub(crate) fn here() -> Result<PathBuf, Failure> {
     Ok(named.filter(is_same).unwrap_or(real))
 }
 
-/// The only app's name, else the folder's.
-fn name_of(settings: &Settings, folder: &Path) -> String {
+/// What the settings call the instance; the only app's name, else the folder's, if they do not.
+pub(crate) fn name_of(settings: &Settings, folder: &Path) -> String {
+    if let Some(name) = &settings.name {
+        return name.clone();
+    }
     let folder_name = || {
         folder
             .file_name()

@@ -49,7 +49,7 @@ pub(super) fn targets(settings: &Settings, workers: &[(String, u32)]) -> Vec<Tar
 }
 
 /// The app whose own wish decides the address, if nobody else did.
-pub(super) fn decides_the_address(settings: &Settings) -> Option<&AppSettings> {
+pub(crate) fn decides_the_address(settings: &Settings) -> Option<&AppSettings> {
     let has_address =
         !settings.listen.http.is_empty() || settings.shared_targets().next().is_none();
     if has_address {
@@ -152,7 +152,10 @@ pub(super) fn open(
 }
 
 /// The addresses of the front that all targets without one of their own share, if there are such targets.
-fn shared_addresses(settings: &Settings, asked: Option<&Address>) -> Option<Vec<Address>> {
+pub(crate) fn shared_addresses(
+    settings: &Settings,
+    asked: Option<&Address>,
+) -> Option<Vec<Address>> {
     settings.shared_targets().next()?;
     Some(match asked {
         _ if !settings.listen.http.is_empty() => settings.listen.http.clone(),

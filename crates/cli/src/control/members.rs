@@ -160,7 +160,7 @@ impl Members {
 
 /// The servers of an upstream, as they can be reached.
 #[derive(Debug)]
-pub(super) struct Servers {
+pub(crate) struct Servers {
     upstream: String,
     /// With their names.
     addresses: Vec<(String, Address)>,
@@ -168,7 +168,7 @@ pub(super) struct Servers {
 
 impl Servers {
     /// Looks names up, which takes as long as it takes: not for the event loop.
-    pub(super) fn resolve(upstream: &UpstreamSettings) -> Result<Self, Failure> {
+    pub(crate) fn resolve(upstream: &UpstreamSettings) -> Result<Self, Failure> {
         let address = |server: &Written| {
             let address = resolve(server).ok_or_else(|| {
                 Failure::machine(format!(
@@ -183,6 +183,11 @@ impl Servers {
             upstream: upstream.name.clone(),
             addresses: addresses.collect::<Result<_, Failure>>()?,
         })
+    }
+
+    /// Each with its name.
+    pub(crate) fn addresses(&self) -> &[(String, Address)] {
+        &self.addresses
     }
 }
 

@@ -30,6 +30,10 @@ mod status;
 mod stop;
 mod surroundings;
 
+pub(crate) use fronts::{decides_the_address, shared_addresses};
 pub(crate) use guard::main as guard;
 pub(crate) use invocation::{Greeting, Invocation, Origin, become_control};
+pub(crate) use members::Servers;
+pub(crate) use prober::prober;
 pub(crate) use run::main;
+pub(crate) use surroundings::gateway_identity;

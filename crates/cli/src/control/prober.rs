@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const STATUS_LINE: usize = 12;
 
 /// Asks as the supervisor wants it: a status below 500 is well.
-pub(super) fn prober() -> Prober {
+pub(crate) fn prober() -> Prober {
     Prober::new(|endpoint, path| async move {
         let status = tokio::time::timeout(PATIENCE, ask(&endpoint, &path)).await;
         matches!(status, Ok(Ok(Some(..500))))

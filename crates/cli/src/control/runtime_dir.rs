@@ -36,12 +36,7 @@ impl RuntimeDir {
                 Err(error) => last = Some((path, error)),
             }
         }
-        let (path, error) =
-            last.unwrap_or_else(|| (PathBuf::from("/run"), io::ErrorKind::NotFound.into()));
-        Err(Failure::machine(format!(
-            "no folder for sockets: `{}` cannot be used: {error}; name another with MAINSTAY_RUNTIME_DIR",
-            path.display()
-        )))
+        Err(no_folder(last))
     }
 
     fn lock(path: PathBuf, name: &str) -> Result<Self, Failure> {
@@ -89,6 +84,34 @@ impl Drop for RuntimeDir {
         }
         let _ = std::fs::remove_dir(&self.path);
     }
+}
+
+/// The folder that an instance of this name would get. Makes nothing.
+pub(crate) fn choose(name: &str) -> Result<PathBuf, Failure> {
+    let mut last = None;
+    for path in candidates(name) {
+        match nobody_elses(&path).and_then(|()| could_be_made(&path)) {
+            Ok(()) => return Ok(path),
+            Err(error) => last = Some((path, error)),
+        }
+    }
+    Err(no_folder(last))
+}
+
+/// Whether the nearest folder that is there may be written to.
+fn could_be_made(path: &Path) -> io::Result<()> {
+    let there = path.ancestors().find(|folder| folder.exists());
+    let there = there.ok_or(io::ErrorKind::NotFound)?;
+    Ok(rustix::fs::access(there, rustix::fs::Access::WRITE_OK)?)
+}
+
+fn no_folder(last: Option<(PathBuf, io::Error)>) -> Failure {
+    let (path, error) =
+        last.unwrap_or_else(|| (PathBuf::from("/run"), io::ErrorKind::NotFound.into()));
+    Failure::machine(format!(
+        "no folder for sockets: `{}` cannot be used: {error}; name another with MAINSTAY_RUNTIME_DIR",
+        path.display()
+    ))
 }
 
 /// Running instances of this user: name and admin socket.

@@ -13,7 +13,7 @@ use mainstay_supervisor::identity::Identity;
 use crate::failure::Failure;
 
 /// As whom the gateway runs: as the settings say; as nobody when we are root; else as we.
-pub(super) fn gateway_identity(settings: &Settings) -> Result<Option<Identity>, Failure> {
+pub(crate) fn gateway_identity(settings: &Settings) -> Result<Option<Identity>, Failure> {
     let resolve = |user: &str| {
         Identity::resolve(user, settings.group.as_deref())
             .map(Some)

@@ -427,6 +427,7 @@ fn environment(item: &Item<'_>) -> BTreeMap<String, String> {
                 continue;
             }
         };
+        item.report.set_place(path, value.span());
         variables.insert(name.get_ref().to_string(), text);
     }
     variables

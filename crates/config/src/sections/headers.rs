@@ -37,7 +37,7 @@ impl Word for HeaderMode {
 }
 
 /// The headers with a key of their own: helmet's thirteen.
-const KNOWN: [&str; 13] = [
+pub(crate) const KNOWN: [&str; 13] = [
     "content-security-policy",
     "cross-origin-embedder-policy",
     "cross-origin-opener-policy",
@@ -224,6 +224,7 @@ pub(crate) fn read(section: Reader<'_>, slot: &mut HeaderOptions) {
             if let Err(problem) = added_name(&name, &item.path) {
                 item.push(problem);
             } else if let Some(value) = field_value(&item) {
+                add.also_called(&item.path, &format!("{}.{name}", add.path()));
                 slot.set.insert(name, HeaderSetting::Value(value));
             }
         }

@@ -67,6 +67,7 @@ pub(crate) fn read_short_or_section(top: &Reader<'_>, slot: &mut ListenSettings)
         }
     } else if let Some(addresses) = top.list("listen") {
         slot.http = addresses;
+        top.also_called("listen", "listen.http");
     }
 }
 

@@ -25,6 +25,20 @@ pub use shutdown::ShutdownSettings;
 pub use timeouts::Timeouts;
 pub use upstream::UpstreamSettings;
 
+/// The keys of each section that is there at most once, or once for each name.
+pub(crate) mod keys {
+    pub(crate) use super::app::SECTION as APP;
+    pub(crate) use super::headers::SECTION as HEADERS;
+    pub(crate) use super::limits::SECTION as LIMITS;
+    pub(crate) use super::listen::SECTION as LISTEN;
+    pub(crate) use super::log::SECTION as LOG;
+    pub(crate) use super::reload::SECTION as RELOAD;
+    pub(crate) use super::route::SECTION as ROUTE;
+    pub(crate) use super::shutdown::SECTION as SHUTDOWN;
+    pub(crate) use super::timeouts::SECTION as TIMEOUTS;
+    pub(crate) use super::upstream::SECTION as UPSTREAM;
+}
+
 pub(crate) use account::account;
 pub(crate) use top::{SECTION as TOP, read};
 

@@ -85,6 +85,10 @@ pub(crate) fn read(name: String, section: Reader<'_>) -> UpstreamSettings {
             }
         }
     }
+    if one.is_some() {
+        let path = section.path();
+        section.also_called(&format!("{path}.server"), &format!("{path}.servers"));
+    }
     section.finish();
     UpstreamSettings {
         name,

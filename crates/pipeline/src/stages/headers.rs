@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
-    CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HeaderName, SERVER, STRICT_TRANSPORT_SECURITY,
+    CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HeaderName, STRICT_TRANSPORT_SECURITY,
     TRANSFER_ENCODING,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -183,18 +183,12 @@ impl Headers {
             })
             .collect();
         let mut remove: Vec<HeaderName> = options
-            .remove
+            .removed()
             .iter()
             .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
             .collect();
         // ours takes its place
         remove.push(X_REQUEST_ID);
-        if options.preset != HeaderPreset::Off {
-            remove.push(HeaderName::from_static("x-powered-by"));
-        }
-        if options.preset == HeaderPreset::Strict {
-            remove.push(SERVER);
-        }
         Self {
             mode: options.mode,
             https: Block::new(https),
@@ -265,6 +259,20 @@ impl HeaderOptions {
             ))
         };
         self.resolved().into_iter().filter_map(parsed).collect()
+    }
+
+    /// Names of what is taken out of the app's answers, after preset and settings; each once, in lower case.
+    pub fn removed(&self) -> Vec<String> {
+        let of_preset: &[&str] = match self.preset {
+            HeaderPreset::Off => &[],
+            HeaderPreset::Safe => &["x-powered-by"],
+            HeaderPreset::Strict => &["x-powered-by", "server"],
+        };
+        let mut names: Vec<String> = of_preset.iter().map(|&name| name.to_owned()).collect();
+        names.extend(self.remove.iter().cloned());
+        names.sort();
+        names.dedup();
+        names
     }
 
     /// Names and values after preset and settings, as they are sent over https.

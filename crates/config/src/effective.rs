@@ -1,0 +1,317 @@
+//! Every setting in force, as a line that could stand in the file: for whoever explains settings or compares them.
+//! Reads no source and decides nothing.
+
+use std::path::Path;
+use std::time::Duration;
+
+use mainstay_pipeline::HeaderSetting;
+use mainstay_supervisor::launch::Target;
+use mainstay_supervisor::options::{CoreDumps, GiveUp};
+
+use crate::key::Section;
+use crate::sections::{self, AppSettings, RouteSettings, UpstreamSettings};
+use crate::settings::Settings;
+use crate::value::{Value, quoted};
+
+/// One setting in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effective {
+    /// Its path in the file: `app.api.workers`.
+    pub path: String,
+    /// What holds.
+    pub value: InForce,
+}
+
+/// What holds for a setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InForce {
+    /// This value, as the file would spell it.
+    Value(String),
+    /// Nothing was said; this holds then, in words.
+    Unsaid(&'static str),
+    /// A value that is not shown: it may be a secret.
+    Hidden,
+}
+
+impl std::fmt::Display for InForce {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Value(text) => f.write_str(text),
+            Self::Unsaid("") => f.write_str("(none)"),
+            Self::Unsaid(words) => f.write_str(words),
+            Self::Hidden => f.write_str("(not shown)"),
+        }
+    }
+}
+
+impl Settings {
+    /// Every setting in force, in the order of the reference.
+    #[must_use]
+    pub fn effective(&self) -> Vec<Effective> {
+        let mut out = Vec::new();
+        top(self, &mut out);
+        listen(self, &mut out);
+        limits(self, &mut out);
+        timeouts(self, &mut out);
+        self.apps.iter().for_each(|each| app(each, &mut out));
+        reload(self, &mut out);
+        shutdown(self, &mut out);
+        self.upstreams
+            .iter()
+            .for_each(|each| upstream(each, &mut out));
+        self.routes.iter().for_each(|each| route(each, &mut out));
+        headers(self, &mut out);
+        let mut log = Lines::new(&sections::keys::LOG, "log", &mut out);
+        log.value("access", &self.log.access);
+        out
+    }
+}
+
+/// Writes the lines of one section.
+struct Lines<'a> {
+    section: &'static Section,
+    path: String,
+    out: &'a mut Vec<Effective>,
+}
+
+impl<'a> Lines<'a> {
+    fn new(
+        section: &'static Section,
+        path: impl Into<String>,
+        out: &'a mut Vec<Effective>,
+    ) -> Self {
+        Self {
+            section,
+            path: path.into(),
+            out,
+        }
+    }
+
+    fn value<T: Value>(&mut self, key: &str, value: &T) {
+        self.push(key, InForce::Value(value.toml()));
+    }
+
+    /// A setting of which the reference says in words what holds without it.
+    fn option<T: Value>(&mut self, key: &str, value: Option<&T>) {
+        match value {
+            Some(value) => self.value(key, value),
+            None => self.unsaid(key),
+        }
+    }
+
+    fn unsaid(&mut self, key: &str) {
+        let known = self.section.keys.iter().find(|known| known.name == key);
+        self.push(key, InForce::Unsaid(known.map_or("", |key| key.default)));
+    }
+
+    fn list<T: Value>(&mut self, key: &str, values: &[T]) {
+        let values: Vec<String> = values.iter().map(Value::toml).collect();
+        self.push(key, InForce::Value(format!("[{}]", values.join(", "))));
+    }
+
+    fn folder(&mut self, key: &str, path: &Path) {
+        self.push(key, InForce::Value(quoted(&path.display().to_string())));
+    }
+
+    fn push(&mut self, key: &str, value: InForce) {
+        let path = if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        };
+        self.out.push(Effective { path, value });
+    }
+}
+
+fn top(settings: &Settings, out: &mut Vec<Effective>) {
+    let mut lines = Lines::new(&sections::TOP, "", out);
+    lines.option("name", settings.name.as_ref());
+    lines.value("preset", &settings.preset);
+    if settings.trusted_proxies.is_none() {
+        lines.list::<String>("trusted_proxies", &[]);
+    } else {
+        lines.value("trusted_proxies", &settings.trusted_proxies);
+    }
+    lines.option("user", settings.user.as_ref());
+    lines.option("group", settings.group.as_ref());
+    let without: Vec<_> = settings.without.iter().copied().collect();
+    lines.list("without", &without);
+}
+
+fn listen(settings: &Settings, out: &mut Vec<Effective>) {
+    let mut lines = Lines::new(&sections::keys::LISTEN, "listen", out);
+    match &settings.listen.http[..] {
+        [] => lines.unsaid("http"),
+        several => lines.list("http", several),
+    }
+    lines.option("observe", settings.listen.observe.as_ref());
+    lines.option("threads", settings.listen.threads.as_ref());
+}
+
+fn limits(settings: &Settings, out: &mut Vec<Effective>) {
+    let limits = &settings.limits;
+    let mut lines = Lines::new(&sections::keys::LIMITS, "limits", out);
+    lines.value("head", &limits.head);
+    lines.value("field", &limits.field);
+    lines.value("fields", &limits.fields);
+    lines.value("target", &limits.target);
+    lines.value("body_rate", &limits.body_rate);
+    lines.value("queue", &limits.queue);
+}
+
+fn timeouts(settings: &Settings, out: &mut Vec<Effective>) {
+    let timeouts = &settings.timeouts;
+    let mut lines = Lines::new(&sections::keys::TIMEOUTS, "timeouts", out);
+    for (key, value) in [
+        ("head", &timeouts.head),
+        ("keep_alive", &timeouts.keep_alive),
+        ("keep_alive_trusted", &timeouts.keep_alive_trusted),
+        ("body_period", &timeouts.body_period),
+        ("connect", &timeouts.connect),
+        ("response", &timeouts.response),
+        ("send", &timeouts.send),
+        ("idle", &timeouts.idle),
+        ("queue", &timeouts.queue),
+    ] {
+        lines.value(key, value);
+    }
+}
+
+fn app(app: &AppSettings, out: &mut Vec<Effective>) {
+    let options = &app.options;
+    let mut lines = Lines::new(&sections::keys::APP, format!("app.{}", app.name()), out);
+    target(&mut lines, "command", Some(&options.target));
+    match &options.cwd {
+        Some(cwd) => lines.folder("cwd", cwd),
+        None => lines.unsaid("cwd"),
+    }
+    for name in options.env.keys() {
+        // whatever is said to an app may be a password
+        lines.push(&format!("env.{name}"), InForce::Hidden);
+    }
+    lines.value("workers", &options.workers);
+    lines.option("port", options.port.as_ref());
+    lines.value("ready", &options.ready);
+    lines.value("start_timeout", &options.start_timeout);
+    lines.value("kill_signal", &options.kill_signal);
+    lines.value("kill_timeout", &options.kill_timeout);
+    lines.value("drain_timeout", &options.drain_timeout);
+    lines.value("hang_timeout", &options.hang_timeout);
+    lines.value("give_up", &(options.give_up == GiveUp::InCrashLoop));
+    lines.option("listen", app.listen.as_ref());
+    lines.option("user", options.user.as_ref());
+    lines.option("group", options.group.as_ref());
+    let count = |count: Option<u64>| count.and_then(|count| u32::try_from(count).ok());
+    lines.option("open_files", count(options.limits.open_files).as_ref());
+    lines.option("processes", count(options.limits.processes).as_ref());
+    let dumps = options.limits.core_dumps == CoreDumps::Inherited;
+    lines.value("core_dumps", &dumps);
+    lines.value("reload", &app.release.mode);
+    target(&mut lines, "release_command", app.release.command.as_ref());
+    lines.value("release_timeout", &app.release.timeout);
+}
+
+fn target(lines: &mut Lines<'_>, key: &str, target: Option<&Target>) {
+    match target {
+        Some(Target::Command(line)) => lines.value(key, line),
+        Some(Target::Arguments(words)) => lines.list(key, words),
+        Some(Target::Path(path)) if path != Path::new(".") => lines.folder(key, path),
+        Some(Target::Path(_)) | None => lines.unsaid(key),
+    }
+}
+
+fn reload(settings: &Settings, out: &mut Vec<Effective>) {
+    let mut lines = Lines::new(&sections::keys::RELOAD, "reload", out);
+    lines.value("settle", &settings.reload.settle);
+    lines.value("max_surge", &settings.reload.max_surge);
+}
+
+fn shutdown(settings: &Settings, out: &mut Vec<Effective>) {
+    let shutdown = &settings.shutdown;
+    let mut lines = Lines::new(&sections::keys::SHUTDOWN, "shutdown", out);
+    lines.option::<Duration>("delay", shutdown.delay.as_ref());
+    lines.value("idle", &shutdown.idle);
+    lines.value("streams", &shutdown.streams);
+    lines.value("grace", &shutdown.grace);
+}
+
+fn upstream(upstream: &UpstreamSettings, out: &mut Vec<Effective>) {
+    let path = format!("upstream.{}", upstream.name);
+    Lines::new(&sections::keys::UPSTREAM, path, out).list("servers", &upstream.servers);
+}
+
+fn route(route: &RouteSettings, out: &mut Vec<Effective>) {
+    let path = format!("route.{}", route.name);
+    let mut lines = Lines::new(&sections::keys::ROUTE, path, out);
+    lines.option("host", route.host.as_ref());
+    lines.option("path", route.path.as_ref());
+    lines.value("to", &route.to);
+}
+
+/// What is sent, whichever way it came about: a preset's headers are written out.
+fn headers(settings: &Settings, out: &mut Vec<Effective>) {
+    let options = &settings.headers;
+    let mut lines = Lines::new(&sections::keys::HEADERS, "headers", out);
+    lines.value("mode", &options.mode);
+    let mut sent = options.resolved();
+    for name in sections::headers::KNOWN {
+        match sent.remove(name) {
+            Some(value) => lines.value(name, &value),
+            None => lines.push(name, InForce::Value("false".to_owned())),
+        }
+    }
+    lines.list("remove", &options.removed());
+    for (name, setting) in &options.set {
+        if let (HeaderSetting::Value(value), true) = (setting, sent.contains_key(name)) {
+            lines.value(&format!("add.{name}"), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use mainstay_supervisor::launch::Target;
+
+    use super::*;
+    use crate::sections::Preset;
+
+    #[test]
+    fn every_key_of_the_reference_has_its_line() {
+        let mut settings = Settings::of(Preset::Safe);
+        let folder = PathBuf::from("/srv");
+        let target = Target::Path(PathBuf::from("."));
+        settings.apps.push(AppSettings::new(
+            "NAME".to_owned(),
+            target,
+            folder,
+            Preset::Safe,
+        ));
+        settings.upstreams.push(UpstreamSettings {
+            name: "NAME".to_owned(),
+            servers: Vec::new(),
+        });
+        settings.routes.push(RouteSettings {
+            name: "NAME".to_owned(),
+            host: None,
+            path: None,
+            to: "NAME".to_owned(),
+        });
+        let lines = settings.effective();
+        for section in sections::ALL {
+            let heading = section.heading.trim_matches(['[', ']']);
+            for key in section.keys {
+                let path = match heading {
+                    "" => key.name.to_owned(),
+                    heading => format!("{heading}.{}", key.name),
+                };
+                // sections, and a key that is another's short form
+                let has_lines_below = key.kind.starts_with("section")
+                    || matches!(path.as_str(), "listen" | "upstream.NAME.server");
+                let there = lines.iter().any(|line| line.path == path);
+                assert!(there || has_lines_below, "{path}");
+            }
+        }
+    }
+}
