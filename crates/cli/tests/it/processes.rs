@@ -7,7 +7,7 @@ use mainstay_testkit::{Mainstay, Running, eventually};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::measure::role;
-use crate::support::{json, started};
+use crate::support::{gateway, json, started};
 
 fn signal(pid: i32, signal: Signal) {
     let pid = Pid::from_raw(pid).expect("a process has a number");
@@ -126,6 +126,29 @@ fn a_signal_to_every_process_of_ours_is_heard_by_one() {
     wire.response().expect(200);
     let status = eventually("the end", || mainstay.ended());
     assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn gateways_that_stand_still_are_replaced_by_command_and_do_not_pile_up() {
+    // the number that may finish at once, and one more
+    const MANY: usize = 9;
+    let quick = "[shutdown]\ngrace = \"500ms\"\n";
+    let mainstay = started(Mainstay::run_testapp([]).config(quick));
+    let mut still = Vec::new();
+    for _ in 0..MANY {
+        let pid = gateway(&mainstay, None);
+        signal(pid, Signal::STOP);
+        still.push(pid);
+        let words = ["reload", "--gateway"];
+        let ended = Mainstay::say(words).beside(&mainstay).finish();
+        drop(ended.expect_code(0));
+        // on the same sockets: whoever waited there is served too
+        mainstay.get("/").expect(200);
+    }
+    eventually("the end of the first", || {
+        (!mainstay.descendants().contains(&still[0])).then_some(())
+    });
+    assert!(mainstay.stop().success());
 }
 
 #[test]

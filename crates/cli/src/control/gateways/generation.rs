@@ -56,6 +56,8 @@ pub(super) struct Generation {
     pub(super) addresses: Vec<SocketAddr>,
     /// It has said that it has finished.
     pub(super) has_drained: bool,
+    /// By when it must have ended, once it was told to finish: one that stands still would stay for ever.
+    pub(super) ends_by: Option<Instant>,
     /// What it had counted when it last said so.
     pub(super) counted: Totals,
     process: Arc<Process>,
@@ -114,6 +116,7 @@ impl Generation {
             ready: None,
             addresses: sockets.bound().map(|bound| bound.address).collect(),
             has_drained: false,
+            ends_by: None,
             counted: Totals::default(),
             process,
             to: sender,

@@ -68,6 +68,7 @@ impl Gateways {
                 generation.phase = Phase::Draining;
                 let closing = generation.alone_on(&self.sockets);
                 generation.tell(drain_message(&replaced, Scope::Gateway, closing));
+                generation.ends_by = Some(Instant::now() + replaced.grace + LAST_MOMENT);
             }
         }
         if !std::mem::replace(&mut self.has_been_ready, true) {
@@ -82,16 +83,18 @@ impl Gateways {
     }
 
     /// Too many that are finishing are too many processes: the oldest gets a second more.
-    fn hurry(&self) {
+    fn hurry(&mut self) {
         let draining: Vec<_> = self
             .generations
-            .iter()
+            .iter_mut()
             .filter(|generation| generation.phase == Phase::Draining)
             .collect();
         let excess = draining.len().saturating_sub(MOST_DRAINING);
-        for generation in &draining[..excess] {
+        for generation in draining.into_iter().take(excess) {
             let soon = DrainOptions::default();
             generation.tell(drain_message(&soon, Scope::Gateway, Vec::new()));
+            let by = Instant::now() + soon.grace + LAST_MOMENT;
+            generation.ends_by = generation.ends_by.map(|known| known.min(by));
         }
     }
 
@@ -155,12 +158,14 @@ impl Gateways {
     pub(super) fn due(&self) -> Option<Instant> {
         let starting = self.find(Phase::Starting).map(|next| next.started + START);
         let healthy = self.healthy_at();
+        let draining = self.generations.iter();
         let times = [
             self.comeback.due(),
             self.counts.due(),
             self.end.filter(|_| !self.generations.is_empty()),
             starting,
             healthy,
+            draining.filter_map(|generation| generation.ends_by).min(),
         ];
         times.into_iter().flatten().min()
     }
@@ -185,6 +190,12 @@ impl Gateways {
             if generation.phase == Phase::Starting && generation.started + START <= now {
                 // its end will be heard; asked again only if it is not
                 generation.started = now;
+                generation.kill();
+            }
+        }
+        for generation in &mut self.generations {
+            if generation.ends_by.is_some_and(|by| by <= now) {
+                generation.ends_by = Some(now + LAST_MOMENT);
                 generation.kill();
             }
         }
