@@ -96,6 +96,18 @@ const RESERVED: &[(&str, &[&str], Tests, &str)] = &[
         "only the program has a command line",
     ),
     (
+        "clap_complete",
+        &["cli"],
+        Tests::Bound,
+        "only the program has a command line",
+    ),
+    (
+        "clap_mangen",
+        &["cli"],
+        Tests::Bound,
+        "only the program has a command line",
+    ),
+    (
         "mimalloc",
         &["cli"],
         Tests::Free,

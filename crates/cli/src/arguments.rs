@@ -13,7 +13,8 @@ use crate::failure::Failure;
     name = "mainstay",
     version,
     about = "Takes any HTTP app to production: runs it, fronts it, protects it, watches it.",
-    disable_help_subcommand = true
+    disable_help_subcommand = true,
+    after_help = "`mainstay help --all` names the others, `mainstay COMMAND --help` explains one."
 )]
 struct CommandLine {
     #[command(subcommand)]
@@ -36,8 +37,6 @@ impl CommandLine {
 pub(crate) enum Command {
     /// Run an app behind the gateway, in the foreground
     Run(Run),
-    /// Run the bundled sample app behind the gateway
-    Demo(Common),
     /// End a running instance: what has begun is finished; given twice, it hurries
     Stop(Which),
     /// Bring in a new release, without losing a request
@@ -48,6 +47,37 @@ pub(crate) enum Command {
     Check(Check),
     /// Look at a folder and write a short mainstay.toml for it
     Init(Init),
+    /// Run the bundled sample app behind the gateway
+    #[command(hide = true)]
+    Demo(Common),
+    /// Explain a command; with `--all` name every one; with `--man` write pages for `man`
+    #[command(hide = true)]
+    Help(Help),
+    /// Write what a shell completes commands with
+    #[command(hide = true)]
+    Completions(Completions),
+}
+
+/// `mainstay help`.
+#[derive(Args)]
+pub(crate) struct Help {
+    /// The command to explain
+    #[arg(value_name = "COMMAND", conflicts_with = "all")]
+    pub(crate) command: Option<String>,
+    /// Name every command, those too that are seldom needed
+    #[arg(long, conflicts_with = "man")]
+    pub(crate) all: bool,
+    /// Write a page for `man` to standard output; given a folder, a page for every command into it
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1, require_equals = true)]
+    pub(crate) man: Option<Option<PathBuf>>,
+}
+
+/// `mainstay completions`.
+#[derive(Args)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_enum, value_name = "bash|zsh|fish|elvish|powershell")]
+    pub(crate) shell: clap_complete::Shell,
 }
 
 /// `mainstay init`.
@@ -254,6 +284,18 @@ pub(crate) fn parse() -> Result<Option<Command>, Failure> {
             Ok(None)
         }
     }
+}
+
+/// The commands that most people need.
+pub(crate) fn usual() -> clap::Command {
+    CommandLine::command()
+}
+
+/// Every command, hidden ones shown.
+pub(crate) fn whole() -> clap::Command {
+    CommandLine::command()
+        .after_help("`mainstay COMMAND --help` explains one.")
+        .mut_subcommands(|command| command.hide(false))
 }
 
 /// `cargo run` in a checkout, without a word: somebody wants to see what this is.

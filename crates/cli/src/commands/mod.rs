@@ -1,6 +1,8 @@
 //! One file per command.
 
 mod check;
+mod completions;
+mod help;
 mod init;
 mod instance;
 mod reload;
@@ -24,5 +26,7 @@ pub(crate) fn execute(command: Command) -> Outcome {
         Command::Status(status) => status::execute(&status),
         Command::Check(check) => check::execute(&check),
         Command::Init(init) => init::execute(&init),
+        Command::Help(help) => help::execute(&help),
+        Command::Completions(completions) => completions::execute(&completions),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::env::{join_paths, split_paths};
 
-use mainstay_testkit::{Block, Folder, Mainstay, Origin, Running, document_blocks};
+use mainstay_testkit::{Block, Folder, Mainstay, Origin, Running, document_blocks, eventually};
 
 /// What blocks may be in, besides `sh` and `toml`: nobody runs or loads these.
 const SHOWN: [&str; 6] = ["text", "nginx", "ini", "dockerfile", "yaml", "js"];
@@ -84,7 +84,9 @@ impl Scene {
             .replace("--listen 127.0.0.1:8080", "--listen 127.0.0.1:0")
             .replace("--listen :8080", "--listen 127.0.0.1:0");
         let running = self.shell(&line).start();
-        running.get("/").expect(200);
+        eventually("the app's answer", || {
+            (running.get("/").status() == 200).then_some(())
+        });
         self.running = Some(running);
     }
 
@@ -146,32 +148,42 @@ fn commands(block: &Block) -> Vec<String> {
     meant.map(str::to_owned).collect()
 }
 
+/// Types all commands of one document, and tells how many they were.
+#[track_caller]
+fn type_all(blocks: &[&Block]) -> usize {
+    let mut scene = Scene::new();
+    let mut typed = 0;
+    for block in blocks {
+        if block.language == "toml" && block.text.starts_with("# mainstay.toml") {
+            scene.folder.write("mainstay.toml", &block.text);
+        }
+        let lines = commands(block);
+        for line in lines.iter().filter(|_| block.language == "sh") {
+            typed += 1;
+            let place = format!("{}:{}: {line}", block.document, block.line);
+            assert_eq!(scene.type_line(line), Ok(()), "{place}");
+        }
+    }
+    if let Some(running) = scene.running {
+        assert!(running.stop().success());
+    }
+    typed
+}
+
 #[test]
 fn every_command_in_the_documents_does_what_it_says() {
     let blocks = document_blocks();
-    let mut documents: Vec<&str> = blocks.iter().map(|block| block.document.as_str()).collect();
-    documents.dedup();
-    let mut typed = 0;
-    for document in documents {
-        let mut scene = Scene::new();
-        for block in blocks.iter().filter(|block| block.document == document) {
-            if block.language == "toml" && block.text.starts_with("# mainstay.toml") {
-                scene.folder.write("mainstay.toml", &block.text);
-            }
-            if block.language != "sh" {
-                continue;
-            }
-            for line in commands(block) {
-                typed += 1;
-                eprintln!("{document}:{}: {line}", block.line);
-                let outcome = scene.type_line(&line);
-                assert_eq!(outcome, Ok(()), "{document}:{}: {line}", block.line);
-            }
-        }
-        if let Some(running) = scene.running {
-            assert!(running.stop().success(), "{document}");
+    let mut documents: Vec<Vec<&Block>> = Vec::new();
+    for block in &blocks {
+        match documents
+            .last_mut()
+            .filter(|last| last[0].document == block.document)
+        {
+            Some(last) => last.push(block),
+            None => documents.push(vec![block]),
         }
     }
+    let typed: usize = documents.iter().map(|blocks| type_all(blocks)).sum();
     assert!(typed > 20, "only {typed} commands were found");
 }
 

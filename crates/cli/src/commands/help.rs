@@ -1,0 +1,86 @@
+//! `mainstay help`: the commands, one of them, or pages for `man`. All of it is made of the command line's own words.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Command;
+
+use crate::arguments::{Help, whole};
+use crate::failure::Failure;
+use crate::{Outcome, say};
+
+pub(crate) fn execute(help: &Help) -> Outcome {
+    let mut all = whole();
+    // with it each knows that it is called `mainstay run`
+    all.build();
+    let chosen = match &help.command {
+        Some(name) => find(&all, name)?,
+        None => all.clone(),
+    };
+    match &help.man {
+        Some(Some(folder)) => return write_pages(&all, folder),
+        Some(None) => {
+            let page = page(&chosen).map_err(|error| Failure::internal("the page", error))?;
+            let _ = std::io::stdout().write_all(&page);
+        }
+        None if help.all || help.command.is_some() => show(chosen)?,
+        None => show(crate::arguments::usual())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A reader that went away is no failure.
+fn show(mut command: Command) -> Result<(), Failure> {
+    let help = command.render_help();
+    write!(anstream::stdout(), "{}", help.ansi()).or_else(|error| match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(Failure::machine(format!("cannot write: {error}"))),
+    })
+}
+
+fn find(all: &Command, name: &str) -> Result<Command, Failure> {
+    all.find_subcommand(name).cloned().ok_or_else(|| {
+        let names: Vec<_> = all
+            .get_subcommands()
+            .map(|known| format!("`{}`", known.get_name()))
+            .collect();
+        Failure::usage(format!(
+            "`{name}` is no command; there are {}",
+            names.join(", ")
+        ))
+    })
+}
+
+fn page(command: &Command) -> std::io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    let version = concat!("mainstay ", env!("CARGO_PKG_VERSION"));
+    clap_mangen::Man::new(command.clone())
+        .source(version)
+        .render(&mut text)?;
+    Ok(text)
+}
+
+/// `mainstay.1`, `mainstay-run.1` and so on.
+fn write_pages(all: &Command, folder: &Path) -> Outcome {
+    let write =
+        |command: &Command, name: &str| fs::write(folder.join(format!("{name}.1")), page(command)?);
+    let commands = all
+        .get_subcommands()
+        .map(|command| (command, format!("mainstay-{}", command.get_name())));
+    let pages = std::iter::once((all, "mainstay".to_owned())).chain(commands);
+    let outcome = fs::create_dir_all(folder).and_then(|()| {
+        pages
+            .into_iter()
+            .try_for_each(|(command, name)| write(command, &name))
+    });
+    outcome.map_err(|error| {
+        Failure::machine(format!(
+            "cannot write pages into {}: {error}",
+            folder.display()
+        ))
+    })?;
+    say::note(&format!("wrote the pages into {}", folder.display()));
+    Ok(ExitCode::SUCCESS)
+}
