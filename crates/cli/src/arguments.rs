@@ -6,6 +6,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use mainstay_config::Flags;
 use mainstay_supervisor::launch::Target;
 
+use crate::complaint::complaint;
 use crate::failure::Failure;
 
 #[derive(Parser)]
@@ -68,8 +69,14 @@ pub(crate) struct Help {
     #[arg(long, conflicts_with = "man")]
     pub(crate) all: bool,
     /// Write a page for `man` to standard output; given a folder, a page for every command into it
-    #[arg(long, value_name = "FOLDER", num_args = 0..=1, require_equals = true)]
-    pub(crate) man: Option<Option<PathBuf>>,
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "-"
+    )]
+    pub(crate) man: Option<PathBuf>,
 }
 
 /// `mainstay completions`.
@@ -272,13 +279,7 @@ pub(crate) fn parse() -> Result<Option<Command>, Failure> {
             "nothing to do\n\n{}",
             CommandLine::command().render_help()
         ))),
-        Err(error) if error.use_stderr() => Err(Failure::usage(
-            error
-                .to_string()
-                .trim_start_matches("error: ")
-                .trim_end()
-                .to_owned(),
-        )),
+        Err(error) if error.use_stderr() => Err(Failure::usage(complaint(&error))),
         Err(help) => {
             let _ = help.print();
             Ok(None)

@@ -9,6 +9,7 @@
 mod arguments;
 mod check;
 mod commands;
+mod complaint;
 mod control;
 mod deaf;
 mod demo;

@@ -1,13 +1,13 @@
 //! `mainstay help`: the commands, one of them, or pages for `man`. All of it is made of the command line's own words.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Command;
 
-use crate::arguments::{Help, whole};
+use super::print;
+use crate::arguments::{Help, usual, whole};
 use crate::failure::Failure;
 use crate::{Outcome, say};
 
@@ -20,24 +20,18 @@ pub(crate) fn execute(help: &Help) -> Outcome {
         None => all.clone(),
     };
     match &help.man {
-        Some(Some(folder)) => return write_pages(&all, folder),
-        Some(None) => {
+        Some(stdout) if stdout == Path::new("-") => {
             let page = page(&chosen).map_err(|error| Failure::internal("the page", error))?;
-            let _ = std::io::stdout().write_all(&page);
+            print(&page)
         }
-        None if help.all || help.command.is_some() => show(chosen)?,
-        None => show(crate::arguments::usual())?,
+        Some(folder) => write_pages(&all, folder),
+        None if help.all || help.command.is_some() => show(chosen),
+        None => show(usual()),
     }
-    Ok(ExitCode::SUCCESS)
 }
 
-/// A reader that went away is no failure.
-fn show(mut command: Command) -> Result<(), Failure> {
-    let help = command.render_help();
-    write!(anstream::stdout(), "{}", help.ansi()).or_else(|error| match error.kind() {
-        std::io::ErrorKind::BrokenPipe => Ok(()),
-        _ => Err(Failure::machine(format!("cannot write: {error}"))),
-    })
+fn show(mut command: Command) -> Outcome {
+    print(command.render_help().ansi().to_string().as_bytes())
 }
 
 fn find(all: &Command, name: &str) -> Result<Command, Failure> {

@@ -32,8 +32,7 @@ pub(crate) fn execute(init: &Init) -> Outcome {
     let text = render(&found);
     must_load(&text, &folder)?;
     if init.print {
-        let _ = std::io::stdout().write_all(text.as_bytes());
-        return Ok(ExitCode::SUCCESS);
+        return super::print(text.as_bytes());
     }
     write(&path, &text)?;
     for note in &found.notes {

@@ -13,8 +13,25 @@ mod stop;
 pub(crate) use instance::Instance;
 pub(crate) use run::{here, settings};
 
+use std::io::{ErrorKind, Write as _};
+use std::process::ExitCode;
+
 use crate::arguments::Command;
+use crate::failure::Failure;
 use crate::{Outcome, demo};
+
+/// Writes an answer to standard output, coloured on a terminal if it has colours. A reader that went away has what it
+/// wanted.
+fn print(text: &[u8]) -> Outcome {
+    let written = anstream::stdout().write_all(text);
+    written.or_else(|error| match error.kind() {
+        ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(Failure::machine(format!(
+            "cannot write to standard output: {error}"
+        ))),
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
 
 /// Does what was asked for.
 pub(crate) fn execute(command: Command) -> Outcome {

@@ -1,8 +1,5 @@
 //! `mainstay status`: how a running instance stands, asked over its admin socket.
 
-use std::io::Write as _;
-use std::process::ExitCode;
-
 use super::instance::Instance;
 use crate::Outcome;
 use crate::arguments::Status;
@@ -14,6 +11,5 @@ pub(crate) fn execute(status: &Status) -> Outcome {
         "/status"
     };
     let text = Instance::find(status.which.name.as_deref())?.ask(path)?;
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    Ok(ExitCode::SUCCESS)
+    super::print(text.as_bytes())
 }

@@ -119,6 +119,6 @@ fn bash_completes_commands_and_flags() {
     clippy::disallowed_methods,
     reason = "a test is told by its caller to rewrite the texts"
 )]
-fn update_asked() -> bool {
+pub(crate) fn update_asked() -> bool {
     std::env::var_os("UPDATE").is_some()
 }

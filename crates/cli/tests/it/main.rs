@@ -15,6 +15,7 @@ mod init;
 mod kills;
 mod lives;
 mod measure;
+mod mistakes;
 mod pages;
 mod processes;
 mod python;

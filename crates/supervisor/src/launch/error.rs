@@ -13,6 +13,9 @@ pub enum LaunchError {
     /// There is neither a file nor a folder there.
     #[error("no file or folder `{}`: check the name, or give a command such as `node server.js`", .0.display())]
     NotFound(PathBuf),
+    /// The folder to run in is not there.
+    #[error("no folder `{}` to run in: check `cwd`, or make the folder", .0.display())]
+    NoFolder(PathBuf),
     /// It is there and cannot be read.
     #[error("cannot read `{}`: {source}", .path.display())]
     Unreadable {

@@ -40,6 +40,10 @@ impl Launch {
         environment: &BTreeMap<OsString, OsString>,
         cwd: &Path,
     ) -> Result<Self, LaunchError> {
+        // the kernel would say of the program that it is not there
+        if !cwd.is_dir() {
+            return Err(LaunchError::NoFolder(cwd.to_owned()));
+        }
         let search = Search { environment, cwd };
         match target {
             Target::Command(command) => match plain(command) {
@@ -154,7 +158,8 @@ impl Search<'_> {
             looked_for.push(format!("`{name}`"));
         }
         Err(LaunchError::NothingToStart {
-            folder: folder.to_owned(),
+            // without the dot of `mainstay run .`
+            folder: folder.components().collect(),
             looked_for: looked_for.join(", "),
         })
     }
