@@ -8,7 +8,7 @@ use std::io;
 
 use mainstay_observe::Totals;
 use mainstay_pipeline::{HeaderOptions, HealthOptions, RouteOptions, TargetKind, WaitOptions};
-use mainstay_proxy::{Address, Options};
+use mainstay_proxy::{Address, Options, Tally, Trial};
 use mainstay_values::TrustedProxies;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -135,6 +135,9 @@ pub(crate) struct Member {
     pub(crate) id: u64,
     pub(crate) name: String,
     pub(crate) address: Address,
+    /// Its answers are counted, and told by [`Up::Trial`].
+    #[serde(default)]
+    pub(crate) trial: Option<Trial>,
 }
 
 /// From the gateway.
@@ -154,6 +157,8 @@ pub(crate) enum Up {
     Released { ids: Vec<u64> },
     /// These members gave their first answer.
     Answered { ids: Vec<u64> },
+    /// What members on trial answered since this was told last.
+    Trial { tallies: Vec<(u64, Tally)> },
     /// All connections are closed; it ends.
     Drained,
 }

@@ -224,6 +224,8 @@ fn reload(settings: &Settings, out: &mut Vec<Effective>) {
     let mut lines = Lines::new(&sections::keys::RELOAD, "reload", out);
     lines.value("settle", &settings.reload.settle);
     lines.value("max_surge", &settings.reload.max_surge);
+    lines.option("share", settings.reload.share.as_ref());
+    lines.value("max_errors", &settings.reload.max_errors);
 }
 
 fn shutdown(settings: &Settings, out: &mut Vec<Effective>) {

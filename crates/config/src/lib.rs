@@ -31,8 +31,8 @@ pub use origin::{Origin, Origins};
 pub use reference::reference;
 pub use render::{Style, render};
 pub use sections::{
-    AppSettings, Layer, Limits, ListenSettings, LogSettings, Preset, ReleaseSettings, ReloadMode,
-    ReloadSettings, RouteSettings, ShutdownSettings, Surge, Timeouts, UpstreamSettings,
+    AppSettings, Layer, Limits, ListenSettings, LogSettings, Percent, Preset, ReleaseSettings,
+    ReloadMode, ReloadSettings, RouteSettings, ShutdownSettings, Surge, Timeouts, UpstreamSettings,
 };
 pub use settings::Settings;
 pub use source::{SourceFile, Sources};

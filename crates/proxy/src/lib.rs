@@ -20,4 +20,4 @@ pub use drain::{DrainOptions, Listening};
 pub use listen::{BindError, Bound, bind, probe};
 pub use options::{ClientOptions, Options, UpstreamOptions};
 pub use thread::{Serving, Thread, Workshop};
-pub use upstream::{Address, Endpoint, Tiding, Upstreams};
+pub use upstream::{Address, Endpoint, Tally, Tiding, Trial, Upstreams};

@@ -11,7 +11,7 @@ mod news;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::Duration;
 
-use mainstay_proxy::DrainOptions;
+use mainstay_proxy::{DrainOptions, Tally};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
@@ -48,6 +48,8 @@ pub(super) enum Heard {
     Released(Vec<u64>),
     /// These members gave their first answer, at whichever gateway.
     Answered(Vec<u64>),
+    /// What these members on trial answered since it was heard last, at one gateway.
+    Trial(Vec<(u64, Tally)>),
     /// Sentences for the operator.
     Notices(Vec<String>),
     /// The one that served ended like this, with its connections; the next starts in a moment.

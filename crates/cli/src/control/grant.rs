@@ -93,6 +93,10 @@ impl Control {
                 let workers = self.roster.of(&app).map(|(worker, _)| worker.clone());
                 let _ = answer.send(workers.collect());
             }
+            Wish::Trial(app, trial) => {
+                self.members.set_trial(&app, trial);
+                self.tell_members(&app, Duration::ZERO);
+            }
             Wish::Withdraw(worker) => self.supervisor.withdraw(&worker),
             Wish::StopRelease(app, release) => self.supervisor.stop_release(&app, release),
             Wish::Adopt(app, release) => self.adopt(*app, release),

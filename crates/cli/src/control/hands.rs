@@ -1,18 +1,20 @@
 //! How a sequence that takes its time (a reload) acts on the instance: it wishes, the event loop grants, and
 //! tells it what happens to workers. So the sequence reads from top to bottom, and can be dropped at any point.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mainstay_config::{AppSettings, Settings};
+use mainstay_proxy::Tally;
 use mainstay_supervisor::{Errand, StartError, WorkerId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::grant::Opened;
-use super::members::Servers;
+use super::members::{OnTrial, Servers};
 use super::reload::Gateway;
+use super::trial::Judge;
 use crate::failure::Failure;
 use crate::order::Asker;
 use crate::say;
@@ -42,6 +44,8 @@ pub(super) enum Wish {
     },
     /// Who works for an app.
     Workers(Arc<str>, oneshot::Sender<Vec<WorkerId>>),
+    /// Try these workers of an app out, or no more.
+    Trial(Arc<str>, Option<OnTrial>),
     /// Out of rotation, then end.
     Withdraw(WorkerId),
     /// End every worker of a release, ready or not.
@@ -71,6 +75,8 @@ pub(super) enum News {
     Died(WorkerId, String),
     /// A worker that was asked to end has ended.
     Stopped(WorkerId),
+    /// What a worker answered since this was told last; while some of its app are on trial.
+    Tally(WorkerId, Tally),
     /// The planned gateway serves, or why it does not.
     Gateway(Result<(), String>),
 }
@@ -85,6 +91,8 @@ pub(super) struct Hands {
     stopped: BTreeSet<WorkerId>,
     /// Deaths that nobody has asked about.
     died: Vec<(WorkerId, String)>,
+    /// What workers answered while they, or others of their app, were tried out.
+    tallies: BTreeMap<WorkerId, Tally>,
 }
 
 /// The control loop is gone: so is everything the sequence could do.
@@ -103,6 +111,7 @@ impl Hands {
             ready: BTreeSet::new(),
             stopped: BTreeSet::new(),
             died: Vec::new(),
+            tallies: BTreeMap::new(),
         }
     }
 
@@ -199,6 +208,17 @@ impl Hands {
         self.wish(Wish::Forget(app.into()));
     }
 
+    /// Tries workers of an app out: they get about this share of a hundred requests, and answers are counted.
+    pub(super) fn try_out(&self, app: &str, workers: &[WorkerId], share: Option<u8>) {
+        let workers = workers.to_vec();
+        self.wish(Wish::Trial(app.into(), Some(OnTrial { workers, share })));
+    }
+
+    /// Nobody of an app is tried out any more.
+    pub(super) fn end_trial(&self, app: &str) {
+        self.wish(Wish::Trial(app.into(), None));
+    }
+
     /// Takes these out of rotation, lets them finish, and waits for their end.
     pub(super) async fn retire(&mut self, workers: &[WorkerId]) -> Result<(), Failure> {
         for worker in workers {
@@ -246,15 +266,19 @@ impl Hands {
         workers.iter().filter(ready).count()
     }
 
-    /// Waits so long, unless one of these dies.
+    /// Waits so long, unless one of these dies, or their answers are worse than those of the others.
     pub(super) async fn settle(
         &mut self,
         time: Duration,
         lives: &[WorkerId],
+        judge: Judge,
     ) -> Result<(), Failure> {
         let end = tokio::time::Instant::now() + time;
+        // both sides are judged by the same time
+        self.tallies.clear();
         loop {
             self.nobody_died(lives)?;
+            judge.judge(&self.tallies, lives)?;
             tokio::select! {
                 () = tokio::time::sleep_until(end) => return Ok(()),
                 happened = self.next() => { happened?; }
@@ -299,6 +323,7 @@ impl Hands {
                 self.ready.remove(&worker);
                 self.stopped.insert(worker);
             }
+            News::Tally(worker, tally) => self.tallies.entry(worker).or_default().add(tally),
             News::Gateway(outcome) => return Ok(Some(outcome)),
         }
         Ok(None)

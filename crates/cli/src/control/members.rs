@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 
 use mainstay_config::UpstreamSettings;
-use mainstay_proxy::Address;
+use mainstay_proxy::{Address, Trial};
 use mainstay_supervisor::WorkerId;
 use mainstay_supervisor::events::{Endpoint, ReadyWorker};
 use mainstay_values::Address as Written;
@@ -22,7 +22,18 @@ pub(super) struct Members {
     targets: BTreeMap<String, Vec<Entry>>,
     /// Workers that were taken out of rotation, until nobody works on them any more.
     leaving: HashMap<u64, WorkerId>,
+    /// By app, while a release of it is on trial.
+    trials: HashMap<String, OnTrial>,
     next_id: u64,
+}
+
+/// A release that is being tried out.
+#[derive(Clone, Debug)]
+pub(super) struct OnTrial {
+    /// Those that are new; some may not have come up yet.
+    pub(super) workers: Vec<WorkerId>,
+    /// About so many of a hundred requests go to them; absent: what falls to them.
+    pub(super) share: Option<u8>,
 }
 
 #[derive(Clone, Debug)]
@@ -38,6 +49,7 @@ impl Members {
             folder,
             targets: BTreeMap::new(),
             leaving: HashMap::new(),
+            trials: HashMap::new(),
             next_id: 0,
         }
     }
@@ -53,6 +65,7 @@ impl Members {
             id: self.id(),
             name: format!("{}/{}", worker.app, worker.index),
             address,
+            trial: None,
         };
         let members = self.targets.entry(worker.app.to_string()).or_default();
         members.retain(|entry| entry.worker.as_ref() != Some(worker));
@@ -105,6 +118,7 @@ impl Members {
                 id: id.unwrap_or_else(|| self.id()),
                 name,
                 address,
+                trial: None,
             }
         };
         let members = servers.addresses.into_iter().map(number).collect();
@@ -123,12 +137,35 @@ impl Members {
     /// A target is no longer wanted.
     pub(super) fn drop_target(&mut self, target: &str) {
         self.targets.remove(target);
+        self.trials.remove(target);
+    }
+
+    /// Some workers of an app are on trial from now on, and the others are what they are compared with; or that
+    /// is over.
+    pub(super) fn set_trial(&mut self, app: &str, trial: Option<OnTrial>) {
+        match trial {
+            Some(trial) => drop(self.trials.insert(app.to_owned(), trial)),
+            None => drop(self.trials.remove(app)),
+        }
     }
 
     /// Who answers for a target.
     pub(super) fn of(&self, target: &str) -> Vec<Member> {
         let entries = self.targets.get(target).into_iter().flatten();
-        entries.map(|entry| entry.member.clone()).collect()
+        let trial = self.trials.get(target);
+        let member = |entry: &Entry| Member {
+            trial: trial.map(|trial| {
+                let is_new = entry
+                    .worker
+                    .as_ref()
+                    .is_some_and(|worker| trial.workers.contains(worker));
+                Trial {
+                    share: trial.share.filter(|_| is_new),
+                }
+            }),
+            ..entry.member.clone()
+        };
+        entries.map(member).collect()
     }
 
     /// How many a target has.

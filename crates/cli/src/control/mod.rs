@@ -29,6 +29,7 @@ mod state;
 mod status;
 mod stop;
 mod surroundings;
+mod trial;
 
 pub(crate) use fronts::{decides_the_address, shared_addresses};
 pub(crate) use guard::main as guard;

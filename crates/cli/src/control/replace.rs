@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use mainstay_config::{AppSettings, ReloadMode, ReloadSettings};
+use mainstay_config::{AppSettings, Percent, ReloadMode, ReloadSettings};
 use mainstay_supervisor::WorkerId;
 use mainstay_supervisor::count;
 
 use super::hands::Hands;
+use super::trial::Judge;
 use crate::failure::Failure;
 
 /// Gives `app` a new release. Returns what came of it, in a sentence.
@@ -33,6 +34,7 @@ pub(super) async fn replace(
     };
     if let Err(failure) = replaced {
         go_back(&change, release, hands).await?;
+        hands.end_trial(app.name());
         let name = app.name();
         return Err(failure.within(&format!("`{name}`: release {release} did not hold")));
     }
@@ -76,10 +78,17 @@ async fn overlap(change: &Change<'_>, hands: &mut Hands) -> Result<(), Failure> 
     for (number, batch) in change.new.chunks(surge).enumerate() {
         let so_far = (number * surge + batch.len()).min(total);
         let lives = &change.new[..so_far];
+        hands.try_out(
+            change.app.name(),
+            batch,
+            change.options.share.map(Percent::get),
+        );
         launch(batch, hands).await?;
         hands.all_ready(batch, lives).await?;
         // they are in rotation by now: whatever is wrong with them shows with real requests
-        hands.settle(change.options.settle, lives).await?;
+        let judge = Judge::new(change.options.max_errors);
+        hands.settle(change.options.settle, lives, judge).await?;
+        hands.end_trial(change.app.name());
         hands.say(&format!(
             "`{}`: {so_far} of {total} new workers serve",
             change.app.name()
@@ -101,13 +110,19 @@ async fn hold(change: &Change<'_>, hands: &mut Hands) -> Result<(), Failure> {
     hands.retire(&change.old).await?;
     launch(&change.new, hands).await?;
     hands.all_ready(&change.new, &change.new).await?;
-    hands.settle(change.options.settle, &change.new).await
+    // nobody answers beside them to whom they could be compared
+    let judge = Judge::new(change.options.max_errors);
+    hands
+        .settle(change.options.settle, &change.new, judge)
+        .await
 }
 
 /// The old release serves again as it did. Those of its workers that have left already are started again
 /// first, so that somebody is there all the time; where they may not run twice, the new ones end first.
 async fn go_back(change: &Change<'_>, release: u32, hands: &mut Hands) -> Result<(), Failure> {
     let present = hands.workers(change.app.name()).await?;
+    // whoever else is there answers from now on
+    hands.try_out(change.app.name(), &change.new, Some(0));
     let missing: Vec<_> = gone(&change.old, &present);
     let new: Vec<_> = present
         .into_iter()

@@ -233,6 +233,7 @@ pub(super) fn gateway(heard: &Heard) {
         | Heard::Replaced
         | Heard::Released(_)
         | Heard::Answered(_)
+        | Heard::Trial(_)
         | Heard::Drained => {}
     }
 }

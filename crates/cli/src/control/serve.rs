@@ -172,6 +172,13 @@ impl Control {
                     self.supervisor.answered(worker);
                 }
             }
+            Heard::Trial(tallies) => {
+                for (id, tally) in tallies {
+                    if let Some(worker) = self.members.worker(id) {
+                        self.reloads.tell(News::Tally(worker.clone(), tally));
+                    }
+                }
+            }
             Heard::Replaced => drop(self.reloads.tell(News::Gateway(Ok(())))),
             Heard::NotReplaced { exit } => {
                 if !self.reloads.tell(News::Gateway(Err(exit.clone()))) {

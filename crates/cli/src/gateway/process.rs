@@ -99,6 +99,8 @@ struct Gateway {
     /// None once the last have been handed on.
     lines: Option<AccessLines>,
     observers: Option<JoinHandle<()>>,
+    /// By target with members on trial: who tells what is counted.
+    trials: HashMap<String, JoinHandle<()>>,
 }
 
 impl Gateway {
@@ -150,7 +152,7 @@ impl Gateway {
         let observers =
             observe.map(|observe| tokio::spawn(observers::serve(observe, Arc::clone(&metrics))));
         let _ = up.send(Up::Ready);
-        Ok(Self {
+        let mut gateway = Self {
             standing,
             sockets,
             threads,
@@ -161,7 +163,12 @@ impl Gateway {
             writer,
             lines: Some(lines),
             observers,
-        })
+            trials: HashMap::new(),
+        };
+        for (target, members) in gateway.members.clone() {
+            gateway.follow_trial(&target, &members);
+        }
+        Ok(gateway)
     }
 
     /// Does what it is told until it has drained, or the control plane is gone, and with it the workers.
@@ -220,7 +227,11 @@ impl Gateway {
             .into_iter()
             .map(|member| {
                 let known = before.iter().find(|known| known.id == member.id);
-                known.map_or_else(|| endpoint(member, &self.tidings), Arc::clone)
+                let Some(known) = known else {
+                    return endpoint(member, &self.tidings);
+                };
+                known.set_trial(member.trial);
+                Arc::clone(known)
             })
             .collect();
         let gone = before
@@ -244,7 +255,24 @@ impl Gateway {
                 applied: Arc::clone(&applied),
             });
         }
+        self.follow_trial(&target, &endpoints);
         self.members.insert(target, endpoints);
+    }
+
+    /// Tells what is counted of a target's members, as long as it is.
+    fn follow_trial(&mut self, target: &str, members: &[Arc<Endpoint>]) {
+        if let Some(before) = self.trials.remove(target) {
+            before.abort();
+        }
+        let members = members.iter();
+        let on_trial: Vec<_> = members
+            .filter(|known| known.is_counted())
+            .cloned()
+            .collect();
+        if !on_trial.is_empty() {
+            let telling = tokio::spawn(up::tell_trial(on_trial, self.up.clone()));
+            self.trials.insert(target.to_owned(), telling);
+        }
     }
 
     fn target(&self, name: &str) -> Option<Arc<Target>> {
@@ -344,6 +372,7 @@ fn endpoints(
 
 fn endpoint(member: Member, tidings: &mpsc::UnboundedSender<Tiding>) -> Arc<Endpoint> {
     let endpoint = Endpoint::new(member.id, member.name, member.address);
+    endpoint.set_trial(member.trial);
     Arc::new(endpoint.watched_by(tidings.clone()))
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mainstay_observe::Totals;
 use mainstay_pipeline::Notices;
-use mainstay_proxy::Tiding;
+use mainstay_proxy::{Endpoint, Tiding};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::mpsc;
 
@@ -14,6 +14,8 @@ use crate::protocol::{self, Up};
 
 /// How often notices are looked for.
 const NOTICES: Duration = Duration::from_millis(100);
+/// How often it is told what members on trial answer: a release that is no good should not serve for long.
+const TRIAL: Duration = Duration::from_millis(50);
 /// How often counts are told unasked: so much is lost of them when the gateway is killed.
 const COUNTED: Duration = Duration::from_secs(1);
 
@@ -65,6 +67,20 @@ pub(super) async fn tell_tidings(
         }
         if !left.is_empty() {
             let _ = up.send(Up::Released { ids: left });
+        }
+    }
+}
+
+/// Tells what these answered, if they did, until it is dropped.
+pub(super) async fn tell_trial(on_trial: Vec<Arc<Endpoint>>, up: mpsc::UnboundedSender<Up>) {
+    let mut interval = tokio::time::interval(TRIAL);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        let all = on_trial.iter().map(|known| (known.id, known.tally()));
+        let tallies: Vec<_> = all.filter(|(_, tally)| !tally.is_empty()).collect();
+        if !tallies.is_empty() && up.send(Up::Trial { tallies }).is_err() {
+            return;
         }
     }
 }

@@ -29,6 +29,7 @@ mod start;
 mod stop;
 mod support;
 mod titles;
+mod trial;
 mod unharmed;
 mod upstream_faults;
 mod watching;

@@ -19,7 +19,7 @@ pub use limits::Limits;
 pub use listen::ListenSettings;
 pub use log::LogSettings;
 pub use preset::{Layer, Preset};
-pub use reload::{ReloadMode, ReloadSettings, Surge};
+pub use reload::{Percent, ReloadMode, ReloadSettings, Surge};
 pub use route::RouteSettings;
 pub use shutdown::ShutdownSettings;
 pub use timeouts::Timeouts;

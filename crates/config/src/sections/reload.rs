@@ -17,6 +17,10 @@ pub struct ReloadSettings {
     pub settle: Duration,
     /// How many new workers may run beside the old ones at once.
     pub max_surge: Surge,
+    /// How much of the requests new workers get while they settle. `None`: what falls to them.
+    pub share: Option<Percent>,
+    /// How many of a new release's answers may be errors while it settles.
+    pub max_errors: Percent,
 }
 
 impl Default for ReloadSettings {
@@ -25,7 +29,48 @@ impl Default for ReloadSettings {
             // most of what is wrong with a release shows with its first requests
             settle: Duration::from_secs(1),
             max_surge: Surge::Percent(25),
+            share: None,
+            // more than a page or two that is broken
+            max_errors: Percent(20),
         }
+    }
+}
+
+/// A part of a whole, 0 to 100.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Percent(u8);
+
+impl Percent {
+    /// Nothing beyond 100.
+    #[must_use]
+    pub const fn new(part: u8) -> Option<Self> {
+        if part <= 100 { Some(Self(part)) } else { None }
+    }
+
+    /// Of a hundred.
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl std::fmt::Display for Percent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}%", self.0)
+    }
+}
+
+impl Value for Percent {
+    fn from_text(text: &str) -> Result<Self, BadValue> {
+        text.strip_suffix('%')
+            .and_then(|part| part.parse().ok())
+            .and_then(Self::new)
+            .ok_or_else(|| BadValue::new("a part of a hundred", "`0%` to `100%`"))
+    }
+
+    fn print(&self) -> String {
+        self.to_string()
     }
 }
 
@@ -106,17 +151,32 @@ pub(crate) const SECTION: Section = Section {
             default: "\"25%\"",
             doc: "How many new workers run beside the old ones at once, at least one: what memory must be there for.",
         },
+        Key {
+            name: "share",
+            kind: "`1%` to `100%`",
+            default: "(what falls to them as to any other)",
+            doc: "About how much of the requests new workers get together while they settle.",
+        },
+        Key {
+            name: "max_errors",
+            kind: "`0%` to `100%`",
+            default: "\"20%\"",
+            doc: "How many of the new workers' answers may be errors (500 and above, or broken off) while they settle; more, at least five, and more than twice the part the old workers have meanwhile, and the old release stays. `100%` for never.",
+        },
     ],
     aliases: &[
         ("batch", "max_surge"),
         ("batch_size", "max_surge"),
         ("surge", "max_surge"),
         ("min_uptime", "settle"),
+        ("canary", "share"),
+        ("error_rate", "max_errors"),
     ],
     example: "\
 [reload]
 settle = \"10s\"              # failures that take a while to show
 max_surge = 1               # little memory to spare
+share = \"10%\"               # not many shall meet it before it has shown itself
 ",
 };
 
@@ -124,6 +184,9 @@ pub(crate) fn read(section: Reader<'_>, slot: &mut ReloadSettings) {
     let bounds = Duration::ZERO..=Duration::from_hours(1);
     section.set_within("settle", &bounds, &mut slot.settle);
     section.set("max_surge", &mut slot.max_surge);
+    let something = Percent(1)..=Percent(100);
+    slot.share = section.get_within("share", &something);
+    section.set("max_errors", &mut slot.max_errors);
     section.finish();
 }
 

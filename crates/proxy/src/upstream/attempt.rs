@@ -28,6 +28,18 @@ pub(super) struct Failure {
     pub(super) reach: Reach,
 }
 
+impl Failure {
+    /// Whether the one who was asked is to blame: it closed the connection on us, or said what nobody understands.
+    fn is_its_own(&self) -> bool {
+        match self.refusal {
+            // an idle connection may be closed
+            Refusal::OriginGone => self.reach != Reach::Nothing,
+            Refusal::OriginMalformed(_) => true,
+            _ => false,
+        }
+    }
+}
+
 /// How far an attempt came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
@@ -59,8 +71,13 @@ pub(super) async fn attempt(
     let mut cursor = outgoing.begin(&mut link, exchange);
     deadline.set(tools.options.head_timeout);
     let mut asking = Asking::new(outgoing, &mut cursor, &mut link, &member.curfew);
-    let head = asking.head(tools, exchange, &deadline).await?;
-    member.endpoint.answered();
+    let head = asking.head(tools, exchange, &deadline).await;
+    let head = head.inspect_err(|failure| {
+        if failure.is_its_own() {
+            member.endpoint.failed();
+        }
+    })?;
+    member.endpoint.answered(head.status.as_u16());
     let sent = asking.sent;
     let came = Instant::now();
     Ok(answer(

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{
-    AtomicBool, AtomicUsize,
+    AtomicU8, AtomicUsize,
     Ordering::{AcqRel, Relaxed},
 };
 
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::mpsc;
 
+use super::trial::{Count, Tally, Trial};
 use crate::stream::{Stream, probes};
 
 /// Where an origin listens.
@@ -36,7 +37,11 @@ pub struct Endpoint {
     pub address: Address,
     /// Requests it is working on, and the bit [`LEAVING`].
     in_flight: AtomicUsize,
-    has_answered: AtomicBool,
+    /// [`ANSWERED`] and [`COUNTED`] in one: an answer costs one look.
+    noted: AtomicU8,
+    /// Its [`Trial::share`], or [`ANY`].
+    share: AtomicU8,
+    count: Count,
     watcher: Option<mpsc::UnboundedSender<Tiding>>,
 }
 
@@ -53,6 +58,13 @@ pub enum Tiding {
 /// miss each other.
 const LEAVING: usize = 1 << (usize::BITS - 1);
 
+/// It has given an answer.
+const ANSWERED: u8 = 1;
+/// Its answers are counted.
+const COUNTED: u8 = 2;
+/// No share of its own.
+const ANY: u8 = u8::MAX;
+
 impl Endpoint {
     /// An origin that nobody has asked yet.
     pub fn new(id: u64, name: impl Into<Arc<str>>, address: Address) -> Self {
@@ -61,7 +73,9 @@ impl Endpoint {
             name: name.into(),
             address,
             in_flight: AtomicUsize::new(0),
-            has_answered: AtomicBool::new(false),
+            noted: AtomicU8::new(0),
+            share: AtomicU8::new(ANY),
+            count: Count::default(),
             watcher: None,
         }
     }
@@ -86,11 +100,63 @@ impl Endpoint {
         }
     }
 
-    /// It has answered.
-    pub(super) fn answered(&self) {
-        // once in its life: no write, and no shared line fought over, for all other answers
-        if !self.has_answered.load(Relaxed) && !self.has_answered.swap(true, Relaxed) {
+    /// Puts it on trial, or ends that. Its share is looked at when members are set.
+    pub fn set_trial(&self, trial: Option<Trial>) {
+        let share = trial.and_then(|trial| trial.share);
+        self.share.store(share.unwrap_or(ANY), Relaxed);
+        if trial.is_some() {
+            self.noted.fetch_or(COUNTED, Relaxed);
+        } else {
+            self.noted.fetch_and(!COUNTED, Relaxed);
+            self.tally();
+        }
+    }
+
+    /// Whether its answers are counted.
+    pub fn is_counted(&self) -> bool {
+        self.noted.load(Relaxed) & COUNTED != 0
+    }
+
+    /// What was counted since it was asked last.
+    pub fn tally(&self) -> Tally {
+        self.count.take()
+    }
+
+    /// The share of requests that it and others of its kind get, if they do not just get what falls to them.
+    pub(super) fn share(&self) -> Option<u8> {
+        Some(self.share.load(Relaxed)).filter(|share| *share != ANY)
+    }
+
+    /// It has answered, with this status.
+    pub(super) fn answered(&self, status: u16) {
+        // no write, and no shared line fought over, for all answers but the first, unless they are counted
+        let noted = self.noted.load(Relaxed);
+        if noted != ANSWERED {
+            self.note(noted, status);
+        }
+    }
+
+    #[cold]
+    fn note(&self, noted: u8, status: u16) {
+        if noted & ANSWERED == 0 && self.noted.fetch_or(ANSWERED, Relaxed) & ANSWERED == 0 {
             self.tell(Tiding::Answered(self.id));
+        }
+        if noted & COUNTED != 0 {
+            self.count.answer(status);
+        }
+    }
+
+    /// It left a request without an answer.
+    pub(super) fn failed(&self) {
+        if self.is_counted() {
+            self.count.none();
+        }
+    }
+
+    /// It broke an answer off.
+    pub(super) fn cut_off(&self) {
+        if self.is_counted() {
+            self.count.cut_off();
         }
     }
 
@@ -159,8 +225,9 @@ mod tests {
         let endpoint = Arc::new(Endpoint::new(7, "api/0", address).watched_by(watcher));
         drop(InFlight::begin(&endpoint));
         let (first, second) = (InFlight::begin(&endpoint), InFlight::begin(&endpoint));
-        endpoint.answered();
-        endpoint.answered();
+        endpoint.answered(200);
+        endpoint.answered(500);
+        assert!(endpoint.tally().is_empty(), "it is not on trial");
         endpoint.leave();
         assert_eq!(endpoint.in_flight(), 2);
         drop(first);
@@ -169,6 +236,24 @@ mod tests {
         drop(second);
         assert_eq!(tidings.try_recv(), Ok(Tiding::Left(7)));
         assert!(tidings.try_recv().is_err());
+    }
+
+    #[test]
+    fn answers_are_counted_on_trial_only() {
+        let endpoint = Endpoint::new(1, "api/0", Address::Unix("/nowhere".into()));
+        endpoint.failed();
+        endpoint.set_trial(Some(Trial { share: Some(10) }));
+        assert_eq!(endpoint.share(), Some(10));
+        endpoint.answered(500);
+        endpoint.answered(200);
+        endpoint.failed();
+        let tally = endpoint.tally();
+        assert_eq!((tally.answers, tally.failures), (3, 2));
+        endpoint.answered(500);
+        endpoint.set_trial(None);
+        endpoint.answered(500);
+        assert!(endpoint.tally().is_empty());
+        assert_eq!(endpoint.share(), None);
     }
 
     /// An event stream may be silent for ever; a machine that lost its power is silent too.

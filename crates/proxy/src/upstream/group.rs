@@ -20,6 +20,8 @@ const LOOK_AFTER: Duration = Duration::from_millis(500);
 #[derive(Debug, Default)]
 pub(super) struct Group {
     members: RefCell<Vec<Rc<Member>>>,
+    /// The part of a hundred requests that those with a share get together, while there are such.
+    share: Cell<Option<u8>>,
     /// Those who left, while something runs on them.
     leaving: RefCell<Vec<Weak<Member>>>,
 }
@@ -45,6 +47,8 @@ impl Group {
     /// Replaces the members; those who stay keep their connections, those who leave only the busy ones. What
     /// runs on anybody who has left has to end after `leave_within`; without it, it takes its time.
     pub(super) fn set(&self, endpoints: &[Arc<Endpoint>], leave_within: Option<Duration>) {
+        let share = endpoints.iter().find_map(|endpoint| endpoint.share());
+        self.share.set(share);
         let mut members = self.members.borrow_mut();
         let kept = |endpoint: &Arc<Endpoint>| {
             members
@@ -84,35 +88,49 @@ impl Group {
     }
 
     /// The member with the fewest requests in flight, one at random of several; not `except`, unless
-    /// there is nobody else.
+    /// there is nobody else. While some have a share of their own, first it is chosen between them and the others.
     pub(super) fn pick(&self, except: Option<u64>) -> Option<Rc<Member>> {
         let members = self.members.borrow();
         if let [only] = &members[..] {
             return Some(Rc::clone(only));
         }
-        let mut best: Option<(usize, &Rc<Member>)> = None;
-        let mut ties = 0;
-        for member in members
+        let others = members
             .iter()
-            .filter(|member| Some(member.endpoint.id) != except)
-        {
-            let load = member.endpoint.in_flight();
-            match best {
-                Some((least, _)) if load > least => {}
-                Some((least, _)) if load == least => {
-                    ties += 1;
-                    if fastrand::usize(..=ties) == 0 {
-                        best = Some((load, member));
-                    }
-                }
-                _ => {
-                    ties = 0;
+            .filter(|member| Some(member.endpoint.id) != except);
+        if let Some(share) = self.share.get() {
+            let on_trial = fastrand::u8(..100) < share;
+            let side = others
+                .clone()
+                .filter(|member| member.endpoint.share().is_some() == on_trial);
+            if let Some(member) = least_busy(side) {
+                return Some(member);
+            }
+        }
+        least_busy(others)
+    }
+}
+
+/// One at random of those with the fewest requests in flight.
+fn least_busy<'a>(members: impl Iterator<Item = &'a Rc<Member>>) -> Option<Rc<Member>> {
+    let mut best: Option<(usize, &Rc<Member>)> = None;
+    let mut ties = 0;
+    for member in members {
+        let load = member.endpoint.in_flight();
+        match best {
+            Some((least, _)) if load > least => {}
+            Some((least, _)) if load == least => {
+                ties += 1;
+                if fastrand::usize(..=ties) == 0 {
                     best = Some((load, member));
                 }
             }
+            _ => {
+                ties = 0;
+                best = Some((load, member));
+            }
         }
-        best.map(|(_, member)| Rc::clone(member))
     }
+    best.map(|(_, member)| Rc::clone(member))
 }
 
 impl Member {
@@ -190,6 +208,7 @@ impl Group {
 #[cfg(test)]
 mod tests {
     use super::super::endpoint::{Address, InFlight};
+    use super::super::trial::Trial;
     use super::*;
     use std::collections::HashSet;
 
@@ -210,6 +229,38 @@ mod tests {
             .map(|member| member.endpoint.id)
             .collect();
         assert_eq!(picked, HashSet::from([0, 2]));
+    }
+
+    #[test]
+    fn those_with_a_share_get_about_that_part_of_the_requests() {
+        let picks_of_new = |share, except| {
+            let (group, endpoints) = (Group::default(), endpoints(4));
+            endpoints[3].set_trial(Some(Trial { share }));
+            group.set(&endpoints, None);
+            let picks = (0..4_000).filter_map(|_| group.pick(except));
+            picks.filter(|member| member.endpoint.id == 3).count()
+        };
+        for (share, expected) in [
+            (None, 800..1_200),
+            (Some(10), 280..520),
+            (Some(0), 0..1),
+            (Some(100), 4_000..4_001),
+        ] {
+            let found = picks_of_new(share, None);
+            assert!(expected.contains(&found), "{share:?}: {found}");
+        }
+        // where the side that was drawn has nobody, the other one is asked
+        assert_eq!(picks_of_new(Some(100), Some(3)), 0);
+    }
+
+    #[test]
+    fn when_only_those_with_a_share_are_left_they_get_everything() {
+        let (group, endpoints) = (Group::default(), endpoints(2));
+        for endpoint in &endpoints {
+            endpoint.set_trial(Some(Trial { share: Some(0) }));
+        }
+        group.set(&endpoints, None);
+        assert!((0..50).all(|_| group.pick(None).is_some()));
     }
 
     #[test]

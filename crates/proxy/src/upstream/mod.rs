@@ -8,7 +8,9 @@ mod forward;
 mod group;
 mod outgoing;
 mod receive;
+mod trial;
 mod web_socket;
 
 pub use endpoint::{Address, Endpoint, Tiding};
 pub use forward::Upstreams;
+pub use trial::{Tally, Trial};

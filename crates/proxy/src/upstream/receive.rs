@@ -49,6 +49,8 @@ pub(super) struct Receiving {
 enum End {
     Whole,
     Broken(BodyBroken),
+    /// By the origin.
+    CutOff(BodyBroken),
     Unwanted,
 }
 
@@ -130,6 +132,10 @@ pub(super) async fn receive(tools: Rc<Tools>, outgoing: Outgoing, rest: Rest) {
             }
         }
         End::Broken(reason) => sender.break_off(reason),
+        End::CutOff(reason) => {
+            member.endpoint.cut_off();
+            sender.break_off(reason);
+        }
         End::Unwanted => {}
     }
 }
@@ -190,13 +196,13 @@ impl Receiving {
                 Ok(Decoded::Data(piece)) => self.pass_on(piece),
                 Ok(Decoded::Trailers(trailers)) => self.sender.send(Frame::Trailers(trailers)),
                 Ok(Decoded::End) => return Poll::Ready(End::Whole),
-                Err(_) => return Poll::Ready(End::Broken(BodyBroken::Malformed)),
+                Err(_) => return Poll::Ready(End::CutOff(BodyBroken::Malformed)),
                 Ok(Decoded::NeedMore) => match self.link.poll_fill_piece(context) {
                     Poll::Ready(Ok(1..)) => self.restart_clock(),
                     Poll::Ready(Ok(0)) if self.decoder.finish().is_ok() => {
                         return Poll::Ready(End::Whole);
                     }
-                    Poll::Ready(_) => return Poll::Ready(End::Broken(BodyBroken::Gone)),
+                    Poll::Ready(_) => return Poll::Ready(End::CutOff(BodyBroken::Gone)),
                     Poll::Pending => return self.poll_wait(context),
                 },
             }

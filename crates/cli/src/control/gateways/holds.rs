@@ -69,6 +69,7 @@ mod tests {
             id,
             name: format!("api/{id}"),
             address: Address::Unix(PathBuf::new()),
+            trial: None,
         })
         .into()
     }

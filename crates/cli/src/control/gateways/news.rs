@@ -35,6 +35,7 @@ impl Gateways {
                     self.news.push_back(Heard::Answered(ids));
                 }
             }
+            Word::Said(Up::Trial { tallies }) => self.news.push_back(Heard::Trial(tallies)),
             // its end follows
             Word::Said(Up::Drained) => {
                 if let Some(generation) = self.by_number(number) {
