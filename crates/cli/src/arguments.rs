@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Status(Status),
     /// Check settings and machine as a start would meet them, without starting
     Check(Check),
+    /// Tell what happens to a request, step by step, and which setting decides it
+    Explain(Explain),
     /// Look at a folder and write a short mainstay.toml for it
     Init(Init),
     /// Run the bundled sample app behind the gateway
@@ -110,6 +112,28 @@ pub(crate) struct Check {
     /// For programs
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// `mainstay explain`.
+#[derive(Args)]
+pub(crate) struct Explain {
+    /// The request, such as `POST http://shop.example/login`, or just `/login`
+    #[arg(value_name = "METHOD URL", num_args = 0..=2)]
+    pub(crate) request: Vec<String>,
+    /// Send it to the running instance, and tell who set each header of the answer
+    #[arg(long)]
+    pub(crate) send: bool,
+    /// A header of the request
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    pub(crate) headers: Vec<String>,
+    /// The body that is sent
+    #[arg(short, long, value_name = "TEXT", requires = "send")]
+    pub(crate) data: Option<String>,
+    /// Print the token of the running instance: `curl -H "Mainstay-Debug: TOKEN"` is told the same
+    #[arg(long, conflicts_with_all = ["send", "request"])]
+    pub(crate) token: bool,
     #[command(flatten)]
     pub(crate) common: Common,
 }

@@ -20,13 +20,15 @@ pub(crate) fn execute(flags: &Flags) -> Outcome {
         ..flags.clone()
     };
     let origin = Origin::new(flags, commands::here()?, Greeting::Demo);
-    let (mut settings, origin) = commands::settings(origin)?;
+    let commands::Read { loaded, origin } = commands::read(origin)?;
+    let mut settings = loaded.settings;
     complete(&mut settings);
     let name = settings.name.clone().unwrap_or_else(|| "demo".to_owned());
     control::become_control(&Invocation {
         settings,
         name,
         origin,
+        places: loaded.origins.places(),
     })
 }
 

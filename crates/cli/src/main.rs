@@ -15,6 +15,7 @@ mod deaf;
 mod demo;
 #[cfg(test)]
 mod documents;
+mod explain;
 mod failure;
 mod gateway;
 mod init;

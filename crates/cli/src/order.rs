@@ -1,5 +1,8 @@
 //! What a command asks of a running instance, and what it is told while that is done. Does nothing of it.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::UnboundedSender;
@@ -19,6 +22,17 @@ pub(crate) enum Order {
     Settings,
     /// A new gateway on the same sockets; the settings stay.
     Gateway,
+}
+
+/// What it takes to ask how an instance answers: for its own user alone.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Insight {
+    /// For `Mainstay-Debug`.
+    pub(crate) token: String,
+    /// Where requests are taken.
+    pub(crate) addresses: Vec<SocketAddr>,
+    /// Where each setting in force that somebody gave came from.
+    pub(crate) places: BTreeMap<String, String>,
 }
 
 /// One line of an answer that is told bit by bit.

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::io;
 
 use mainstay_observe::Totals;
-use mainstay_pipeline::{HeaderOptions, HealthOptions, RouteOptions, TargetKind, WaitOptions};
+use mainstay_pipeline::{
+    DebugToken, HeaderOptions, HealthOptions, RouteOptions, TargetKind, WaitOptions,
+};
 use mainstay_proxy::{Address, Options, Tally, Trial};
 use mainstay_values::TrustedProxies;
 use serde::{Deserialize, Serialize};
@@ -104,6 +106,23 @@ pub(crate) struct GatewaySettings {
     pub(crate) health: HealthOptions,
     pub(crate) proxy: Options,
     pub(crate) access_log: AccessLogging,
+    /// Who knows it is told how answers come about.
+    #[serde(default)]
+    pub(crate) debug: Option<DebugToken>,
+}
+
+impl GatewaySettings {
+    /// What the pipeline of a front is made of.
+    pub(crate) fn pipeline(&self, front: usize, instance: &str) -> mainstay_pipeline::Options {
+        mainstay_pipeline::Options {
+            trusted_proxies: self.trusted_proxies.clone(),
+            health: self.health.clone(),
+            routes: self.routes.get(front).cloned().unwrap_or_default(),
+            headers: self.headers.clone(),
+            instance: instance.to_owned(),
+            debug: self.debug.clone(),
+        }
+    }
 }
 
 /// Whether metrics are served on a socket of their own.

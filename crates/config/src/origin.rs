@@ -63,6 +63,14 @@ impl Origins {
         self.0.iter().map(|(path, origin)| (path.as_str(), origin))
     }
 
+    /// The same as texts.
+    #[must_use]
+    pub fn places(&self) -> BTreeMap<String, String> {
+        self.iter()
+            .map(|(path, origin)| (path.to_owned(), origin.to_string()))
+            .collect()
+    }
+
     /// The later layer wins.
     pub(crate) fn set(&mut self, path: impl Into<String>, origin: Origin) {
         self.0.insert(path.into(), origin);

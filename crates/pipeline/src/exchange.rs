@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use http::header::{ACCEPT, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Uri, Version};
 
+use crate::debug::Account;
 use crate::{Forwarding, Peer, Refusal, Request, Step, Trail};
 
 /// How a client speaks to the outermost trusted proxy.
@@ -81,6 +82,8 @@ pub struct Exchange {
     pub(crate) forwarding: Option<Arc<Forwarding>>,
     /// A probe of the app's own health path: its 404 becomes our answer.
     pub(crate) is_probe: bool,
+    /// What is noted for whoever asked how the answer came about, and may know.
+    pub(crate) account: Option<Box<Account>>,
     started: Instant,
     /// The wall clock when the head's first byte came.
     began: SystemTime,
@@ -143,6 +146,7 @@ impl Exchange {
             heard: Heard::default(),
             forwarding: None,
             is_probe: false,
+            account: None,
             started,
             began: SystemTime::now(),
         }
@@ -159,6 +163,13 @@ impl Exchange {
     /// Notes that a step was reached.
     pub fn pass(&mut self, step: Step) {
         self.trail.note(step);
+    }
+
+    /// Notes what a step made of the response's fields, where somebody asked.
+    pub(crate) fn note(&mut self, step: Step, headers: &HeaderMap) {
+        if let Some(account) = &mut self.account {
+            account.note(step, headers);
+        }
     }
 
     /// Since the head's first byte.

@@ -16,6 +16,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Method, Version};
 
 use crate::Exchange;
+use crate::debug::DEBUG_FIELD;
 use crate::exchange::all_values;
 use crate::name_set::NameSet;
 
@@ -91,9 +92,13 @@ impl Forwarding {
                 headers.remove(name);
             }
             // they vouch for the usual spelling; another one came through them
-            strip(headers, |name| name.contains('_') && speaks_of_client(name));
+            strip(headers, |name| {
+                name == DEBUG_FIELD || name.contains('_') && speaks_of_client(name)
+            });
         } else {
-            strip(headers, speaks_of_client);
+            strip(headers, |name| {
+                name == DEBUG_FIELD || speaks_of_client(name)
+            });
         }
     }
 

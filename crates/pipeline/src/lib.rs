@@ -5,6 +5,7 @@
 //! The order itself stands in [`Pipeline`], its names in [`Step`].
 
 mod body;
+mod debug;
 mod exchange;
 mod forwarding;
 mod interim;
@@ -21,6 +22,7 @@ mod standing;
 mod step;
 
 pub use body::{Body, BodyBroken, Frame, FrameSender, Frames, hand_off};
+pub use debug::{DEBUG_FIELD, DebugToken};
 pub use exchange::{Exchange, Scheme};
 pub use forwarding::{Forwarding, strip_hop_by_hop};
 pub use interim::{Interim, InterimHead};

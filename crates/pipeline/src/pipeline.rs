@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::HeaderName;
 use mainstay_values::TrustedProxies;
 use serde::{Deserialize, Serialize};
 
+use crate::debug::{DEBUG_FIELD, DebugToken};
 use crate::stages::{Admission, Headers, Health, Identify, Routes, pages};
 use crate::{
     Ending, Exchange, Forwarding, HeaderOptions, HealthOptions, Notices, Origin, Peer, Recorder,
@@ -25,6 +27,8 @@ pub struct Options {
     pub headers: HeaderOptions,
     /// Tells this instance from others in `Via`.
     pub instance: String,
+    /// Whoever sends it in `Mainstay-Debug` is told how the answer came about. None: nobody is.
+    pub debug: Option<DebugToken>,
 }
 
 /// One request to one response, in the fixed order.
@@ -76,7 +80,7 @@ impl<O: Origin> Pipeline<O> {
         origin: O,
     ) -> Self {
         Self {
-            identify: Identify::new(options.trusted_proxies, notices),
+            identify: Identify::new(options.trusted_proxies, notices, options.debug),
             health: Health::new(options.health, Arc::clone(standing)),
             routes: Routes::new(options.routes),
             admission: Admission::new(Arc::clone(standing)),
@@ -112,6 +116,7 @@ impl<O: Origin> Pipeline<O> {
         self.identify
             .identify(exchange, &request, &self.forwarding)?; // 400 508  who asks
         if let Some(report) = self.health.answer(exchange) {
+            exchange.note(Step::Health, report.headers());
             return Ok(report);
         }
         self.routes.find(exchange)?; //                                   421 404  for whom
@@ -128,7 +133,9 @@ impl<O: Origin> Pipeline<O> {
         Forwarding::prepare(exchange, request.headers_mut());
         exchange.forwarding = Some(Arc::clone(&self.forwarding));
         let response = self.origin.respond(exchange, request).await?; //  502 503 504  a worker, an upstream
+        exchange.note(Step::Origin, response.headers());
         let response = self.health.fill_in(exchange, response); //                 the app's 404 to a probe
+        exchange.note(Step::Health, response.headers());
         exchange.pass(Step::Scrub);
         exchange.pass(Step::Compress);
         Ok(response)
@@ -138,12 +145,42 @@ impl<O: Origin> Pipeline<O> {
     fn leave(&self, mut ending: Ending, outcome: Result<Response, Refusal>) -> Answer {
         let exchange = ending.exchange_mut();
         let mut response = pages::render(exchange, outcome);
+        exchange.note(Step::Pages, response.headers());
         let standard = self.headers.set(exchange, &mut response);
         ending.answered(response.status().as_u16());
+        if ending.exchange().account.is_some() {
+            self.account(ending.exchange_mut(), standard.as_ref(), &mut response);
+        }
         Answer {
             response,
             standard,
             ending,
+        }
+    }
+}
+
+impl<O> Pipeline<O> {
+    /// Tells how the answer came about. The last thing that is done to it, so that nothing is left out.
+    fn account(
+        &self,
+        exchange: &mut Exchange,
+        standard: Option<&StandardFields>,
+        response: &mut Response,
+    ) {
+        let Some(mut account) = exchange.account.take() else {
+            return;
+        };
+        account.note(Step::Headers, response.headers());
+        for name in standard.into_iter().flat_map(StandardFields::names) {
+            account.sets(name, Step::Headers);
+        }
+        account.sets(&HeaderName::from_static("x-request-id"), Step::Identify);
+        let is_routed = exchange.trail.steps().any(|step| step == Step::Admit);
+        let route = self.recorder.routes.get(exchange.route);
+        let route = route.map(String::as_str).filter(|_| is_routed);
+        if let Some(text) = account.tell(exchange, route) {
+            let name = HeaderName::from_static(DEBUG_FIELD);
+            response.headers_mut().insert(name, text);
         }
     }
 }

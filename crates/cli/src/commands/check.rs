@@ -1,6 +1,5 @@
 //! `mainstay check`: what a start would say, without starting.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -18,7 +17,7 @@ pub(crate) fn execute(check: &Check) -> Outcome {
     let origin = Origin::new(flags(check)?, here()?, Greeting::Usual);
     let Read { loaded, origin } = match read(origin) {
         Ok(read) => read,
-        Err(unsound) if check.json => return Ok(print_unsound(unsound)),
+        Err(unsound) if check.json => return print_unsound(unsound),
         Err(unsound) => return Err(unsound.into()),
     };
     let name = name_of(&loaded.settings, &origin.folder);
@@ -44,7 +43,7 @@ pub(crate) fn execute(check: &Check) -> Outcome {
         }
         text
     };
-    let _ = anstream::stdout().write_all(text.as_bytes());
+    super::print(text.as_bytes())?;
     Ok(code(&found))
 }
 
@@ -59,10 +58,10 @@ fn code(found: &[Finding]) -> ExitCode {
         .map_or(ExitCode::SUCCESS, Failure::exit_code)
 }
 
-fn print_unsound(unsound: Unsound) -> ExitCode {
+fn print_unsound(unsound: Unsound) -> Outcome {
     let report = check::problems_json(&unsound.problems, unsound.sources.as_deref());
-    let _ = std::io::stdout().write_all(format!("{report:#}\n").as_bytes());
-    Failure::from(unsound).exit_code()
+    super::print(format!("{report:#}\n").as_bytes())?;
+    Ok(Failure::from(unsound).exit_code())
 }
 
 /// A file may stand where other commands want `--config`.

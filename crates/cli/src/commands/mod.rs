@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod explain;
 mod help;
 mod init;
 mod instance;
@@ -11,7 +12,7 @@ mod status;
 mod stop;
 
 pub(crate) use instance::Instance;
-pub(crate) use run::{here, settings};
+pub(crate) use run::{Read, here, read};
 
 use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
@@ -42,6 +43,7 @@ pub(crate) fn execute(command: Command) -> Outcome {
         Command::Reload(reload) => reload::execute(&reload),
         Command::Status(status) => status::execute(&status),
         Command::Check(check) => check::execute(&check),
+        Command::Explain(explain) => explain::execute(&explain),
         Command::Init(init) => init::execute(&init),
         Command::Help(help) => help::execute(&help),
         Command::Completions(completions) => completions::execute(&completions),

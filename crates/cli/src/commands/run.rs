@@ -12,12 +12,13 @@ use crate::failure::Failure;
 
 /// Never returns when all is well: the process becomes `mainstay control NAME`.
 pub(crate) fn execute(flags: &Flags) -> Outcome {
-    let (settings, origin) = settings(Origin::new(flags.clone(), here()?, Greeting::Usual))?;
-    let name = name_of(&settings, &origin.folder);
+    let Read { loaded, origin } = read(Origin::new(flags.clone(), here()?, Greeting::Usual))?;
+    let name = name_of(&loaded.settings, &origin.folder);
     control::become_control(&Invocation {
-        settings,
+        settings: loaded.settings,
         name,
         origin,
+        places: loaded.origins.places(),
     })
 }
 
@@ -43,13 +44,7 @@ impl From<Unsound> for Failure {
     }
 }
 
-/// The settings, or every complaint about them, and where they came from.
-pub(crate) fn settings(origin: Origin) -> Result<(Settings, Origin), Failure> {
-    let Read { loaded, origin } = read(origin)?;
-    Ok((loaded.settings, origin))
-}
-
-/// As [`settings`], with the origin of each value. At a reload they are loaded again from the same origin, so that the
+/// The settings with the origin of each value, or every complaint about them. At a reload they are loaded again from the same origin, so that the
 /// flags and the environment of the first start stay in force.
 pub(crate) fn read(origin: Origin) -> Result<Read, Unsound> {
     let environment = std::env::vars_os()

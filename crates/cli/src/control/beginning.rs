@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mainstay_config::{Layer, Settings};
-use mainstay_pipeline::{HealthOptions, WaitOptions};
+use mainstay_pipeline::{DebugToken, HealthOptions, WaitOptions};
 use mainstay_proxy::{ClientOptions, Options, UpstreamOptions};
 
 use super::fronts::{self, Sockets};
@@ -16,6 +16,7 @@ pub(super) fn beginning(
     workers: &[(String, u32)],
     threads: usize,
     instance: &str,
+    debug: &DebugToken,
 ) -> Beginning {
     Beginning {
         version: VERSION,
@@ -27,13 +28,17 @@ pub(super) fn beginning(
             Observe::Off
         },
         instance: instance.to_owned(),
-        settings: gateway_settings(settings, workers),
+        settings: gateway_settings(settings, workers, Some(debug)),
         members: BTreeMap::new(),
     }
 }
 
 /// What may change while gateways run.
-pub(super) fn gateway_settings(settings: &Settings, workers: &[(String, u32)]) -> GatewaySettings {
+pub(crate) fn gateway_settings(
+    settings: &Settings,
+    workers: &[(String, u32)],
+    debug: Option<&DebugToken>,
+) -> GatewaySettings {
     GatewaySettings {
         routes: fronts::routes(settings),
         targets: fronts::targets(settings, workers),
@@ -52,6 +57,7 @@ pub(super) fn gateway_settings(settings: &Settings, workers: &[(String, u32)]) -
         } else {
             AccessLogging::Off
         },
+        debug: debug.cloned(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which addresses lead where, and the sockets for them. Decides nothing about requests.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 
 use mainstay_config::{AppSettings, Settings};
 use mainstay_pipeline::{RouteOptions, TargetKind};
@@ -202,6 +202,12 @@ impl Sockets {
             fronts.map(|front| front.written.clone()).collect()
         };
         written(self) == written(other) && self.observe_written == other.observe_written
+    }
+
+    /// Where requests are taken.
+    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+        let bound = self.fronts.iter().flat_map(|front| &front.bound);
+        bound.map(|bound| bound.address).collect()
     }
 
     /// How many sockets each address of each front has.

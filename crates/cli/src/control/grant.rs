@@ -111,6 +111,7 @@ impl Control {
             Wish::Settings(settings, opened, answer) => {
                 let _ = answer.send(self.put_in_force(*settings, opened));
             }
+            Wish::Places(places) => self.places = places,
             Wish::ReplaceGateway => self.replace_gateway(),
         }
     }
@@ -188,7 +189,11 @@ impl Control {
         };
         let changed = |sockets: &Sockets| !same_threads || !sockets.is_like(gateways.sockets());
         let Some(mut sockets) = sockets.filter(changed) else {
-            gateways.settings(gateway_settings(&self.settings, &workers));
+            gateways.settings(gateway_settings(
+                &self.settings,
+                &workers,
+                Some(&self.debug),
+            ));
             return Gateway::Told;
         };
         if let Err(failure) = sockets.widen(self.threads) {
@@ -201,6 +206,7 @@ impl Control {
             &workers,
             self.threads,
             &self.instance,
+            &self.debug,
         );
         gateways.move_to(sockets, beginning);
         Gateway::Replaced

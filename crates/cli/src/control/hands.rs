@@ -62,6 +62,8 @@ pub(super) enum Wish {
     ),
     /// These settings are in force from now on, in the gateway too.
     Settings(Box<Settings>, Opened, oneshot::Sender<Gateway>),
+    /// Here stand the settings that are in force.
+    Places(BTreeMap<String, String>),
     /// Start another gateway in the place of the present one.
     ReplaceGateway,
 }
@@ -284,6 +286,11 @@ impl Hands {
                 happened = self.next() => { happened?; }
             }
         }
+    }
+
+    /// Where the settings stand that are in force now.
+    pub(super) fn places(&self, places: BTreeMap<String, String>) {
+        self.wish(Wish::Places(places));
     }
 
     /// Starts another gateway in the place of the present one, and waits until it serves.

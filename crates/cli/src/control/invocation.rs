@@ -1,6 +1,7 @@
 //! How the program becomes the control plane: it executes itself, so that `ps` shows what it is and
 //! nothing of what was typed.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -28,6 +29,8 @@ pub(crate) struct Invocation {
     /// The instance's name.
     pub(crate) name: String,
     pub(crate) origin: Origin,
+    /// Where each setting that somebody gave came from.
+    pub(crate) places: BTreeMap<String, String>,
 }
 
 /// What the settings were loaded from, beside the environment: all it takes to load them again.
@@ -52,13 +55,14 @@ impl Origin {
         }
     }
 
-    /// The settings as they are now, or every complaint about them.
-    pub(super) fn load(&self) -> Result<Settings, Failure> {
-        let (mut settings, _) = commands::settings(self.clone())?;
+    /// The settings as they are now, with their places, or every complaint about them.
+    pub(super) fn load(&self) -> Result<(Settings, BTreeMap<String, String>), Failure> {
+        let loaded = commands::read(self.clone())?.loaded;
+        let mut settings = loaded.settings;
         if self.greeting == Greeting::Demo {
             demo::complete(&mut settings);
         }
-        Ok(settings)
+        Ok((settings, loaded.origins.places()))
     }
 }
 
@@ -115,7 +119,7 @@ pub(super) fn receive() -> Result<Invocation, Failure> {
 }
 
 /// The environment for everything below, without what is between us.
-pub(super) fn environment() -> std::collections::BTreeMap<std::ffi::OsString, std::ffi::OsString> {
+pub(super) fn environment() -> BTreeMap<std::ffi::OsString, std::ffi::OsString> {
     std::env::vars_os()
         .filter(|(name, _)| name != VARIABLE && name != own::SMALL_PAGES.0)
         .collect()

@@ -32,7 +32,7 @@ pub(super) async fn reload(what: Reload, mut hands: Hands) -> Result<String, Fai
         hands.replace_gateway().await?;
         return Ok("another gateway serves".to_owned());
     }
-    let wanted = what.origin.load()?;
+    let (wanted, places) = what.origin.load()?;
     let changes = Changes::between(&what.name, &what.present, &wanted, &what.order)?;
     let opened = hands.open(&wanted).await?;
 
@@ -58,6 +58,7 @@ pub(super) async fn reload(what: Reload, mut hands: Hands) -> Result<String, Fai
         }
         done.push("the settings are in force".to_owned());
     }
+    hands.places(places);
     for app in &changes.gone {
         let sentence = replace::remove(app, hands).await?;
         if are_several {

@@ -9,7 +9,7 @@ use mainstay_supervisor::events::{ReadyWorker, Why};
 use mainstay_supervisor::{AppOptions, Event, WorkerId};
 
 use super::admin::Question;
-use super::fronts;
+use super::fronts::{self, Sockets};
 use super::gateways::{Gateways, Heard};
 use super::guard::Guard;
 use super::hands::News;
@@ -18,7 +18,7 @@ use super::signals::{Asked, Signals};
 use super::state::Control;
 use super::status::Status;
 use crate::failure::Failure;
-use crate::order::Order;
+use crate::order::{Insight, Order};
 use crate::{Outcome, say};
 
 impl Control {
@@ -211,6 +211,16 @@ impl Control {
             }
             Question::Status(asker) => drop(asker.send(self.status().text())),
             Question::StatusJson(asker) => drop(asker.send(self.status().json())),
+            Question::Debug(asker) => {
+                let sockets = self.gateways.as_ref().map(Gateways::sockets);
+                let addresses = sockets.map(Sockets::addresses).unwrap_or_default();
+                let insight = Insight {
+                    token: self.debug.expose().to_owned(),
+                    addresses,
+                    places: self.places.clone(),
+                };
+                let _ = asker.send(serde_json::to_string(&insight).unwrap_or_default());
+            }
             Question::Reload(order, asker) => self.reload(order, Some(asker)),
             Question::Stop(asker) => self.stop_askers.push(asker),
         }

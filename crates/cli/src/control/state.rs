@@ -1,9 +1,10 @@
 //! What a running instance consists of, and how it is put together. Reacts to nothing.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 
 use mainstay_config::Settings;
+use mainstay_pipeline::DebugToken;
 use mainstay_supervisor::{Event, Supervisor, Surroundings, count, node};
 use mainstay_values::Address;
 use tokio::sync::mpsc;
@@ -21,7 +22,9 @@ use super::prober::prober;
 use super::reloads::Reloads;
 use super::roster::Roster;
 use super::runtime_dir::{ADMIN, RuntimeDir};
-use super::surroundings::{default_node_env, gateway_identity, instance_id, open_folder};
+use super::surroundings::{
+    debug_token, default_node_env, gateway_identity, instance_id, open_folder,
+};
 use crate::failure::Failure;
 use crate::order::Asker;
 
@@ -33,6 +36,10 @@ pub(super) struct Control {
     pub(super) name: String,
     pub(super) threads: usize,
     pub(super) instance: String,
+    /// Whoever knows it is told how answers come about; another one for each instance.
+    pub(super) debug: DebugToken,
+    /// Where each setting in force that somebody gave came from.
+    pub(super) places: BTreeMap<String, String>,
     /// Where gateways run; none once they do.
     pub(super) place: Option<Place>,
     pub(super) supervisor: Supervisor,
@@ -65,6 +72,7 @@ impl Control {
             settings,
             name,
             origin,
+            places,
         } = invocation;
         let machine = |error: io::Error| {
             Failure::machine(format!("`{}`: {error}", runtime_dir.path.display()))
@@ -113,6 +121,8 @@ impl Control {
         Ok(Self {
             threads: threads(&settings),
             instance: instance_id(),
+            debug: debug_token()?,
+            places,
             place: Some(Place {
                 name: name.clone(),
                 folder,
@@ -157,6 +167,7 @@ impl Control {
             &self.workers(),
             self.threads,
             &self.instance,
+            &self.debug,
         );
         let targets = self.settings.targets();
         beginning.members = targets

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use mainstay_config::Settings;
+use mainstay_pipeline::DebugToken;
 use mainstay_supervisor::identity::Identity;
 
 use crate::failure::Failure;
@@ -81,6 +82,21 @@ pub(super) fn instance_id() -> String {
         "{:08x}",
         RandomState::new().hash_one(std::process::id()) as u32
     )
+}
+
+/// 128 bits that nobody can guess.
+pub(super) fn debug_token() -> Result<DebugToken, Failure> {
+    use std::fmt::Write as _;
+    use std::io::Read as _;
+    let mut bytes = [0_u8; 16];
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut random| random.read_exact(&mut bytes))
+        .map_err(|error| Failure::machine(format!("`/dev/urandom`: {error}")))?;
+    let text = bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    });
+    Ok(DebugToken::new(text))
 }
 
 /// Sets `NODE_ENV` where nobody did, and says whether it had to.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::AcqRel};
 use std::time::Duration;
 
-use mainstay_pipeline::{Notices, Options, Pipeline, Recorder, Standing, Target};
+use mainstay_pipeline::{Notices, Pipeline, Recorder, Standing, Target};
 use mainstay_proxy::{
     Counters, DrainOptions, Endpoint, Listening, Serving, Thread, Upstreams, Workshop,
 };
@@ -218,15 +218,8 @@ fn serving(
     upstreams: &Upstreams,
 ) -> Serving {
     let settings = &serve.settings;
-    let options = Options {
-        trusted_proxies: settings.trusted_proxies.clone(),
-        health: settings.health.clone(),
-        routes: settings.routes[index].clone(),
-        headers: settings.headers.clone(),
-        instance: instance.to_owned(),
-    };
     let pipeline = Pipeline::new(
-        options,
+        settings.pipeline(index, instance),
         &serve.standing,
         Arc::clone(notices),
         Arc::clone(&serve.recorders[index]),

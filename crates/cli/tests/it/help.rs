@@ -13,6 +13,7 @@ fn help_reads_as_written() {
         ("reload", &["reload", "--help"]),
         ("status", &["status", "--help"]),
         ("check", &["check", "--help"]),
+        ("explain", &["explain", "--help"]),
         ("init", &["init", "--help"]),
         ("demo", &["demo", "--help"]),
         ("help", &["help", "--help"]),

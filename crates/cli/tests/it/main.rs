@@ -8,6 +8,7 @@ mod client_side;
 mod container;
 mod demo;
 mod documents;
+mod explain;
 mod forwarding;
 mod gateways;
 mod help;

@@ -47,6 +47,7 @@ fn world<F: Fn(&Request) -> Result<Response, Refusal>>(origin: F) -> World<F> {
         routes: vec![RouteOptions::everything(0)],
         headers: HeaderOptions::default(),
         instance: "test".to_owned(),
+        debug: Some(DebugToken::new("a-token".to_owned())),
     };
     let pipeline = Pipeline::new(options, &standing, Arc::default(), recorder, Echo(origin));
     World {
@@ -209,4 +210,64 @@ fn all_of_it_is_send() {
     let peer = Arc::default();
     is_send(world.pipeline.serve(&peer, get("/"), Instant::now()));
     is_send_and_sync::<Pipeline<Echo<fn(&Request) -> Result<Response, Refusal>>>>();
+}
+
+/// An app that says what it runs on, and has an opinion about frames.
+fn talkative(request: &Request) -> Result<Response, Refusal> {
+    assert!(
+        !request.headers().contains_key(DEBUG_FIELD),
+        "the token stays with us"
+    );
+    let response = http::Response::builder()
+        .header("x-powered-by", "Express")
+        .header("content-type", "text/plain")
+        .header("referrer-policy", "no-referrer");
+    Ok(response.body(Body::from("hello")).expect("a response"))
+}
+
+async fn asked(path: &str, token: &str) -> Option<serde_json::Value> {
+    let world = world(talkative);
+    let mut request = get(path);
+    let token = http::HeaderValue::from_str(token).expect("text");
+    request.headers_mut().insert(DEBUG_FIELD, token);
+    let peer = Arc::default();
+    let answer = world.pipeline.serve(&peer, request, Instant::now()).await;
+    let (response, _ending) = answer.into_response();
+    let told = response.headers().get(DEBUG_FIELD)?;
+    Some(serde_json::from_slice(told.as_bytes()).expect("JSON"))
+}
+
+#[tokio::test]
+async fn whoever_knows_the_token_is_told_who_set_what() {
+    let told = asked("/", "a-token").await.expect("an account");
+    assert_eq!(
+        told["trail"].as_array().expect("a list").len(),
+        Step::ALL.len()
+    );
+    assert_eq!(
+        (&told["route"], &told["origin"]),
+        (&"default".into(), &"echo".into())
+    );
+    for (name, step) in [
+        ("content-type", "origin"),
+        ("referrer-policy", "origin"),
+        ("x-content-type-options", "headers"),
+        ("x-request-id", "identify"),
+    ] {
+        assert_eq!(told["set"][name], step, "{name} in {told}");
+    }
+    assert_eq!(told["removed"]["x-powered-by"], "headers");
+
+    let told = asked("/.mainstay/live", "a-token")
+        .await
+        .expect("an account");
+    assert_eq!(told["set"]["content-type"], "health");
+    assert_eq!(told["route"], serde_json::Value::Null);
+}
+
+#[tokio::test]
+async fn nobody_else_is_told_anything() {
+    for token in ["", "a-toke", "a-tokem", "a-token ", "a-token2", "A-TOKEN"] {
+        assert_eq!(asked("/", token).await, None, "`{token}`");
+    }
 }

@@ -133,6 +133,11 @@ impl StandardFields {
         out.extend_from_slice(b"\r\n");
     }
 
+    /// The names of all of them but the id's.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &HeaderName> {
+        self.0.fields.iter().map(|(name, _)| name)
+    }
+
     /// Adds all of them to a map.
     pub(crate) fn append(&self, exchange: &Exchange, headers: &mut HeaderMap) {
         for (name, value) in &self.0.fields {

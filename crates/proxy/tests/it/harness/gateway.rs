@@ -270,6 +270,7 @@ fn stages(trusted: &str, target: usize) -> Stages {
     Stages {
         trusted_proxies: trusted.parse().expect("trusted proxies"),
         health: HealthOptions::default(),
+        debug: None,
         routes: vec![RouteOptions::everything(target)],
         headers: HeaderOptions::default(),
         instance: "it".to_owned(),

@@ -1,0 +1,14 @@
+//! What happens to a request, step by step: worked out from the settings by the pipeline itself, or asked of a running
+//! instance. Prints nothing.
+
+mod ask;
+mod rehearse;
+mod request;
+mod send;
+mod steps;
+
+pub(crate) use ask::Told;
+pub(crate) use rehearse::{Rehearsal, rehearse};
+pub(crate) use request::Asked;
+pub(crate) use send::{answer_lines, send};
+pub(crate) use steps::lines;

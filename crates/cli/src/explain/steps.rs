@@ -1,0 +1,212 @@
+//! Which settings each step goes by, and the steps of a rehearsal as lines. Prints nothing.
+
+use std::fmt::Write as _;
+
+use mainstay_config::{Effective, InForce, Origins, Settings};
+use mainstay_pipeline::{Step, TargetKind};
+
+use super::{Asked, Rehearsal};
+use crate::say;
+
+/// Settings by the step that goes by them; what ends with a point stands for all that begins so.
+const BY_STEP: [(Step, &[&str]); 7] = [
+    (
+        Step::Identify,
+        &[
+            "trusted_proxies",
+            "limits.head",
+            "limits.field",
+            "limits.fields",
+            "limits.target",
+            "timeouts.head",
+        ],
+    ),
+    (Step::Health, &["without"]),
+    (Step::Route, &["route."]),
+    (Step::Admit, &["limits.queue", "timeouts.queue"]),
+    (
+        Step::LimitSize,
+        &["limits.body_rate", "timeouts.body_period"],
+    ),
+    (
+        Step::Origin,
+        &[
+            "app.",
+            "upstream.",
+            "timeouts.connect",
+            "timeouts.response",
+            "timeouts.idle",
+        ],
+    ),
+    (Step::Headers, &["headers."]),
+];
+
+/// And after the last step.
+const RECORD: &[&str] = &[
+    "log.access",
+    "timeouts.send",
+    "timeouts.keep_alive",
+    "timeouts.keep_alive_trusted",
+];
+
+/// What of an app concerns requests rather than its processes.
+const OF_AN_APP: [&str; 3] = ["command", "workers", "listen"];
+
+/// The step that goes by a setting; none if it does not concern requests.
+fn step_of(path: &str) -> Option<Step> {
+    let is_meant =
+        |known: &&str| *known == path || known.ends_with('.') && path.starts_with(*known);
+    if RECORD.iter().any(is_meant) {
+        return Some(Step::Record);
+    }
+    let found = BY_STEP.iter().find(|(_, paths)| paths.iter().any(is_meant));
+    let (step, _) = found?;
+    let is_of_processes = path.starts_with("app.")
+        && !OF_AN_APP
+            .iter()
+            .any(|key| path.split('.').nth(2) == Some(key));
+    (!is_of_processes).then_some(*step)
+}
+
+/// The rehearsal, step by step, each with the settings it went by and where they stand.
+pub(crate) fn lines(
+    asked: &Asked,
+    rehearsal: &Rehearsal,
+    settings: &Settings,
+    origins: &Origins,
+) -> String {
+    let scheme = if asked.is_https { "https" } else { "http" };
+    let mut text = format!(
+        "{} {scheme}://{}{}\n",
+        say::strong(asked.method.as_str()),
+        asked.host,
+        asked.target
+    );
+    let _ = writeln!(text, "  {}", outcome(rehearsal, origins));
+    let taken: Vec<Step> = rehearsal.trail.steps().collect();
+    let effective = settings.effective();
+    for step in Step::ALL {
+        if !taken.contains(&step) {
+            let _ = writeln!(
+                text,
+                "{}",
+                say::dim(&format!("{:>13}  not reached", step.name()))
+            );
+            continue;
+        }
+        let _ = writeln!(
+            text,
+            "{:>13}  {}",
+            say::strong(&format!("{:>13}", step.name())),
+            step.sentence()
+        );
+        let lines = effective
+            .iter()
+            .filter(|line| step_of(&line.path) == Some(step))
+            .filter(|line| concerns(&line.path, &line.value, rehearsal));
+        let before = text.len();
+        for Effective { path, value } in lines {
+            let origin = say::dim(&format!("# {}", origins.of(path)));
+            let _ = writeln!(text, "{:15}{path} = {value}  {origin}", "");
+        }
+        if text.len() == before && step != Step::Pages {
+            let nothing = say::dim("no setting asks for anything: it passes");
+            let _ = writeln!(text, "{:15}{nothing}", "");
+        }
+    }
+    text
+}
+
+/// Of routes, targets and headers only those that this request meets.
+fn concerns(path: &str, value: &InForce, rehearsal: &Rehearsal) -> bool {
+    let route = rehearsal.route.as_ref();
+    if let Some(rest) = path.strip_prefix("route.") {
+        let name = rest.split('.').next();
+        return route.is_none_or(|(route, _)| name == Some(route));
+    }
+    let target = path
+        .strip_prefix("app.")
+        .or_else(|| path.strip_prefix("upstream."));
+    if let Some(rest) = target {
+        let name = rest.split('.').next();
+        return route.is_some_and(|(_, target)| name == Some(&*target.name));
+    }
+    if path.starts_with("headers.") {
+        // what is not sent is nothing to tell
+        return *value != InForce::Value("false".to_owned());
+    }
+    true
+}
+
+fn outcome(rehearsal: &Rehearsal, origins: &Origins) -> String {
+    let mut text = match (&rehearsal.route, rehearsal.status) {
+        (Some((route, target)), None) => {
+            let (kind, noun) = match target.kind {
+                TargetKind::App => ("app", "worker"),
+                TargetKind::Upstream => ("upstream", "server"),
+            };
+            let plural = if target.count == 1 { "" } else { "s" };
+            format!(
+                "route `{route}` ({}) leads to {kind} `{}` ({}), {} {noun}{plural}",
+                origins.of(&format!("route.{route}")),
+                target.name,
+                origins.of(&format!("{kind}.{}", target.name)),
+                target.count
+            )
+        }
+        (_, Some(status)) => {
+            let by = rehearsal.refusal.map_or_else(
+                || "answered by Mainstay itself".to_owned(),
+                |reason| format!("refused: {reason}"),
+            );
+            format!("{by}, with status {status}; no app sees it")
+        }
+        (None, None) => "answered".to_owned(),
+    };
+    let set: Vec<&str> = rehearsal
+        .headers
+        .keys()
+        .map(http::HeaderName::as_str)
+        .collect();
+    let _ = write!(text, "\n  sets {}", set.join(", "));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use mainstay_config::{Flags, Sources, load};
+
+    use super::*;
+
+    /// What concerns processes, addresses and the instance as a whole.
+    const NOT_OF_REQUESTS: [&str; 9] = [
+        "name",
+        "preset",
+        "user",
+        "group",
+        "listen.",
+        "app.",
+        "reload.",
+        "shutdown.",
+        "upstream.",
+    ];
+
+    #[test]
+    fn every_setting_belongs_to_a_step_or_to_no_request() {
+        let sources = Sources {
+            flags: Flags::default(),
+            folder: "/srv/shop".into(),
+            ..Sources::default()
+        };
+        let settings = load(&sources).expect("the defaults");
+        for Effective { path, .. } in settings.effective() {
+            let known = NOT_OF_REQUESTS
+                .iter()
+                .any(|known| *known == path || known.ends_with('.') && path.starts_with(known));
+            assert!(step_of(&path).is_some() || known, "{path}");
+        }
+        assert_eq!(step_of("app.web.workers"), Some(Step::Origin));
+        assert_eq!(step_of("app.web.kill_timeout"), None);
+        assert_eq!(step_of("limits.fields"), Some(Step::Identify));
+    }
+}

@@ -1,0 +1,175 @@
+//! `mainstay explain`: what happens to a request, from the settings and from a running instance.
+
+use mainstay_testkit::{Mainstay, Origin, Running};
+use serde_json::Value;
+
+const SHOP: &str = "\
+[upstream.shop]
+server = \"127.0.0.1:9\"
+[upstream.api]
+server = \"127.0.0.1:9\"
+[route.rest]
+to = \"shop\"
+[route.api]
+path = \"/api\"
+to = \"api\"
+[headers]
+x-frame-options = \"DENY\"
+";
+
+#[track_caller]
+fn explain<const N: usize>(settings: &str, words: [&str; N]) -> String {
+    let ended = Mainstay::say(["explain"])
+        .file("mainstay.toml", settings)
+        .flags(words)
+        .finish();
+    ended.expect_code(0).output
+}
+
+#[track_caller]
+fn has(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "expected to read `{part}` in\n{text}");
+    }
+}
+
+#[test]
+fn the_steps_stand_in_order_each_with_its_settings_and_their_lines() {
+    let text = explain(SHOP, ["GET", "http://shop.example/api/carts?x=1"]);
+    has(
+        &text,
+        &[
+            "route `api` (mainstay.toml:7:8) leads to upstream `api`",
+            "route.api.path = \"/api\"  # mainstay.toml:8:8",
+            "headers.x-frame-options = \"DENY\"  # mainstay.toml:11:19",
+            "limits.head = \"32kb\"  # preset",
+        ],
+    );
+    assert!(!text.contains("route.rest"), "{text}");
+    let place = |step: &str| text.find(&format!("{step}  ")).expect(step);
+    assert!(place("identify") < place("route") && place("route") < place("headers"));
+}
+
+#[test]
+fn what_no_app_sees_is_said() {
+    let text = explain(SHOP, ["/.mainstay/ready"]);
+    has(
+        &text,
+        &[
+            "answered by Mainstay itself",
+            "status 200",
+            "route  not reached",
+        ],
+    );
+    let hosts = SHOP.replace("path = ", "host = \"api.example\"\npath = ");
+    let hosts = hosts.replace("[route.rest]\n", "[route.rest]\nhost = \"shop.example\"\n");
+    let text = explain(&hosts, ["GET", "http://other.example/"]);
+    has(
+        &text,
+        &["refused: wrong_host", "status 421", "origin  not reached"],
+    );
+    let long = format!("/{}", "x".repeat(10_000));
+    has(&explain(SHOP, [&long]), &["status 414"]);
+}
+
+#[test]
+fn a_request_that_is_none_is_refused_with_an_example() {
+    for words in [&["GET", "shop"][..], &["G T", "/"], &[]] {
+        let start = Mainstay::say(["explain"]);
+        let start = words.iter().fold(start, |start, word| start.flags([word]));
+        start.finish().expect_code(2).says(["write"]);
+    }
+}
+
+const ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nx-powered-by: Express\r\n\
+                      referrer-policy: no-referrer\r\ncontent-length: 2\r\n\r\nhi";
+
+/// An instance in front of an origin with headers of its own.
+fn running(origin: &Origin) -> Running {
+    let settings = format!(
+        "[upstream.shop]\nserver = \"{}\"\n[headers]\nx-frame-options = \"DENY\"\n",
+        origin.address()
+    );
+    Mainstay::run("").config(&settings).start()
+}
+
+#[test]
+fn each_header_of_a_real_answer_has_its_author() {
+    let origin = Origin::answers(ANSWER).start();
+    let mainstay = running(&origin);
+    let ended = Mainstay::say(["explain", "--send", "/x"])
+        .beside(&mainstay)
+        .finish()
+        .expect_code(0);
+    for (header, author) in [
+        ("content-type: text/plain", "app (shop/"),
+        ("referrer-policy: no-referrer", "app (shop/"),
+        ("x-frame-options: DENY", "headers (mainstay.toml:4:19)"),
+        ("x-content-type-options: nosniff", "headers (preset)"),
+        ("x-request-id: ", "identify"),
+    ] {
+        let line = ended
+            .output
+            .lines()
+            .find(|line| line.trim().starts_with(header));
+        let line = line.unwrap_or_else(|| panic!("no `{header}` in\n{}", ended.output));
+        assert!(line.contains(author), "{line}");
+    }
+    has(
+        &ended.output,
+        &[
+            "200 OK",
+            "x-powered-by of the app was taken out by headers",
+            "identify → health → route",
+        ],
+    );
+    let asked = origin.received();
+    let head = asked[0].head.to_lowercase();
+    assert!(
+        !head.contains("mainstay-debug"),
+        "the token reached the app: {head}"
+    );
+}
+
+#[test]
+fn the_token_opens_the_account_and_nothing_else_does() {
+    let origin = Origin::answers(ANSWER).start();
+    let mainstay = running(&origin);
+    let ended = Mainstay::say(["explain", "--token"])
+        .beside(&mainstay)
+        .finish()
+        .expect_code(0);
+    let token = ended.output.trim();
+    let told = |token: &str| {
+        let response = mainstay
+            .get_with("/", [("Mainstay-Debug", token)])
+            .expect(200);
+        let told = response.header("mainstay-debug").map(str::to_owned);
+        told.map(|told| serde_json::from_str::<Value>(&told).expect("JSON"))
+    };
+    let account = told(token).expect("an account");
+    assert_eq!(account["set"]["x-frame-options"], "headers");
+    assert_eq!(told(&token.replace(char::is_numeric, "a")), None);
+    assert_eq!(told(""), None);
+    mainstay.output_lacks(token);
+}
+
+#[test]
+fn the_token_and_the_lines_outlive_a_reload_and_a_gateway() {
+    let origin = Origin::answers(ANSWER).start();
+    let mainstay = running(&origin);
+    let path = mainstay.folder().join("mainstay.toml");
+    let settings = std::fs::read_to_string(&path).expect("the file");
+    std::fs::write(&path, format!("# a line more\n{settings}")).expect("the folder is ours");
+    for what in ["--settings", "--gateway"] {
+        Mainstay::say(["reload", what])
+            .beside(&mainstay)
+            .finish()
+            .expect_code(0);
+    }
+    Mainstay::say(["explain", "--send", "/"])
+        .beside(&mainstay)
+        .finish()
+        .expect_code(0)
+        .says(["headers (mainstay.toml:5:19)"]);
+}
