@@ -79,7 +79,6 @@ fn start(name: &str) -> Result<(Process, OwnedFd), Failure> {
     let internal = |error: std::io::Error| Failure::internal("starting the guard", error);
     let (reader, writer) = std::io::pipe().map_err(internal)?;
     let mut spawn = own::process("guard", name);
-    spawn.env = vec![(own::SMALL_PAGES.0.into(), own::SMALL_PAGES.1.into())];
     spawn.descriptors = vec![(reader.into(), PIPE_FD)];
     // it must live on when we are gone: that is what it is for
     spawn.parent_death = ParentDeath::Survives;

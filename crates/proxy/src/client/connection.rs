@@ -19,8 +19,9 @@ use crate::link::Link;
 use crate::stream::Stream;
 use crate::thread::{Serving, Thread};
 
-/// A connection that has been idle for this long gives back what it held for the next request.
-const WARM: Duration = Duration::from_millis(900);
+/// A connection that has been idle for this long gives back what it held for the next request: many clients come
+/// once and stay, and what each held for longer would add up.
+const WARM: Duration = Duration::from_millis(200);
 /// While draining, a client that does not close its end holds up the end of all for no longer than this.
 const LAST_LINGER: Duration = Duration::from_secs(2);
 /// How long the rest of a body that nobody wanted may take.
