@@ -79,16 +79,19 @@ struct Kills {
 const MATCH: Duration = Duration::from_secs(1);
 
 impl Kills {
-    /// Whether a kill explains a failure: one of the gateway any, one of a worker those that may not be repeated
-    /// and those whose answer had begun.
+    /// Whether kills explain a failure: one of the gateway any, one of a worker those that may not be repeated
+    /// and those whose answer had begun, two of workers those that are repeated once.
     fn explain(&self, failed: &Failed) -> bool {
-        let is_near = |kills: &[Instant]| {
-            let mut kills = kills.iter();
-            kills.any(|kill| *kill <= failed.failed && failed.sent <= *kill + MATCH)
+        let near = |kills: &[Instant]| {
+            let kills = kills.iter();
+            kills
+                .filter(|kill| **kill <= failed.failed && failed.sent <= **kill + MATCH)
+                .count()
         };
         let is_lost_with_its_worker =
             failed.method == "POST" || matches!(failed.kind, Failure::CutOff);
-        is_near(&self.gateways) || (is_lost_with_its_worker && is_near(&self.workers))
+        let enough = if is_lost_with_its_worker { 1 } else { 2 };
+        near(&self.gateways) > 0 || near(&self.workers) >= enough
     }
 
     fn judge(&self, outcome: &Outcome) {
