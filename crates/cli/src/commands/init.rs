@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use mainstay_config::{Flags, SourceFile, Sources, load};
@@ -17,7 +17,8 @@ use crate::{Outcome, say};
 const NAME: &str = "mainstay.toml";
 
 pub(crate) fn execute(init: &Init) -> Outcome {
-    let folder = super::here()?.join(&init.folder);
+    // without the dot of `init .`
+    let folder: PathBuf = super::here()?.join(&init.folder).components().collect();
     if !folder.is_dir() {
         return Err(Failure::usage(format!(
             "`{}` is not a folder; name the one with the app",

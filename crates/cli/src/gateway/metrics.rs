@@ -201,7 +201,9 @@ impl Metrics {
     /// Answers on the socket for observers.
     pub(super) async fn answer(&self, call: &Call) -> Reply {
         const TEXT: &str = "text/plain; charset=utf-8";
-        match call.uri().path() {
+        // probes are asked for by the same path on either address
+        let path = call.uri().path();
+        match path.strip_prefix("/.mainstay").unwrap_or(path) {
             "/metrics" => match self.ask().await {
                 Some(text) => plain_http::text(StatusCode::OK, Exposition::CONTENT_TYPE, text),
                 None => {

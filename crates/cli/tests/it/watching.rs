@@ -72,6 +72,10 @@ fn metrics_and_health_on_an_address_of_their_own() {
     wire.send("GET /ready HTTP/1.1\r\nHost: a\r\n\r\n")
         .response()
         .expect(200);
+    for path in ["/live", "/.mainstay/live", "/.mainstay/ready"] {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let _ = wire.send(request).response().expect(200);
+    }
     wire.send("GET /other HTTP/1.1\r\nHost: a\r\n\r\n")
         .response()
         .expect(404);
