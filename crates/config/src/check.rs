@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use mainstay_supervisor::options::{Liveness, Ready};
 use mainstay_values::{Address, Problem, nearest};
 
 use crate::origin::Origin;
@@ -16,6 +17,7 @@ pub(crate) fn all(settings: &Settings, report: &Report<'_>) {
     no_two_routes_are_equal(settings, report);
     several_targets_need_routes_or_own_addresses(settings, report);
     no_address_is_used_twice(settings, report);
+    liveness_has_a_path_to_ask(settings, report);
     every_socket_path_fits(settings, report);
     a_field_and_a_target_fit_in_the_head(settings, report);
 }
@@ -29,6 +31,21 @@ fn names_are_unique(settings: &Settings, report: &Report<'_>) {
                 Problem::new(format!("`{name}` is an app and an upstream"))
                     .expected("a name of its own")
                     .hint("routes could not tell them apart"),
+            );
+        }
+    }
+}
+
+fn liveness_has_a_path_to_ask(settings: &Settings, report: &Report<'_>) {
+    for app in &settings.apps {
+        let options = &app.options;
+        if options.liveness == Liveness::Asked && !matches!(options.ready, Ready::Http(_)) {
+            let path = format!("app.{}.liveness", app.name());
+            report.push_about(
+                &path,
+                Problem::new(format!("`{path}` has no path to ask"))
+                    .expected("`ready = \"http:/path\"` beside it")
+                    .hint("the path that says when a worker is ready is asked"),
             );
         }
     }

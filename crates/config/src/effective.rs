@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mainstay_pipeline::HeaderSetting;
 use mainstay_supervisor::launch::Target;
-use mainstay_supervisor::options::{CoreDumps, GiveUp};
+use mainstay_supervisor::options::{CoreDumps, GiveUp, Liveness};
 
 use crate::key::Section;
 use crate::sections::{self, AppSettings, RouteSettings, UpstreamSettings};
@@ -197,6 +197,7 @@ fn app(app: &AppSettings, out: &mut Vec<Effective>) {
     lines.value("kill_timeout", &options.kill_timeout);
     lines.value("drain_timeout", &options.drain_timeout);
     lines.value("hang_timeout", &options.hang_timeout);
+    lines.value("liveness", &(options.liveness == Liveness::Asked));
     lines.value("give_up", &(options.give_up == GiveUp::InCrashLoop));
     lines.option("listen", app.listen.as_ref());
     lines.option("user", options.user.as_ref());

@@ -152,12 +152,14 @@ fn bind_one(address: SocketAddr, threads: usize) -> io::Result<Bound> {
         sockets: Vec::new(),
     };
     bound.widen(threads.max(1))?;
+    // whoever comes before somebody accepts, waits
+    bound.sockets.iter().try_for_each(open)?;
     Ok(bound)
 }
 
 impl Bound {
     /// Adds sockets until there are as many as `threads`. There are never fewer than before: those who wait to be
-    /// accepted wait at one of them.
+    /// accepted wait at one of them. To those that are added nobody comes before a thread accepts from them.
     ///
     /// # Errors
     /// What the system said.
@@ -167,9 +169,20 @@ impl Bound {
         }
         Ok(())
     }
+
+    /// All sockets but the first `accepted` are closed, and others take their places, to which nobody comes before a
+    /// thread accepts from them: whoever was to accept from them never did.
+    pub fn rest(&mut self, accepted: usize) {
+        for socket in self.sockets.iter_mut().skip(accepted) {
+            // one that cannot be made anew stays as it is: there must be one for each thread
+            if let Ok(fresh) = shared(self.address) {
+                *socket = fresh;
+            }
+        }
+    }
 }
 
-/// One of several sockets of an address.
+/// One of several sockets of an address. It is bound, and not listened on: the kernel sends nobody there.
 fn shared(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = socket(address)?;
     socket.set_reuse_port(true)?;
@@ -177,8 +190,12 @@ fn shared(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(&probes())?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// From now on the kernel sends connections here. Once more changes nothing.
+pub(crate) fn open(socket: &TcpListener) -> io::Result<()> {
+    socket2::SockRef::from(socket).listen(BACKLOG)
 }
 
 fn socket(address: SocketAddr) -> io::Result<Socket> {
@@ -326,6 +343,33 @@ mod tests {
         assert_ne!(first.address.port(), 0);
         let again = bind(&first.address.to_string().parse().expect("an address"), 1);
         assert!(matches!(again, Err(BindError::InUse(_))), "{again:?}");
+    }
+
+    /// How many of so many new connections arrive at each socket.
+    fn arrivals(bound: &Bound) -> Vec<usize> {
+        let clients: Vec<_> = (0..64)
+            .map(|_| std::net::TcpStream::connect(bound.address).expect("somebody listens"))
+            .collect();
+        let of = |socket: &TcpListener| std::iter::from_fn(|| socket.accept().ok()).count();
+        let arrivals: Vec<usize> = bound.sockets.iter().map(of).collect();
+        assert_eq!(arrivals.iter().sum::<usize>(), clients.len());
+        arrivals
+    }
+
+    #[test]
+    fn nobody_comes_to_a_socket_from_which_nobody_accepts() {
+        let mut bound = bind(&"127.0.0.1:0".parse().expect("an address"), 1).expect("a free port");
+        bound.widen(3).expect("two more");
+        assert_eq!(arrivals(&bound), [64, 0, 0]);
+        bound
+            .sockets
+            .iter()
+            .try_for_each(open)
+            .expect("they are bound");
+        let all = arrivals(&bound);
+        assert!(all.iter().all(|count| *count > 0), "{all:?}");
+        bound.rest(1);
+        assert_eq!(arrivals(&bound), [64, 0, 0]);
     }
 
     #[test]

@@ -118,6 +118,7 @@ impl Thread {
     /// When the socket cannot be watched.
     pub fn accept(&self, listener: TcpListener) -> std::io::Result<()> {
         listener.set_nonblocking(true)?;
+        listen::open(&listener)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let stop = self.0.stop_accepting.subscribe();
         let number = self.0.sockets.replace(self.0.sockets.get() + 1);

@@ -4,6 +4,7 @@
 use std::fs;
 use std::time::Duration;
 
+use crate::probe::Silence;
 use crate::tree;
 
 /// How often a Node worker reports, for this limit: often enough that several reports must fail to come.
@@ -15,6 +16,9 @@ pub(crate) fn report_every(limit: Duration) -> Duration {
 pub(crate) fn look_every(limit: Duration) -> Duration {
     (limit / 8).clamp(Duration::from_millis(20), Duration::from_secs(2))
 }
+
+/// Of more threads nothing is read: a look must not take long.
+const MOST_THREADS: usize = 512;
 
 /// What the kernel says of a process's main thread, which runs a Node app's event loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,6 +38,29 @@ impl Cpu {
         let (ran, waited) = parse(&times)?;
         let wants = tree::state(pid)? == b'R';
         Some(Self { ran, waited, wants })
+    }
+
+    /// Of all threads of these processes together. `None` when all are gone.
+    pub(crate) fn of_all(pids: &[u32]) -> Option<Self> {
+        let threads = pids.iter().flat_map(|pid| {
+            let entries = fs::read_dir(format!("/proc/{pid}/task"));
+            entries.into_iter().flatten().flatten()
+        });
+        let each = threads.take(MOST_THREADS).filter_map(|entry| {
+            let read = |name| fs::read_to_string(entry.path().join(name)).ok();
+            let (ran, waited) = parse(&read("schedstat")?)?;
+            let wants = read("stat")?
+                .rsplit_once(')')?
+                .1
+                .trim_start()
+                .starts_with('R');
+            Some(Self { ran, waited, wants })
+        });
+        each.reduce(|all, one| Self {
+            ran: all.ran + one.ran,
+            waited: all.waited + one.waited,
+            wants: all.wants || one.wants,
+        })
     }
 
     /// The part of `passed`, the time since `before`, in which it could do nothing for want of a CPU.
@@ -113,15 +140,15 @@ impl Watch {
     pub(crate) fn suspected(
         &mut self,
         now: Duration,
-        silence: Duration,
+        silence: Silence,
         cpu: impl FnOnce() -> Option<Cpu>,
     ) -> bool {
-        let since = now.saturating_sub(silence);
+        let since = now.saturating_sub(silence.lasted);
         match self.last {
             Some(last) if since <= last + self.limit / 8 => self.last = Some(last.min(since)),
             _ => self.reported(since), // it has answered since
         }
-        self.look(now, Duration::ZERO, cpu)
+        self.look(now, silence.late, cpu)
     }
 }
 
@@ -197,11 +224,15 @@ mod tests {
     #[test]
     fn a_suspicion_counts_the_silence_that_was_seen() {
         let at = Duration::from_secs;
+        let silence = |seconds| Silence {
+            lasted: at(seconds),
+            late: Duration::ZERO,
+        };
         let mut watch = Watch::new(LIMIT);
-        assert!(!watch.suspected(at(100), at(10), || None));
-        assert!(watch.suspected(at(120), at(30), || None));
+        assert!(!watch.suspected(at(100), silence(10), || None));
+        assert!(watch.suspected(at(120), silence(30), || None));
         // Answered in between: a new silence.
-        assert!(!watch.suspected(at(140), at(10), || None));
+        assert!(!watch.suspected(at(140), silence(10), || None));
         // Starved meanwhile.
         let waited = |seconds| {
             move || {
@@ -211,9 +242,9 @@ mod tests {
                 })
             }
         };
-        assert!(!watch.suspected(at(145), at(15), waited(5)));
-        assert!(!watch.suspected(at(160), at(30), waited(18)));
-        assert!(watch.suspected(at(175), at(45), waited(18)));
+        assert!(!watch.suspected(at(145), silence(15), waited(5)));
+        assert!(!watch.suspected(at(160), silence(30), waited(18)));
+        assert!(watch.suspected(at(175), silence(45), waited(18)));
     }
 
     #[test]
@@ -246,5 +277,7 @@ mod tests {
         assert_eq!(parse("0"), None);
         assert_eq!(parse("0 x"), None);
         assert!(Cpu::of(std::process::id()).is_some());
+        assert!(Cpu::of_all(&[std::process::id()]).is_some());
+        assert_eq!(Cpu::of_all(&[]), None);
     }
 }

@@ -45,6 +45,6 @@ mod worker;
 pub use errand::{Errand, ErrandError};
 pub use events::{Event, WorkerId};
 pub use options::AppOptions;
-pub use probe::Prober;
+pub use probe::{Probed, Prober};
 pub use supervisor::{StartError, Supervisor};
 pub use surroundings::{Examined, Surroundings};

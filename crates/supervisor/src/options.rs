@@ -37,9 +37,11 @@ pub struct AppOptions {
     pub kill_timeout: Duration,
     /// How long a withdrawn worker may take to finish what it has, before it is asked to end.
     pub drain_timeout: Duration,
-    /// How long a Node worker's event loop may stand still before it is replaced; zero for ever. Time in which it waited
-    /// for a CPU does not count.
+    /// How long a Node worker's event loop may stand still, and any worker's answer to `liveness` be missing, before it is
+    /// replaced; zero for ever. Time in which it waited for a CPU does not count.
     pub hang_timeout: Duration,
+    /// Whether the path of [`Ready::Http`] is asked for as long as a worker runs.
+    pub liveness: Liveness,
     /// What a crash loop leads to.
     pub give_up: GiveUp,
     /// The app takes its socket from the supervisor by `LISTEN_FDS` (systemd's protocol, fd 3).
@@ -69,6 +71,7 @@ impl Default for AppOptions {
             kill_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(30),
             hang_timeout: Duration::from_secs(30),
+            liveness: Liveness::Unasked,
             give_up: GiveUp::Never,
             listen_fds: false,
             limits: Limits::default(),
@@ -88,6 +91,17 @@ pub enum Workers {
     Auto,
     /// One for each CPU we may run on, whatever the quota.
     Max,
+}
+
+/// Whether a worker that is ready goes on being asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Liveness {
+    /// Only a Node worker's own reports count.
+    #[default]
+    Unasked,
+    /// One that does not answer for `hang_timeout`, with whatever status, is replaced.
+    Asked,
 }
 
 /// What makes a worker ready.

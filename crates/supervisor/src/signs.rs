@@ -7,7 +7,8 @@ use crate::events::{Cause, Endpoint, Event, Note, ReadyWorker};
 use crate::heard::Listening;
 use crate::lifecycle;
 use crate::node::message::Message;
-use crate::options::Ready;
+use crate::options::{Liveness, Ready};
+use crate::probe::Pulse;
 use crate::ready::Found;
 use crate::worker::Worker;
 
@@ -99,6 +100,18 @@ impl Worker {
             return;
         };
         running.came_up(heard.pid);
+        let options = &self.plan.options;
+        if let (Ready::Http(path), Liveness::Asked) = (&options.ready, options.liveness)
+            && !options.hang_timeout.is_zero()
+        {
+            let (prober, endpoint) = (self.plan.prober.clone(), heard.endpoint.clone());
+            self.pulse = Some(Pulse::new(
+                prober,
+                endpoint,
+                path.clone(),
+                options.hang_timeout,
+            ));
+        }
         let took = running.started.elapsed();
         self.heard.announced = true;
         self.ever_ready = true;

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::hung::{self, Cpu};
 use crate::lifecycle;
+use crate::probe::Silence;
 use crate::worker::Worker;
 
 impl Worker {
@@ -55,10 +56,13 @@ impl Worker {
     }
 
     /// Somebody else has had no answer from it for so long.
-    pub(crate) fn suspect(&mut self, silence: Duration) -> Option<lifecycle::Event> {
-        let pid = self.listener()?;
-        let cpu = || Cpu::of(pid);
-        let is_hung = self.suspicion.suspected(self.born.elapsed(), silence, cpu);
+    pub(crate) fn suspect(&mut self, silence: Silence) -> Option<lifecycle::Event> {
+        self.listener()?;
+        // whoever does the work, it is one of these
+        let members = self.running.as_ref()?.tree.members();
+        let cpu = || Cpu::of_all(&members);
+        let now = self.born.elapsed();
+        let is_hung = self.suspicion.suspected(now, silence, cpu);
         is_hung.then(|| self.take_turn()).flatten()
     }
 }

@@ -20,6 +20,7 @@ use crate::node::speech::Said;
 use crate::options::Ready;
 use crate::output::Room;
 use crate::plan::Plan;
+use crate::probe::{Pulse, Silence};
 use crate::process::Exit;
 use crate::report::not_started;
 use crate::running::{Happened, Haste, Looking, Running, run_out};
@@ -69,6 +70,8 @@ pub(crate) struct Worker {
     pub(crate) heard: Heard,
     /// Asks whether it is ready, where that is wanted.
     pub(crate) probing: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// Asks whether it is still there, where that is wanted.
+    pub(crate) pulse: Option<Pulse>,
     /// Its own reports.
     pub(crate) watch: Watch,
     /// The answers to probes, as others saw them.
@@ -111,6 +114,7 @@ impl Worker {
             timer: None,
             heard: Heard::default(),
             probing: None,
+            pulse: None,
             next_look: None,
             turn: None,
             burials: JoinSet::new(),
@@ -249,6 +253,7 @@ impl Worker {
                     Happened::Ended => Some(self.end().await),
                 },
                 () = run_out(self.next_look) => self.look(),
+                silence = silent(&mut self.pulse) => self.suspect(silence),
             };
             if let Some(event) = event {
                 return event;
@@ -263,12 +268,16 @@ impl Worker {
             Wish::Answered => lifecycle::Event::Answered,
             Wish::Stop => lifecycle::Event::Stop,
             Wish::Kill => lifecycle::Event::Kill,
-            Wish::Suspect(silence) => return self.suspect(silence),
+            Wish::Suspect(lasted) => {
+                let late = Duration::ZERO;
+                return self.suspect(Silence { lasted, late });
+            }
         })
     }
 
     async fn end(&mut self) -> lifecycle::Event {
         self.probing = None;
+        self.pulse = None;
         self.next_look = None;
         let Some(mut running) = self.running.take() else {
             return lifecycle::Event::Ended;
@@ -334,6 +343,13 @@ async fn happening(running: &mut Option<Running>, looking: Looking) -> Happened 
 async fn probed(probing: &mut Option<Pin<Box<dyn Future<Output = ()> + Send>>>) {
     match probing {
         Some(probing) => probing.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn silent(pulse: &mut Option<Pulse>) -> Silence {
+    match pulse {
+        Some(pulse) => pulse.silence().await,
         None => std::future::pending().await,
     }
 }

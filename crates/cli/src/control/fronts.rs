@@ -186,13 +186,22 @@ impl Sockets {
         found.next().map(|(_, bound)| bound)
     }
 
-    /// A socket for each thread at least. The kernel sends connections to new ones at once, so a gateway that accepts
-    /// from them must follow without delay.
+    /// A socket for each thread at least. To new ones nobody comes before a gateway accepts from them.
     pub(super) fn widen(&mut self, threads: usize) -> Result<(), Failure> {
         let mut bound = self.fronts.iter_mut().flat_map(|front| &mut front.bound);
         bound
             .try_for_each(|bound| bound.widen(threads))
             .map_err(|error| Failure::machine(format!("the listening sockets: {error}")))
+    }
+
+    /// See [`Bound::rest`], for the number of sockets of each address that somebody accepts from.
+    pub(super) fn rest(&mut self, accepted: &[(SocketAddr, usize)]) {
+        for bound in self.fronts.iter_mut().flat_map(|front| &mut front.bound) {
+            let known = accepted
+                .iter()
+                .find(|(address, _)| *address == bound.address);
+            bound.rest(known.map_or(0, |(_, count)| *count));
+        }
     }
 
     /// Whether both listen at the same places, for the same fronts.

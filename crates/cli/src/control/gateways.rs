@@ -197,9 +197,7 @@ impl Gateways {
         }
         match self.generation() {
             Ok(next) => self.generations.push(next),
-            Err(error) => self.news.push_back(Heard::NotReplaced {
-                exit: error.to_string(),
-            }),
+            Err(error) => self.not_replaced(error.to_string()),
         }
     }
 

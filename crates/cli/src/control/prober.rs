@@ -1,23 +1,22 @@
 //! Asking a worker by HTTP whether it is ready. One request, one status; decides nothing about lives.
 
-use std::io;
-use std::time::Duration;
-
-use mainstay_supervisor::Prober;
 use mainstay_supervisor::events::Endpoint;
+use mainstay_supervisor::{Probed, Prober};
+use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 
-/// An answer that takes longer is none. The app may still be waiting for what it needs; it is asked again.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// `HTTP/1.1 200`.
 const STATUS_LINE: usize = 12;
 
 /// Asks as the supervisor wants it: a status below 500 is well.
 pub(crate) fn prober() -> Prober {
     Prober::new(|endpoint, path| async move {
-        let status = tokio::time::timeout(PATIENCE, ask(&endpoint, &path)).await;
-        matches!(status, Ok(Ok(Some(..500))))
+        match ask(&endpoint, &path).await {
+            Ok(Some(..500)) => Probed::Well,
+            Ok(_) => Probed::Unwell,
+            Err(_) => Probed::Silent,
+        }
     })
 }
 

@@ -7,7 +7,7 @@ use mainstay_testkit::{Mainstay, Running, eventually};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::measure::role;
-use crate::support::{gateway, json, started};
+use crate::support::{gateway, json, started, status};
 
 fn signal(pid: i32, signal: Signal) {
     let pid = Pid::from_raw(pid).expect("a process has a number");
@@ -69,6 +69,64 @@ fn a_worker_that_stands_still_is_replaced_and_said() {
         (answer["pid"] != pid).then_some(())
     });
     assert!(mainstay.stop().success());
+}
+
+/// The path that says when a worker is ready is asked on.
+const ASKED: &str = "[app.web]\nready = \"http:/\"\nliveness = true\nworkers = 2\nhang_timeout = \"2s\"\nkill_timeout = \"200ms\"\n";
+
+/// Answers with its process id; reports nothing by itself.
+const PYTHON: &str = "
+import http.server, json, os
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = json.dumps({'pid': os.getpid()}).encode()
+        self.send_response(200)
+        self.send_header('Content-Length', str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *words): pass
+http.server.ThreadingHTTPServer(('127.0.0.1', int(os.environ['PORT'])), Answer).serve_forever()
+";
+
+/// One of two workers stands still: it alone is replaced.
+#[track_caller]
+fn one_that_stands_still_is_replaced(mainstay: Mainstay) {
+    let mainstay = started(mainstay.config(ASKED));
+    let workers = || -> Vec<i64> {
+        let status = status(&mainstay);
+        let workers = status["targets"][0]["workers"].as_array().expect("a list");
+        workers
+            .iter()
+            .filter_map(|worker| worker["pid"].as_i64())
+            .collect()
+    };
+    let before = workers();
+    signal(
+        i32::try_from(before[0]).expect("a process id"),
+        Signal::STOP,
+    );
+    mainstay.output_contains_eventually("web:0 does not react");
+    eventually("another worker", || {
+        let after = workers();
+        (after.len() == 2 && !after.contains(&before[0])).then_some(())
+    });
+    assert!(
+        workers().contains(&before[1]),
+        "the other one is left alone"
+    );
+    mainstay.output_lacks("web:1 does not react");
+    assert!(mainstay.stop().success());
+}
+
+#[test]
+fn a_python_worker_that_answers_nothing_is_replaced_where_that_is_asked() {
+    let python = Mainstay::run_command(["python3", "app.py"]).file("app.py", PYTHON);
+    one_that_stands_still_is_replaced(python);
+}
+
+#[test]
+fn any_worker_that_answers_nothing_is_replaced_where_that_is_asked() {
+    one_that_stands_still_is_replaced(Mainstay::run_testapp([]));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mainstay_supervisor::AppOptions;
 use mainstay_supervisor::launch::Target;
-use mainstay_supervisor::options::{CoreDumps, GiveUp, Ready, Workers};
+use mainstay_supervisor::options::{CoreDumps, GiveUp, Liveness, Ready, Workers};
 use mainstay_supervisor::signal::Signal;
 use mainstay_values::{Address, BadValue, Problem};
 use serde::{Deserialize, Serialize};
@@ -232,7 +232,13 @@ pub(crate) const SECTION: Section = Section {
             name: "hang_timeout",
             kind: "duration, `0s` for never",
             default: "\"30s\"",
-            doc: "How long a Node worker's event loop may stand still before it is replaced; waiting for a CPU does not count.",
+            doc: "How long a Node worker's event loop may stand still, or the answer to `liveness` be missing, before a worker is replaced; waiting for a CPU does not count.",
+        },
+        Key {
+            name: "liveness",
+            kind: "`true` or `false`",
+            default: "false",
+            doc: "Whether the path of `ready = \"http:/path\"` is asked every few seconds as long as a worker runs, and one that answers nothing for `hang_timeout` is replaced. For apps that answer it while they are busy.",
         },
         Key {
             name: "give_up",
@@ -307,6 +313,8 @@ pub(crate) const SECTION: Section = Section {
         ("kill_retry_time", "kill_timeout"),
         ("stop_timeout", "kill_timeout"),
         ("max_restarts", "give_up"),
+        ("probe", "liveness"),
+        ("healthcheck", "liveness"),
         ("uid", "user"),
         ("gid", "group"),
         ("nofile", "open_files"),
@@ -346,6 +354,9 @@ pub(crate) fn read(name: String, section: Reader<'_>, preset: Preset) -> AppSett
     section.set_within("drain_timeout", &bounds, &mut options.drain_timeout);
     let or_never = Duration::ZERO..=Duration::from_hours(24);
     section.set_within("hang_timeout", &or_never, &mut options.hang_timeout);
+    if let Some(true) = section.get("liveness") {
+        options.liveness = Liveness::Asked;
+    }
     if let Some(gives_up) = section.get("give_up") {
         options.give_up = if gives_up {
             GiveUp::InCrashLoop

@@ -13,7 +13,7 @@ use mainstay_supervisor::launch::Target;
 use mainstay_supervisor::options::Workers;
 use mainstay_supervisor::process::Exit;
 use mainstay_supervisor::{
-    AppOptions, Event, Prober, StartError, Supervisor, Surroundings, WorkerId, node,
+    AppOptions, Event, Probed, Prober, StartError, Supervisor, Surroundings, WorkerId, node,
 };
 use rustix::process::Signal;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -84,7 +84,7 @@ impl Scene {
             sockets: root.join("s"),
             preload: node::install(root).unwrap(),
             prober: Prober::new(|endpoint, path| async move {
-                tokio::task::spawn_blocking(move || is_well(&endpoint, &path))
+                tokio::task::spawn_blocking(move || probed(&endpoint, &path))
                     .await
                     .unwrap()
             }),
@@ -282,9 +282,12 @@ pub(crate) async fn get(endpoint: &Endpoint) -> String {
 }
 
 /// What the program's prober would say.
-fn is_well(endpoint: &Endpoint, path: &str) -> bool {
-    let answer = answer(endpoint, path);
-    answer.is_ok_and(|answer| answer.starts_with("HTTP/1.1 2"))
+fn probed(endpoint: &Endpoint, path: &str) -> Probed {
+    match answer(endpoint, path) {
+        Ok(answer) if answer.starts_with("HTTP/1.1 2") => Probed::Well,
+        Ok(_) => Probed::Unwell,
+        Err(_) => Probed::Silent,
+    }
 }
 
 fn answer(endpoint: &Endpoint, path: &str) -> std::io::Result<String> {

@@ -52,8 +52,8 @@ pub(super) struct Generation {
     pub(super) started: Instant,
     /// Since when it accepts.
     pub(super) ready: Option<Instant>,
-    /// Where it listens, in the order in which it counts its sockets.
-    pub(super) addresses: Vec<SocketAddr>,
+    /// Where it listens, in the order in which it counts its sockets, and on how many sockets.
+    pub(super) addresses: Vec<(SocketAddr, usize)>,
     /// It has said that it has finished.
     pub(super) has_drained: bool,
     /// By when it must have ended, once it was told to finish: one that stands still would stay for ever.
@@ -114,7 +114,10 @@ impl Generation {
             phase: Phase::Starting,
             started: Instant::now(),
             ready: None,
-            addresses: sockets.bound().map(|bound| bound.address).collect(),
+            addresses: sockets
+                .bound()
+                .map(|bound| (bound.address, bound.sockets.len()))
+                .collect(),
             has_drained: false,
             ends_by: None,
             counted: Totals::default(),
@@ -135,7 +138,7 @@ impl Generation {
     pub(super) fn alone_on(&self, others: &Sockets) -> Vec<usize> {
         let others = || others.bound().map(|bound| bound.address);
         let numbers = (0..).zip(&self.addresses);
-        let alone = numbers.filter(|(_, address)| others().all(|other| other != **address));
+        let alone = numbers.filter(|(_, (address, _))| others().all(|other| other != *address));
         alone.map(|(number, _)| number).collect()
     }
 

@@ -115,8 +115,7 @@ impl Gateways {
             Phase::Draining if ended.has_drained => {}
             Phase::Draining => self.news.push_back(Heard::DiedDraining { exit }),
             Phase::Starting if somebody_serves => {
-                self.again = false;
-                self.news.push_back(Heard::NotReplaced { exit });
+                self.not_replaced(exit);
             }
             Phase::Starting | Phase::Serving => {
                 let now = Instant::now();
@@ -128,6 +127,16 @@ impl Gateways {
             }
         }
         self.drained();
+    }
+
+    /// The one that serves goes on, and alone: nobody shall wait at a socket that was meant for its successor.
+    pub(super) fn not_replaced(&mut self, exit: String) {
+        self.again = false;
+        if let Some(serving) = self.find(Phase::Serving) {
+            let accepted = serving.addresses.clone();
+            self.sockets.rest(&accepted);
+        }
+        self.news.push_back(Heard::NotReplaced { exit });
     }
 
     fn on_death(&mut self, now: Instant, lived: Duration, exit: String) {
