@@ -170,6 +170,9 @@ pub(crate) struct Common {
     /// Leave layers out, such as `headers`
     #[arg(long, value_name = "LAYER,…")]
     without: Option<String>,
+    /// Lay `[profile.NAME]` of the settings file over the rest of it
+    #[arg(long, value_name = "NAME")]
+    env: Option<String>,
     /// The instance's name
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -268,6 +271,7 @@ impl Common {
             workers: self.workers.or(other.workers),
             preset: self.preset.or(other.preset),
             without: self.without.or(other.without),
+            env: self.env.or(other.env),
             name: self.name.or(other.name),
             upstream: self.upstream.or(other.upstream),
         }
@@ -282,6 +286,7 @@ impl Common {
             workers: self.workers.clone(),
             preset: self.preset.clone(),
             without: self.without.clone(),
+            env: self.env.clone(),
             name: self.name.clone(),
             upstream: self.upstream.clone(),
             target: None,
@@ -337,6 +342,7 @@ impl Common {
             workers: None,
             preset: None,
             without: None,
+            env: None,
             name: None,
             upstream: None,
         }

@@ -22,6 +22,9 @@ pub struct Flags {
     pub preset: Option<String>,
     /// `--without LAYER,…`.
     pub without: Option<String>,
+    /// `--env NAME`: the profile that is laid over the file.
+    #[serde(default)]
+    pub env: Option<String>,
     /// `--name NAME` of the instance.
     pub name: Option<String>,
     /// `--upstream ADDR`, or several with commas.

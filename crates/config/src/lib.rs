@@ -13,6 +13,7 @@ mod key;
 mod load;
 mod origin;
 mod overrides;
+mod profile;
 mod reader;
 mod reference;
 mod render;

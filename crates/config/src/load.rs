@@ -11,7 +11,7 @@ use crate::report::Report;
 use crate::sections::{self, Layer, Preset, RouteSettings};
 use crate::settings::Settings;
 use crate::source::Sources;
-use crate::{check, document, overrides};
+use crate::{check, document, overrides, profile};
 
 /// Settings, and where each of them came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,7 @@ pub fn explain(sources: &Sources) -> Result<Loaded, Problems> {
         None => DeTable::new(),
     };
     let report = Report::new(sources.file.as_ref());
+    let table = profile::apply(table, sources, &report);
     let top = Reader::top(&sections::TOP, &table, &report);
 
     // A wrong preset in the file is a problem even where a flag names another.

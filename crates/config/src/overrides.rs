@@ -54,6 +54,12 @@ const PRESET: Names = Names {
     flag: Some(("--preset", |flags| flags.preset.as_ref())),
 };
 
+/// Chooses among what the file says, before anything of it is read.
+const PROFILE: Names = Names {
+    environment: "MAINSTAY_ENV",
+    flag: Some(("--env", |flags| flags.env.as_ref())),
+};
+
 const UPSTREAM: Names = Names {
     environment: "MAINSTAY_UPSTREAM",
     flag: Some(("--upstream", |flags| flags.upstream.as_ref())),
@@ -135,6 +141,12 @@ const OTHER_NAMES: [&str; 2] = ["MAINSTAY_CONFIG", "MAINSTAY_RUNTIME_DIR"];
 /// What a running instance tells its own processes: never a setting, and never for us, even where this program
 /// is started below another one.
 const INTERNAL: &str = "MAINSTAY_INTERNAL_";
+
+/// The profile that flag or environment name, if they do, and which of them did.
+pub(crate) fn profile(sources: &Sources) -> Option<(String, Origin)> {
+    let (_, name, origin) = text_of(&PROFILE, sources).last()?;
+    Some((name.clone(), origin))
+}
 
 /// The preset that flag or environment name, if they do.
 pub(crate) fn preset(sources: &Sources, report: &Report<'_>) -> Option<Preset> {
@@ -306,7 +318,9 @@ fn set_upstream(settings: &mut Settings, text: &str, written: Written) -> Result
 fn refuse_typing_mistakes(sources: &Sources, report: &Report<'_>) {
     let known = || {
         let settings = OVERRIDES.iter().map(|known| known.names.environment);
-        settings.chain([PRESET.environment]).chain(OTHER_NAMES)
+        settings
+            .chain([PRESET.environment, PROFILE.environment])
+            .chain(OTHER_NAMES)
     };
     for (name, text) in &sources.environment {
         let is_ours = name.starts_with(PREFIX) && !name.starts_with(INTERNAL);

@@ -42,7 +42,7 @@ proptest! {
             "app.web.command", "app.web.env", "app.web.env.A", "app.web.workers", "app.web.port",
             "app.web.cwd", "upstream.u.servers", "upstream.u", "route.r", "route.r.to", "route.r.host",
             "headers.remove", "headers.add", "headers.add.x", "headers.mode", "headers.x-frame-options",
-            "limits.head", "limits.fields", "timeouts.head", "log.access", "listen.http",
+            "profile", "profile.a", "profile.a.listen", "profile.a.app.web", "profile.a.limits.head", "limits.head", "limits.fields", "timeouts.head", "log.access", "listen.http",
         ]),
         value in "\"\\PC{0,10}\"|-?[0-9]{1,25}|[0-9.]{1,6}|true|false|\\[\\]|\\[1, \"a\"\\]|\\{\\}|\\{a = 1\\}|1979-05-27|[+-]?(inf|nan)|0xff",
     ) {
@@ -54,7 +54,7 @@ proptest! {
         let some = || Some(text.clone());
         let flags = Flags {
             listen: some(), observe: some(), workers: some(), preset: some(), without: some(),
-            name: some(), upstream: some(), ..Flags::default()
+            env: some(), name: some(), upstream: some(), ..Flags::default()
         };
         let environment = BTreeMap::from([
             (name, text.clone()),

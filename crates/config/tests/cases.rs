@@ -80,6 +80,7 @@ fn sources(input: &str) -> Sources {
                 "workers" => &mut flags.workers,
                 "preset" => &mut flags.preset,
                 "without" => &mut flags.without,
+                "env" => &mut flags.env,
                 "name" => &mut flags.name,
                 "upstream" => &mut flags.upstream,
                 other => panic!("no flag --{other}"),

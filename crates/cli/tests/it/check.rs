@@ -185,3 +185,29 @@ fn explained_settings_name_file_variable_flag_and_preset_and_hide_what_apps_are_
     }
     assert!(!ended.output.contains("hunter2"), "{}", ended.output);
 }
+
+#[test]
+fn a_profile_is_in_force_where_it_was_chosen_with_its_own_lines() {
+    let settings = "[app.web]\ncommand = \"node server.js\"\n[profile.live.app.web]\nworkers = 2\n";
+    for chosen in [
+        check(settings).flags(["--explain", "--env", "live"]),
+        check(settings)
+            .flags(["--explain"])
+            .env("MAINSTAY_ENV", "live"),
+    ] {
+        let output = chosen.finish().expect_code(0).output;
+        let line = output
+            .lines()
+            .find(|line| line.starts_with("app.web.workers"));
+        let line = line.unwrap_or_else(|| panic!("no workers in\n{output}"));
+        assert!(
+            line.contains("= 2 ") && line.contains("mainstay.toml:4:11"),
+            "{line}"
+        );
+    }
+    check(settings)
+        .flags(["--env", "life"])
+        .finish()
+        .expect_code(2)
+        .says(["there is no profile `life`", "did you mean `live`?"]);
+}

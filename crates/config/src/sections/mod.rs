@@ -45,6 +45,7 @@ pub(crate) use top::{SECTION as TOP, read};
 /// Every section in the order of the reference.
 pub(crate) const ALL: &[crate::Section] = &[
     top::SECTION,
+    top::PROFILE,
     listen::SECTION,
     limits::SECTION,
     timeouts::SECTION,

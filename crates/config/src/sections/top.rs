@@ -27,6 +27,12 @@ pub(crate) const SECTION: Section = Section {
             doc: "How much protection is on when nothing more is said.",
         },
         Key {
+            name: "profile",
+            kind: "sections",
+            default: "",
+            doc: "What is different in one environment, one section each.",
+        },
+        Key {
             name: "listen",
             kind: "address or list of addresses",
             default: "(the address the app asks for)",
@@ -125,6 +131,27 @@ pub(crate) const SECTION: Section = Section {
 preset = \"safe\"
 listen = \":3000\"
 trusted_proxies = [\"loopback\", \"10.0.0.0/8\"]
+",
+};
+
+/// Its keys are those of the whole file, which is why none are listed.
+pub(crate) const PROFILE: Section = Section {
+    heading: "[profile.NAME]",
+    doc: "What is different in one environment. `--env NAME` or `MAINSTAY_ENV` chooses it; without either none is in force. \
+          Everything but `name` may stand in it, sections as `[profile.NAME.limits]`: sections are merged with those of the \
+          file, and any other value, lists too, takes the place of the one in the file. A profile that is not chosen is \
+          checked all the same.",
+    keys: &[],
+    aliases: &[],
+    example: "\
+preset = \"safe\"
+
+[profile.production]
+preset = \"strict\"
+listen = \":80\"
+
+[profile.production.limits]
+queue = 5000
 ",
 };
 
