@@ -50,6 +50,9 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Look at a folder and write a short mainstay.toml for it
     Init(Init),
+    /// Tell what a reload would change
+    #[command(hide = true)]
+    Diff(Which),
     /// Run the bundled sample app behind the gateway
     #[command(hide = true)]
     Demo(Common),

@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod diff;
 mod explain;
 mod help;
 mod init;
@@ -44,6 +45,7 @@ pub(crate) fn execute(command: Command) -> Outcome {
         Command::Status(status) => status::execute(&status),
         Command::Check(check) => check::execute(&check),
         Command::Explain(explain) => explain::execute(&explain),
+        Command::Diff(which) => diff::execute(&which),
         Command::Init(init) => init::execute(&init),
         Command::Help(help) => help::execute(&help),
         Command::Completions(completions) => completions::execute(&completions),

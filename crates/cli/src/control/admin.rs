@@ -19,6 +19,8 @@ pub(super) enum Question {
     Status(oneshot::Sender<String>),
     /// `GET /status.json`.
     StatusJson(oneshot::Sender<String>),
+    /// `GET /diff.json`: an [`Ending`](crate::order::Ending).
+    Diff(oneshot::Sender<String>),
     /// `GET /debug.json`: an [`Insight`](crate::order::Insight).
     Debug(oneshot::Sender<String>),
     /// `GET /metrics`.
@@ -34,8 +36,7 @@ const WAITING: usize = 16;
 const TEXT: &str = "text/plain; charset=utf-8";
 /// One JSON value for each line, as things happen.
 const LINES: &str = "application/x-ndjson";
-const KNOWN: &str =
-    "there is GET /status, /status.json, /debug.json and /metrics, POST /reload and /stop\n";
+const KNOWN: &str = "there is GET /status, /status.json, /diff.json, /debug.json and /metrics, POST /reload and /stop\n";
 
 /// Opens the socket: 0600, and only this user (or root) is heard.
 pub(super) fn open(path: &Path) -> io::Result<mpsc::Receiver<Question>> {
@@ -65,6 +66,7 @@ async fn answer(sender: mpsc::Sender<Question>, call: Call) -> Reply {
         (&Method::GET, "/status.json") => {
             text(&sender, Question::StatusJson, "application/json").await
         }
+        (&Method::GET, "/diff.json") => text(&sender, Question::Diff, "application/json").await,
         (&Method::GET, "/debug.json") => text(&sender, Question::Debug, "application/json").await,
         (&Method::GET, "/metrics") => {
             text(&sender, Question::Metrics, Exposition::CONTENT_TYPE).await
@@ -74,9 +76,11 @@ async fn answer(sender: mpsc::Sender<Question>, call: Call) -> Reply {
             Err(error) => plain_http::text(StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")),
         },
         (&Method::POST, "/stop") => told(&sender, Question::Stop).await,
-        (_, "/status" | "/status.json" | "/debug.json" | "/metrics" | "/reload" | "/stop") => {
-            plain_http::text(StatusCode::METHOD_NOT_ALLOWED, TEXT, KNOWN)
-        }
+        (
+            _,
+            "/status" | "/status.json" | "/diff.json" | "/debug.json" | "/metrics" | "/reload"
+            | "/stop",
+        ) => plain_http::text(StatusCode::METHOD_NOT_ALLOWED, TEXT, KNOWN),
         _ => plain_http::text(StatusCode::NOT_FOUND, TEXT, KNOWN),
     }
 }

@@ -151,6 +151,15 @@ pub(super) fn open(
     })
 }
 
+/// Every address that would be listened on, front by front, then that for observers.
+pub(super) fn written(settings: &Settings, asked: Option<&Address>) -> Vec<Vec<Address>> {
+    let own = settings.apps.iter().filter_map(|app| app.listen.clone());
+    let fronts = shared_addresses(settings, asked).into_iter();
+    let fronts = fronts.chain(own.map(|address| vec![address]));
+    let observe = settings.listen.observe.iter().cloned().collect();
+    fronts.chain([observe]).collect()
+}
+
 /// The addresses of the front that all targets without one of their own share, if there are such targets.
 pub(crate) fn shared_addresses(
     settings: &Settings,

@@ -6,6 +6,7 @@
 mod admin;
 mod beginning;
 mod changes;
+mod diff;
 mod fronts;
 mod gateways;
 mod grant;

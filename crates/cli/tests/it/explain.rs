@@ -173,3 +173,32 @@ fn the_token_and_the_lines_outlive_a_reload_and_a_gateway() {
         .expect_code(0)
         .says(["headers (mainstay.toml:5:19)"]);
 }
+
+#[test]
+fn a_difference_is_told_before_it_is_brought_in_and_changes_nothing() {
+    let origin = Origin::answers(ANSWER).start();
+    let mainstay = running(&origin);
+    let diff = || Mainstay::say(["diff"]).beside(&mainstay).finish();
+    diff().expect_code(0).says(["nothing has changed"]);
+    let path = mainstay.folder().join("mainstay.toml");
+    let settings = std::fs::read_to_string(&path).expect("the file");
+    let write = |text: &str| std::fs::write(&path, text).expect("the folder is ours");
+
+    write(&settings.replace("DENY", "SAMEORIGIN"));
+    diff().expect_code(0).says([
+        "~ headers.x-frame-options: \"DENY\" → \"SAMEORIGIN\"  # mainstay.toml:4:19",
+        "the running gateway takes the settings over; connections stay",
+    ]);
+    let response = mainstay.get("/").expect(200);
+    assert_eq!(response.header("x-frame-options"), Some("DENY"));
+
+    write(&format!("{settings}[listen]\nthreads = 200\n"));
+    diff().expect_code(0).says([
+        "~ listen.threads: ",
+        "the gateway is replaced, since it gets other threads",
+    ]);
+    write("worker = 1\n");
+    diff().expect_code(2).says(["`worker` is not a setting"]);
+    write(&format!("user = \"www-data\"\n{settings}"));
+    diff().expect_code(2).says(["`user` takes another start"]);
+}

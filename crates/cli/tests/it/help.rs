@@ -14,6 +14,7 @@ fn help_reads_as_written() {
         ("status", &["status", "--help"]),
         ("check", &["check", "--help"]),
         ("explain", &["explain", "--help"]),
+        ("diff", &["diff", "--help"]),
         ("init", &["init", "--help"]),
         ("demo", &["demo", "--help"]),
         ("help", &["help", "--help"]),
