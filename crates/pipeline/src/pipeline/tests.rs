@@ -222,7 +222,9 @@ fn talkative(request: &Request) -> Result<Response, Refusal> {
         .header("x-powered-by", "Express")
         .header("content-type", "text/plain")
         .header("referrer-policy", "no-referrer");
-    Ok(response.body(Body::from("hello")).expect("a response"))
+    response
+        .body(Body::from("hello"))
+        .map_err(|_| Refusal::NoWorker)
 }
 
 async fn asked(path: &str, token: &str) -> Option<serde_json::Value> {
