@@ -18,6 +18,7 @@ mod reader;
 mod reference;
 mod render;
 mod report;
+mod schema;
 mod sections;
 mod settings;
 mod source;
@@ -31,6 +32,7 @@ pub use load::{Loaded, explain, load};
 pub use origin::{Origin, Origins};
 pub use reference::reference;
 pub use render::{Style, render};
+pub use schema::schema;
 pub use sections::{
     AppSettings, Layer, Limits, ListenSettings, LogSettings, Percent, Preset, ReleaseSettings,
     ReloadMode, ReloadSettings, RouteSettings, ShutdownSettings, Surge, Timeouts, UpstreamSettings,

@@ -1,0 +1,108 @@
+//! The JSON schema of the settings file, made from the keys themselves: for editors that complete and underline.
+//!
+//! It says which keys there are and what kind each is. Whether a value is sound is only known to loading.
+
+use serde_json::{Map, Value, json};
+
+use crate::key::{Key, Section};
+use crate::sections;
+
+/// The text of `docs/mainstay.schema.json`.
+pub fn schema() -> String {
+    let mut root = object(&sections::TOP);
+    root["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    root["title"] = json!("mainstay.toml");
+    for section in sections::ALL
+        .iter()
+        .filter(|section| !section.heading.is_empty())
+    {
+        let heading = section.heading.trim_matches(['[', ']']);
+        let below = match heading.split_once('.') {
+            None => (heading, object(section)),
+            // a profile is a file within the file
+            Some(("profile", _)) => ("profile", named(section, &json!({ "$ref": "#" }))),
+            Some((kind, "NAME")) => (kind, named(section, &object(section))),
+            Some((outer, inner)) => {
+                root["properties"][outer]["properties"][inner] = texts(section);
+                continue;
+            }
+        };
+        let (name, found) = below;
+        root["properties"][name] = match name {
+            // with its short form
+            "listen" => json!({ "anyOf": [root["properties"][name].clone(), found] }),
+            _ => found,
+        };
+    }
+    format!("{root:#}\n")
+}
+
+/// A section with these keys and no others.
+fn object(section: &Section) -> Value {
+    let properties: Map<String, Value> = section
+        .keys
+        .iter()
+        .map(|key| (key.name.to_owned(), described(key)))
+        .collect();
+    json!({
+        "type": "object",
+        "description": section.doc,
+        "properties": properties,
+        "additionalProperties": false,
+    })
+}
+
+/// Sections whose names the user invents.
+fn named(section: &Section, each: &Value) -> Value {
+    json!({ "type": "object", "description": section.doc, "additionalProperties": each })
+}
+
+/// Keys that the user invents, each with a text.
+fn texts(section: &Section) -> Value {
+    named(section, &json!({ "type": "string" }))
+}
+
+fn described(key: &Key) -> Value {
+    let mut found = kind(key.kind);
+    let default = match key.default {
+        "" => String::new(),
+        default => format!(" Default: {}.", default.trim_matches(['(', ')'])),
+    };
+    found["description"] = json!(format!("{}{default}", key.doc));
+    found
+}
+
+/// What may be written, as far as a schema can say it.
+fn kind(kind: &str) -> Value {
+    if kind.starts_with("section") {
+        return json!({ "type": "object" });
+    }
+    if kind == "`true` or `false`" {
+        return json!({ "type": "boolean" });
+    }
+    if let Some(words) = only_words(kind) {
+        return json!({ "enum": words });
+    }
+    if kind.contains("list") {
+        let one = json!({ "type": ["string", "integer"] });
+        return json!({ "anyOf": [one, { "type": "array", "items": one }] });
+    }
+    if kind.contains("`false`") {
+        return json!({ "anyOf": [{ "type": "string" }, { "const": false }] });
+    }
+    json!({ "type": ["string", "integer"] })
+}
+
+/// The words of a kind that consists of words to choose from: `` `a`, `b` or `c` ``.
+fn only_words(kind: &str) -> Option<Vec<&str>> {
+    let parts: Vec<&str> = kind.split('`').collect();
+    let between = parts.iter().step_by(2);
+    let are_words = parts.len() > 1
+        && between
+            .clone()
+            .all(|part| ["", ", ", " or "].contains(part))
+        // `http:/path` stands for more than itself, and `INT` is as good as `SIGINT`
+        && !kind.contains(':')
+        && !kind.contains("SIG");
+    are_words.then(|| parts.iter().skip(1).step_by(2).copied().collect())
+}
