@@ -1,7 +1,7 @@
 //! What `mainstay init` makes of a folder: files that say something are read, what they say is found out, and a
 //! short `mainstay.toml` with the reason of each line comes of it.
 //!
-//! Finding is pure: names and texts in, [`Findings`] out. What may not be here: starting anything, reading beyond
+//! Finding is pure: names and texts in, findings out. What may not be here: starting anything, reading beyond
 //! the bounds in [`folder`], questions to anybody.
 
 mod command;
