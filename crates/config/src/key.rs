@@ -13,6 +13,25 @@ pub struct Key {
     pub doc: &'static str,
 }
 
+impl Key {
+    /// Every section has it, without listing it.
+    pub const ENABLED: Self = Self {
+        name: "enabled",
+        kind: "`true` or `false`",
+        default: "true",
+        doc: "Whether the section counts: `false` leaves the layer of this name out, or is as if the section were not there; it is checked all the same.",
+    };
+
+    /// Every section of a layer that refuses has it among its keys. It is read into an
+    /// [`Enforcement`](mainstay_pipeline::Enforcement), by `section.set("dry_run", …)`.
+    pub const DRY_RUN: Self = Self {
+        name: "dry_run",
+        kind: "`true` or `false`",
+        default: "false",
+        doc: "Lets pass what would be refused, and notes it as `dry_run` in the access line.",
+    };
+}
+
 /// One section of the file.
 #[derive(Clone, Copy, Debug)]
 pub struct Section {

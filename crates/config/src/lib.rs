@@ -22,6 +22,7 @@ mod schema;
 mod sections;
 mod settings;
 mod source;
+mod switch;
 mod value;
 mod word;
 

@@ -11,7 +11,7 @@ use crate::report::Report;
 use crate::sections::{self, Layer, Preset, RouteSettings};
 use crate::settings::Settings;
 use crate::source::Sources;
-use crate::{check, document, overrides, profile};
+use crate::{check, document, overrides, profile, switch};
 
 /// Settings, and where each of them came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,8 @@ pub fn explain(sources: &Sources) -> Result<Loaded, Problems> {
         None => DeTable::new(),
     };
     let report = Report::new(sources.file.as_ref());
-    let table = profile::apply(table, sources, &report);
+    let mut table = profile::apply(table, sources, &report);
+    let off = switch::take_out(&mut table, &report);
     let top = Reader::top(&sections::TOP, &table, &report);
 
     // A wrong preset in the file is a problem even where a flag names another.
@@ -43,7 +44,11 @@ pub fn explain(sources: &Sources) -> Result<Loaded, Problems> {
     let preset = overrides::preset(sources, &report).or(in_file);
     let mut settings = Settings::of(preset.unwrap_or_default());
     sections::read(top, &mut settings);
+    off.leave_out(&mut settings.without, &report);
     resolve_paths(&mut settings, sources.base());
+    if settings.targets().next().is_none() && !overrides::names_a_target(sources) {
+        off.refuse_to_leave_nothing(&report);
+    }
     overrides::add_app(&mut settings, sources, &report);
     overrides::apply(&mut settings, sources, &report);
     resolve_paths(&mut settings, &sources.folder);

@@ -167,8 +167,7 @@ pub(crate) fn preset(sources: &Sources, report: &Report<'_>) -> Option<Preset> {
 /// app and upstream at all, the one in the folder.
 pub(crate) fn add_app(settings: &mut Settings, sources: &Sources, report: &Report<'_>) {
     let Some(target) = &sources.flags.target else {
-        let elsewhere = text_of(&UPSTREAM, sources).next().is_some();
-        if settings.apps.is_empty() && settings.upstreams.is_empty() && !elsewhere {
+        if settings.targets().next().is_none() && !names_a_target(sources) {
             let target = Target::Path(PathBuf::from("."));
             let app = app_of_folder(sources.base(), target, settings.preset);
             settings.apps.push(app);
@@ -204,6 +203,11 @@ pub(crate) fn add_app(settings: &mut Settings, sources: &Sources, report: &Repor
             flag_origin("run", &typed),
         );
     }
+}
+
+/// Whether flags or environment say what to run or whom to ask.
+pub(crate) fn names_a_target(sources: &Sources) -> bool {
+    sources.flags.target.is_some() || text_of(&UPSTREAM, sources).next().is_some()
 }
 
 /// An app that nobody named is called after its folder.

@@ -8,10 +8,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::overrides;
-use crate::reader::{Reader, is_name, not_a_name};
+use crate::reader::{is_name, not_a_name};
 use crate::report::Report;
-use crate::sections::{self, Preset};
-use crate::settings::Settings;
+use crate::sections;
 use crate::source::Sources;
 
 /// More profiles than these are a mistake; each is checked, chosen or not.
@@ -30,7 +29,7 @@ pub(crate) fn apply<'a>(
     let chosen = chosen(sources, &profiles, report);
     for (name, overlay) in &profiles {
         if Some(name) != chosen.as_ref() {
-            check(&table, overlay, sources, report);
+            check(&table, overlay, report);
         }
     }
     let overlay = profiles
@@ -113,19 +112,10 @@ fn chosen(
 }
 
 /// Reads the file as it would be with this profile, for its problems only.
-fn check(table: &DeTable<'_>, overlay: &DeTable<'_>, sources: &Sources, report: &Report<'_>) {
+fn check(table: &DeTable<'_>, overlay: &DeTable<'_>, report: &Report<'_>) {
     let mut whole = table.clone();
     lay_over(&mut whole, overlay.clone());
-    let own = Report::new(sources.file.as_ref());
-    let top = Reader::top(&sections::TOP, &whole, &own);
-    let preset = top.get::<Preset>("preset").unwrap_or_default();
-    sections::read(top, &mut Settings::of(preset));
-    if let Err(problems) = own.finish(()) {
-        problems
-            .into_iter()
-            .filter(|problem| problem.place.is_some())
-            .for_each(|problem| report.push(problem));
-    }
+    sections::check(&whole, report);
 }
 
 /// Sections are merged key by key; any other value takes the place of the one below it.

@@ -44,7 +44,7 @@ impl<'a> Reader<'a> {
     /// The value of a known key, unread. Notes its origin.
     pub(crate) fn item(&self, key: &'static str) -> Option<Item<'a>> {
         debug_assert!(
-            self.section.keys.iter().any(|known| known.name == key),
+            self.keys().any(|known| known.name == key),
             "`{key}` is read but not among the keys of {}",
             self.section.heading
         );
@@ -209,13 +209,12 @@ impl<'a> Reader<'a> {
 
     /// Refuses every key that is not known. The last thing to do with a section.
     pub(crate) fn finish(self) {
+        if self.has_switch() {
+            // what it means was seen to before; that it is sound was not
+            self.get::<bool>(Key::ENABLED.name);
+        }
         for (name, _) in in_file_order(self.table) {
-            if self
-                .section
-                .keys
-                .iter()
-                .any(|key| key.name == name.get_ref())
-            {
+            if self.keys().any(|key| key.name == name.get_ref()) {
                 continue;
             }
             let path = self.path_of(name.get_ref());
@@ -231,7 +230,7 @@ impl<'a> Reader<'a> {
 
     /// Adds what was probably meant: an alias, a near name, or all that there is.
     fn explain(&self, name: &str, problem: Problem) -> Problem {
-        let keys = || self.section.keys.iter().map(|key: &Key| key.name);
+        let keys = || self.keys().map(|key| key.name);
         let alias = self
             .section
             .aliases
@@ -249,6 +248,17 @@ impl<'a> Reader<'a> {
             let _ = write!(expected, "{comma}`{key}`");
         }
         problem.expected(expected)
+    }
+
+    /// Its own, then `enabled` where there is such a switch.
+    fn keys(&self) -> impl Iterator<Item = Key> {
+        let switch = self.has_switch().then_some(Key::ENABLED);
+        self.section.keys.iter().copied().chain(switch)
+    }
+
+    /// Every section has one but the file itself, and those whose keys the user invents.
+    fn has_switch(&self) -> bool {
+        !self.path.is_empty() && !self.section.keys.is_empty()
     }
 
     fn path_of(&self, key: &str) -> String {

@@ -28,6 +28,11 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// An empty one about the same file.
+    pub(crate) fn another(&self) -> Self {
+        Self::new(self.file)
+    }
+
     pub(crate) fn push(&self, problem: Problem) {
         // The same key may be read twice, but is wrong only once.
         if self.problems.borrow().iter().any(|known| *known == problem) {

@@ -39,9 +39,11 @@ pub fn schema() -> String {
 
 /// A section with these keys and no others.
 fn object(section: &Section) -> Value {
+    let switch = (!section.heading.is_empty()).then_some(&Key::ENABLED);
     let properties: Map<String, Value> = section
         .keys
         .iter()
+        .chain(switch)
         .map(|key| (key.name.to_owned(), described(key)))
         .collect();
     json!({

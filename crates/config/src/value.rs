@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::num::IntErrorKind;
 use std::time::Duration;
 
+use mainstay_pipeline::Enforcement;
 use mainstay_values::{
     Address, BadValue, HostPattern, PathPattern, Problem, Size, TrustedProxies, format_duration,
     parse_duration,
@@ -258,6 +259,33 @@ impl Value for bool {
                 None
             }
         }
+    }
+}
+
+/// `dry_run = true` is a dry run.
+impl Value for Enforcement {
+    fn from_text(text: &str) -> Result<Self, BadValue> {
+        bool::from_text(text).map(enforcement)
+    }
+
+    fn print(&self) -> String {
+        (*self == Self::DryRun).print()
+    }
+
+    fn toml(&self) -> String {
+        self.print()
+    }
+
+    fn read(item: &Item<'_>) -> Option<Self> {
+        bool::read(item).map(enforcement)
+    }
+}
+
+fn enforcement(dry_run: bool) -> Enforcement {
+    if dry_run {
+        Enforcement::DryRun
+    } else {
+        Enforcement::Enforce
     }
 }
 

@@ -39,6 +39,8 @@ pub struct AccessRecord<'a> {
     pub origin: Option<&'a str>,
     /// Why the request was refused or broken off, in a word.
     pub reason: Option<&'a str>,
+    /// Why a layer on a dry run would have refused it, in a word.
+    pub dry_run: Option<&'a str>,
     /// The client's `User-Agent`.
     pub user_agent: Option<&'a [u8]>,
 }
@@ -73,6 +75,7 @@ impl AccessRecord<'_> {
         for (key, value) in [
             (&b",\"origin\":"[..], self.origin.map(str::as_bytes)),
             (b",\"reason\":", self.reason.map(str::as_bytes)),
+            (b",\"dry_run\":", self.dry_run.map(str::as_bytes)),
             (b",\"user_agent\":", self.user_agent),
         ] {
             if let Some(value) = value {
@@ -178,6 +181,7 @@ mod tests {
             route: "default",
             origin: Some("api/0"),
             reason: None,
+            dry_run: None,
             user_agent: Some(b"curl \"8\""),
         };
         let mut out = Vec::new();

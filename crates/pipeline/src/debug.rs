@@ -108,6 +108,13 @@ impl Account {
         if let Some(reason) = exchange.refusal.map(Refusal::reason) {
             let _ = write!(text, ",\"refusal\":\"{reason}\"");
         }
+        if let Some((step, refusal)) = exchange.spared {
+            let (step, reason) = (step.name(), refusal.reason());
+            let _ = write!(
+                text,
+                ",\"dry_run\":{{\"step\":\"{step}\",\"reason\":\"{reason}\"}}"
+            );
+        }
         for (word, fields) in [("set", &self.set), ("removed", &self.removed)] {
             let _ = write!(text, ",\"{word}\":{{");
             for (index, (name, step)) in fields.iter().enumerate() {

@@ -72,6 +72,8 @@ pub struct Exchange {
     pub resends: u8,
     /// Why it was refused, if it was.
     pub refusal: Option<Refusal>,
+    /// What a layer on a dry run would have refused first, and its step.
+    pub spared: Option<(Step, Refusal)>,
     /// The steps taken.
     pub trail: Trail,
     /// The version the client speaks.
@@ -141,6 +143,7 @@ impl Exchange {
             origin_duration: None,
             resends: 0,
             refusal: None,
+            spared: None,
             trail: Trail::default(),
             version: Version::HTTP_11,
             heard: Heard::default(),

@@ -6,6 +6,7 @@
 
 mod body;
 mod debug;
+mod enforcement;
 mod exchange;
 mod forwarding;
 mod interim;
@@ -23,6 +24,7 @@ mod step;
 
 pub use body::{Body, BodyBroken, Frame, FrameSender, Frames, hand_off};
 pub use debug::{DEBUG_FIELD, DebugToken};
+pub use enforcement::Enforcement;
 pub use exchange::{Exchange, Scheme};
 pub use forwarding::{Forwarding, strip_hop_by_hop};
 pub use interim::{Interim, InterimHead};

@@ -40,7 +40,7 @@ pub(crate) mod keys {
 }
 
 pub(crate) use account::account;
-pub(crate) use top::{SECTION as TOP, read};
+pub(crate) use top::{SECTION as TOP, check, read};
 
 /// Every section in the order of the reference.
 pub(crate) const ALL: &[crate::Section] = &[

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::preset::Layer;
+use toml::de::DeTable;
+
+use super::preset::{Layer, Preset};
 use super::{
     account, app, headers, limits, listen, log, reload, route, shutdown, timeouts, upstream,
 };
 use crate::key::{Key, Section};
 use crate::reader::{Reader, is_name, not_a_name};
+use crate::report::Report;
 use crate::settings::Settings;
 
 pub(crate) const SECTION: Section = Section {
@@ -154,6 +157,20 @@ listen = \":80\"
 queue = 5000
 ",
 };
+
+/// Reads a whole file that does not count as it is, for the problems that stand in it.
+pub(crate) fn check(table: &DeTable<'_>, report: &Report<'_>) {
+    let own = report.another();
+    let top = Reader::top(&SECTION, table, &own);
+    let preset = top.get::<Preset>("preset").unwrap_or_default();
+    read(top, &mut Settings::of(preset));
+    if let Err(problems) = own.finish(()) {
+        problems
+            .into_iter()
+            .filter(|problem| problem.place.is_some())
+            .for_each(|problem| report.push(problem));
+    }
+}
 
 /// Reads the whole file into `settings`. The preset was read before: it is their beginning.
 pub(crate) fn read(top: Reader<'_>, settings: &mut Settings) {
