@@ -221,6 +221,25 @@ fn a_flag_has_a_typo() {
 }
 
 #[test]
+fn words_of_the_command_line_do_not_fit() {
+    for (case, words) in [
+        ("flag-without-value", &["run", "--workers"][..]),
+        ("flag-takes-no-value", &["status", "--json=yes"]),
+        ("flag-given-twice", &["status", "--json", "--json"]),
+        ("flags-that-exclude", &["explain", "--token", "--json"]),
+        ("flag-that-needs-another", &["explain", "-d", "x", "/"]),
+        ("word-missing", &["completions"]),
+        ("word-unknown", &["completions", "csh"]),
+        ("word-too-many", &["stop", "shop"]),
+    ] {
+        let start = words
+            .iter()
+            .fold(Mainstay::say([]), |start, word| start.flags([word]));
+        mistake(case, start, 2, &[]);
+    }
+}
+
+#[test]
 fn a_command_has_a_typo() {
     mistake("typo-in-a-command", Mainstay::say(["realod"]), 2, &[]);
 }
