@@ -52,7 +52,7 @@ pub(crate) enum Command {
     Init(Init),
     /// Tell what a reload would change
     #[command(hide = true)]
-    Diff(Which),
+    Diff(Diff),
     /// Run the bundled sample app behind the gateway
     #[command(hide = true)]
     Demo(Common),
@@ -137,6 +137,9 @@ pub(crate) struct Explain {
     /// Print the token of the running instance: `curl -H "Mainstay-Debug: TOKEN"` is told the same
     #[arg(long, conflicts_with_all = ["send", "request"])]
     pub(crate) token: bool,
+    /// For programs
+    #[arg(long, conflicts_with = "token")]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) common: Common,
 }
@@ -211,6 +214,16 @@ pub(crate) struct Reload {
 /// `mainstay status`.
 #[derive(Args)]
 pub(crate) struct Status {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// For programs
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `mainstay diff`.
+#[derive(Args)]
+pub(crate) struct Diff {
     #[command(flatten)]
     pub(crate) which: Which,
     /// For programs

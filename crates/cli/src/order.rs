@@ -35,6 +35,15 @@ pub(crate) struct Insight {
     pub(crate) places: BTreeMap<String, String>,
 }
 
+/// What a reload would change.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Comparison {
+    /// In words, or why it cannot be told.
+    pub(crate) ending: Ending,
+    /// For programs; null if it cannot be told.
+    pub(crate) difference: serde_json::Value,
+}
+
 /// One line of an answer that is told bit by bit.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

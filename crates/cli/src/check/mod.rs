@@ -14,7 +14,7 @@ use std::ffi::OsString;
 
 pub(crate) use finding::{Finding, Level};
 use mainstay_config::Settings;
-pub(crate) use render::{effective_lines, json, problems_json, text};
+pub(crate) use render::{effective_lines, json, problems_json, setting_json, text};
 
 use crate::control::Origin;
 

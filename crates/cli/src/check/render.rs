@@ -120,19 +120,23 @@ pub(crate) fn json(
     if let Some(settings) = settings {
         report["settings"] = settings
             .effective()
-            .into_iter()
-            .map(|Effective { path, value }| {
-                let shown = match &value {
-                    InForce::Value(text) => Some(text.clone()),
-                    InForce::Unsaid(_) | InForce::Hidden => None,
-                };
-                let hidden = value == InForce::Hidden;
-                let origin = origins.of(&path).to_string();
-                json!({ "path": path, "value": shown, "hidden": hidden, "origin": origin })
-            })
+            .iter()
+            .map(|line| setting_json(line, origins))
             .collect();
     }
     report
+}
+
+/// A setting in force, for programs: what is not shown and what nobody said have no value.
+pub(crate) fn setting_json(line: &Effective, origins: &Origins) -> Value {
+    let Effective { path, value } = line;
+    let shown = match value {
+        InForce::Value(text) => Some(text),
+        InForce::Unsaid(_) | InForce::Hidden => None,
+    };
+    let hidden = *value == InForce::Hidden;
+    let origin = origins.of(path).to_string();
+    json!({ "path": path, "value": shown, "hidden": hidden, "origin": origin })
 }
 
 /// Settings that are not sound, for programs.

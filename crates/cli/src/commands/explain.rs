@@ -1,11 +1,13 @@
 //! `mainstay explain`: what happens to a request, from the settings or from a running instance.
 
+use mainstay_config::Loaded;
+
 use super::Instance;
 use super::run::{Read, here, read};
 use crate::Outcome;
 use crate::arguments::Explain;
 use crate::control::{Greeting, Origin};
-use crate::explain::{Asked, answer_lines, lines, rehearse, send};
+use crate::explain::{Asked, answer_json, answer_lines, json, lines, rehearse, send};
 use crate::failure::Failure;
 use crate::order::Insight;
 
@@ -31,13 +33,22 @@ fn from_the_settings(explain: &Explain, asked: &Asked) -> Result<String, Failure
         .build()
         .map_err(|error| Failure::internal("the runtime", error))?;
     let rehearsal = runtime.block_on(rehearse(&loaded.settings, asked))?;
-    Ok(lines(asked, &rehearsal, &loaded.settings, &loaded.origins))
+    let Loaded { settings, origins } = loaded;
+    Ok(if explain.json {
+        format!("{:#}\n", json(asked, &rehearsal, &settings, &origins))
+    } else {
+        lines(asked, &rehearsal, &settings, &origins)
+    })
 }
 
 fn from_the_instance(explain: &Explain, asked: &Asked) -> Result<String, Failure> {
     let insight = insight(explain)?;
     let head = send(asked, explain.data.as_deref(), &insight)?;
-    Ok(answer_lines(&head, &insight))
+    Ok(if explain.json {
+        format!("{:#}\n", answer_json(&head, &insight))
+    } else {
+        answer_lines(&head, &insight)
+    })
 }
 
 fn insight(explain: &Explain) -> Result<Insight, Failure> {

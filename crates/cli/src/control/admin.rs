@@ -19,7 +19,7 @@ pub(super) enum Question {
     Status(oneshot::Sender<String>),
     /// `GET /status.json`.
     StatusJson(oneshot::Sender<String>),
-    /// `GET /diff.json`: an [`Ending`](crate::order::Ending).
+    /// `GET /diff.json`: a [`Comparison`](crate::order::Comparison).
     Diff(oneshot::Sender<String>),
     /// `GET /debug.json`: an [`Insight`](crate::order::Insight).
     Debug(oneshot::Sender<String>),

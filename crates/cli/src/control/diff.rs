@@ -1,101 +1,101 @@
-//! What a reload would change, in words: settings with where they stand, then what that means for workers and gateway.
-//! Changes nothing.
+//! What a reload would change: settings with where they stand, then what that means for workers and gateway. Changes
+//! nothing, and words nothing.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use mainstay_config::{Effective, InForce, Settings};
 use mainstay_supervisor::count;
 
-use super::changes::{Change, Changes};
+use super::changes::Changes;
+use super::difference::{AppChange, Difference, GatewayChange, SettingChange};
 use super::fronts;
 use super::state::{Control, threads};
 use crate::failure::Failure;
-use crate::order::{Ending, Order};
+use crate::order::{Comparison, Ending, Order};
 
 /// Where each setting that somebody gave came from.
 type Places = BTreeMap<String, String>;
 
 impl Control {
     /// Loads the settings as a reload would, and compares.
-    pub(super) fn diff(&self) -> Ending {
-        let told = self.origin.load().and_then(|(wanted, places)| {
-            let changed = settings(&self.settings, &wanted, &self.places, &places);
-            if changed.is_empty() {
-                return Ok("nothing has changed".to_owned());
-            }
-            Ok(format!("{changed}\n{}", self.consequences(&wanted)?))
-        });
-        told.map_or_else(Ending::from, Ending::well)
+    pub(super) fn diff(&self) -> Comparison {
+        match self.difference() {
+            Ok(difference) => Comparison {
+                ending: Ending::well(difference.text()),
+                difference: difference.json(),
+            },
+            Err(failure) => Comparison {
+                ending: failure.into(),
+                difference: serde_json::Value::Null,
+            },
+        }
     }
 
-    /// What `mainstay reload --settings` would do.
-    fn consequences(&self, wanted: &Settings) -> Result<String, Failure> {
-        let changes = Changes::between(&self.name, &self.settings, wanted, &Order::Settings)?;
-        let mut text = String::from("`mainstay reload --settings` would do this:\n");
-        for (app, change) in &changes.apps {
-            let (name, workers) = (app.name(), count::workers(app.options.workers));
-            let _ = match change {
-                Change::Start => writeln!(text, "  app `{name}` starts"),
-                Change::Replace => writeln!(
-                    text,
-                    "  app `{name}` gets a new release: all its workers are replaced"
-                ),
-                Change::Scale => writeln!(
-                    text,
-                    "  app `{name}` gets {workers} workers; those that stay are not touched"
-                ),
-                Change::Adopt => writeln!(text, "  workers of app `{name}` are not touched"),
-            };
+    fn difference(&self) -> Result<Difference, Failure> {
+        let (wanted, places) = self.origin.load()?;
+        let settings = settings(&self.settings, &wanted, &self.places, &places);
+        if settings.is_empty() {
+            return Ok(Difference::default());
         }
-        for app in &changes.gone {
-            let _ = writeln!(text, "  app `{app}` ends");
-        }
-        let listens = |settings| fronts::written(settings, self.asked.as_ref());
-        let moves = listens(&self.settings) != listens(wanted);
-        text.push_str(match (moves, threads(wanted) != self.threads) {
-            (true, _) => "  the gateway is replaced, since it listens elsewhere; connections finish on the old one",
-            (false, true) => "  the gateway is replaced, since it gets other threads; connections finish on the old one",
-            (false, false) => "  the running gateway takes the settings over; connections stay",
+        let changes = Changes::between(&self.name, &self.settings, &wanted, &Order::Settings)?;
+        let touched = changes.apps.iter().map(|(app, change)| AppChange {
+            name: app.name().to_owned(),
+            workers: count::workers(app.options.workers),
+            change: Some(*change),
         });
-        Ok(text)
+        let gone = changes.gone.iter().map(|app| AppChange {
+            name: app.clone(),
+            workers: 0,
+            change: None,
+        });
+        let listens = |settings| fronts::written(settings, self.asked.as_ref());
+        let moves = listens(&self.settings) != listens(&wanted);
+        Ok(Difference {
+            settings,
+            apps: touched.chain(gone).collect(),
+            gateway: Some(match (moves, threads(&wanted) != self.threads) {
+                (true, _) => GatewayChange::Moved,
+                (false, true) => GatewayChange::Resized,
+                (false, false) => GatewayChange::Told,
+            }),
+        })
     }
 }
 
-/// One line for each setting that differs; none if nothing does.
-fn settings(present: &Settings, wanted: &Settings, before: &Places, after: &Places) -> String {
+/// Each setting that differs.
+fn settings(
+    present: &Settings,
+    wanted: &Settings,
+    before: &Places,
+    after: &Places,
+) -> Vec<SettingChange> {
     let place = |places: &Places, path: &str| {
         let place = places.get(path).or_else(|| places.get("preset"));
         place.map_or("preset", String::as_str).to_owned()
     };
-    let mut text = String::new();
     let old = by_path(present);
     let new = by_path(wanted);
-    for Effective { path, value } in wanted.effective() {
-        let line = match old.get(&path) {
-            None => format!("+ {path} = {value}"),
-            Some(known) if *known != new[&path] => match &value {
-                InForce::Hidden => format!("~ {path} has another value (not shown)"),
-                _ => format!("~ {path}: {} → {value}", shown(known)),
-            },
-            Some(_) => continue,
-        };
-        let _ = writeln!(text, "{line}  # {}", place(after, &path));
-    }
-    for Effective { path, value } in present.effective() {
-        if !new.contains_key(&path) {
-            let _ = writeln!(text, "- {path} = {value}  # was {}", place(before, &path));
-        }
-    }
-    text
+    let there = wanted.effective().into_iter();
+    let differs = there.filter(|line| old.get(&line.path) != new.get(&line.path));
+    let changed = differs.map(|Effective { path, value }| SettingChange {
+        before: old.get(&path).map(|(value, _)| value.clone()),
+        after: Some(value),
+        place: place(after, &path),
+        path,
+    });
+    let gone = present.effective().into_iter();
+    let gone = gone.filter(|line| !new.contains_key(&line.path));
+    let gone = gone.map(|Effective { path, value }| SettingChange {
+        before: Some(value),
+        after: None,
+        place: place(before, &path),
+        path,
+    });
+    changed.chain(gone).collect()
 }
 
 /// What holds, with what is only compared and never shown.
 type Held = (InForce, Option<String>);
-
-fn shown((value, _): &Held) -> String {
-    value.to_string()
-}
 
 fn by_path(settings: &Settings) -> BTreeMap<String, Held> {
     let hidden = settings.apps.iter().flat_map(|app| {
@@ -136,7 +136,13 @@ mod tests {
         let (wanted, after) = load(
             "[app.a]\nenv = { KEY = \"hunter3\" }\nworkers = 2\n[headers]\nx-frame-options = \"DENY\"\n",
         );
-        let text = settings(&present, &wanted, &before, &after);
+        let difference = Difference {
+            settings: settings(&present, &wanted, &before, &after),
+            gateway: Some(GatewayChange::Told),
+            ..Difference::default()
+        };
+        let text = difference.text();
+        let (text, _) = text.split_once("\n\n").expect("settings and what follows");
         for line in [
             "~ app.a.workers: 1 → 2  # mainstay.toml:3:11",
             "~ app.a.env.KEY has another value (not shown)  # mainstay.toml:2:15",
@@ -148,6 +154,11 @@ mod tests {
         }
         assert_eq!(text.lines().count(), 5, "{text}");
         assert!(!text.contains("hunter"), "{text}");
-        assert_eq!(settings(&present, &present, &before, &before), "");
+        let json = difference.json().to_string();
+        assert!(
+            json.contains(r#""hidden":true"#) && !json.contains("hunter"),
+            "{json}"
+        );
+        assert!(settings(&present, &present, &before, &before).is_empty());
     }
 }

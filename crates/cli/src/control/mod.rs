@@ -7,6 +7,7 @@ mod admin;
 mod beginning;
 mod changes;
 mod diff;
+mod difference;
 mod fronts;
 mod gateways;
 mod grant;

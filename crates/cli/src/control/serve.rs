@@ -212,8 +212,8 @@ impl Control {
             Question::Status(asker) => drop(asker.send(self.status().text())),
             Question::StatusJson(asker) => drop(asker.send(self.status().json())),
             Question::Diff(asker) => {
-                let ending = serde_json::to_string(&self.diff());
-                let _ = asker.send(ending.unwrap_or_default());
+                let comparison = serde_json::to_string(&self.diff());
+                let _ = asker.send(comparison.unwrap_or_default());
             }
             Question::Debug(asker) => {
                 let sockets = self.gateways.as_ref().map(Gateways::sockets);

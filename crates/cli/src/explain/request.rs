@@ -51,6 +51,12 @@ impl Asked {
         })
     }
 
+    /// The URL as it was understood.
+    pub(crate) fn url(&self) -> String {
+        let scheme = if self.is_https { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.host, self.target)
+    }
+
     /// The head as a client sends it.
     pub(crate) fn head(&self, more: &[(&str, &str)]) -> String {
         use std::fmt::Write as _;

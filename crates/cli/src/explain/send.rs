@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use mainstay_codec::{HeadScan, Limits, ResponseHead, parse_response};
 use mainstay_pipeline::{DEBUG_FIELD, Step};
+use serde_json::{Value, json};
 
 use super::{Asked, Told};
 use crate::failure::Failure;
@@ -89,16 +90,20 @@ fn exchange(
 
 /// Status and fields, each with who set it and where that stands.
 pub(crate) fn answer_lines(head: &ResponseHead, insight: &Insight) -> String {
-    let told: Option<Told> = head
-        .headers
-        .get(DEBUG_FIELD)
-        .and_then(|told| serde_json::from_slice(told.as_bytes()).ok());
-    let told = told.unwrap_or_default();
+    let told = told(head);
     let mut text = format!("{}\n", say::strong(&head.status.to_string()));
-    for (name, value) in head.headers.iter().filter(|(name, _)| *name != DEBUG_FIELD) {
-        let value = String::from_utf8_lossy(value.as_bytes());
-        let who = who(name.as_str(), &told, &insight.places);
-        let _ = writeln!(text, "  {name}: {value}  {}", say::dim(&format!("# {who}")));
+    for (name, value) in shown(head) {
+        let author = match author(name, &told, &insight.places) {
+            Author::Connection => "the gateway's connection to you".to_owned(),
+            Author::App => format!("app ({})", told.origin.as_deref().unwrap_or("app")),
+            Author::Step(step, Some(place)) => format!("{step} ({place})"),
+            Author::Step(step, None) => step.to_owned(),
+        };
+        let _ = writeln!(
+            text,
+            "  {name}: {value}  {}",
+            say::dim(&format!("# {author}"))
+        );
     }
     for (name, step) in &told.removed {
         let place = place(&["headers.remove"], &insight.places);
@@ -109,21 +114,69 @@ pub(crate) fn answer_lines(head: &ResponseHead, insight: &Insight) -> String {
     text
 }
 
+/// The same for programs: [the page](../../../../docs/operations/explain.md) says what each field is.
+pub(crate) fn answer_json(head: &ResponseHead, insight: &Insight) -> Value {
+    let told = told(head);
+    let field = |(name, value): (&str, String)| {
+        let (by, place) = match author(name, &told, &insight.places) {
+            Author::Connection => ("connection", None),
+            Author::App => ("app", None),
+            Author::Step(step, place) => (step, place),
+        };
+        json!({ "name": name, "value": value, "by": by, "place": place })
+    };
+    let removed = told.removed.iter().map(|(name, step)| {
+        let place = place(&["headers.remove"], &insight.places);
+        json!({ "name": name, "by": step, "place": place })
+    });
+    json!({
+        "status": head.status.as_u16(),
+        "headers": shown(head).map(field).collect::<Vec<_>>(),
+        "removed": removed.collect::<Vec<_>>(),
+        "trail": told.trail, "route": told.route, "origin": told.origin, "origin_us": told.origin_us,
+        "client": told.client, "resends": told.resends, "refusal": told.refusal,
+    })
+}
+
+/// What the gateway tells in the answer; nothing where it does not.
+fn told(head: &ResponseHead) -> Told {
+    let told = head.headers.get(DEBUG_FIELD);
+    told.and_then(|told| serde_json::from_slice(told.as_bytes()).ok())
+        .unwrap_or_default()
+}
+
+/// The fields of the answer, without what was said to us alone.
+fn shown(head: &ResponseHead) -> impl Iterator<Item = (&str, String)> {
+    let fields = head.headers.iter();
+    let fields = fields.filter(|(name, _)| *name != DEBUG_FIELD);
+    fields.map(|(name, value)| {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        (name.as_str(), value)
+    })
+}
+
 /// Whoever set a field last.
-fn who(name: &str, told: &Told, places: &BTreeMap<String, String>) -> String {
-    let origin = told.origin.as_deref().unwrap_or("app");
+enum Author<'a> {
+    /// Framing, `Date` and the like.
+    Connection,
+    App,
+    /// A step, by the setting that stands there.
+    Step(&'a str, Option<&'a str>),
+}
+
+fn author<'a>(name: &str, told: &'a Told, places: &'a BTreeMap<String, String>) -> Author<'a> {
     let Some(step) = told.set.get(name) else {
-        return "the gateway's connection to you".to_owned();
+        return Author::Connection;
     };
     if step == Step::Origin.name() {
-        return format!("app ({origin})");
+        return Author::App;
     }
     if step == Step::Headers.name() {
         let paths = [format!("headers.{name}"), format!("headers.add.{name}")];
         let paths = [paths[0].as_str(), paths[1].as_str()];
-        return format!("{step} ({})", place(&paths, places));
+        return Author::Step(step, Some(place(&paths, places)));
     }
-    step.clone()
+    Author::Step(step, None)
 }
 
 /// Where the first of these settings stands that somebody gave.

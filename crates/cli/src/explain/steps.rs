@@ -68,6 +68,36 @@ fn step_of(path: &str) -> Option<Step> {
     (!is_of_processes).then_some(*step)
 }
 
+/// One step of the way that a request takes, or would have taken.
+pub(super) struct Stop {
+    pub(super) step: Step,
+    /// Whether the request came so far.
+    pub(super) is_reached: bool,
+    /// What it goes by there, of what this request meets.
+    pub(super) settings: Vec<Effective>,
+}
+
+/// Every step in order.
+pub(super) fn stops(rehearsal: &Rehearsal, settings: &Settings) -> Vec<Stop> {
+    let taken: Vec<Step> = rehearsal.trail.steps().collect();
+    let effective = settings.effective();
+    let of = |step| {
+        let met = effective.iter().filter(move |line| {
+            step_of(&line.path) == Some(step) && concerns(&line.path, &line.value, rehearsal)
+        });
+        met.cloned().collect()
+    };
+    let stop = |step| {
+        let is_reached = taken.contains(&step);
+        Stop {
+            step,
+            is_reached,
+            settings: if is_reached { of(step) } else { Vec::new() },
+        }
+    };
+    Step::ALL.into_iter().map(stop).collect()
+}
+
 /// The rehearsal, step by step, each with the settings it went by and where they stand.
 pub(crate) fn lines(
     asked: &Asked,
@@ -75,18 +105,11 @@ pub(crate) fn lines(
     settings: &Settings,
     origins: &Origins,
 ) -> String {
-    let scheme = if asked.is_https { "https" } else { "http" };
-    let mut text = format!(
-        "{} {scheme}://{}{}\n",
-        say::strong(asked.method.as_str()),
-        asked.host,
-        asked.target
-    );
+    let mut text = format!("{} {}\n", say::strong(asked.method.as_str()), asked.url());
     let _ = writeln!(text, "  {}", outcome(rehearsal, origins));
-    let taken: Vec<Step> = rehearsal.trail.steps().collect();
-    let effective = settings.effective();
-    for step in Step::ALL {
-        if !taken.contains(&step) {
+    for stop in stops(rehearsal, settings) {
+        let step = stop.step;
+        if !stop.is_reached {
             let _ = writeln!(
                 text,
                 "{}",
@@ -100,16 +123,11 @@ pub(crate) fn lines(
             say::strong(&format!("{:>13}", step.name())),
             step.sentence()
         );
-        let lines = effective
-            .iter()
-            .filter(|line| step_of(&line.path) == Some(step))
-            .filter(|line| concerns(&line.path, &line.value, rehearsal));
-        let before = text.len();
-        for Effective { path, value } in lines {
+        for Effective { path, value } in &stop.settings {
             let origin = say::dim(&format!("# {}", origins.of(path)));
             let _ = writeln!(text, "{:15}{path} = {value}  {origin}", "");
         }
-        if text.len() == before && step != Step::Pages {
+        if stop.settings.is_empty() && step != Step::Pages {
             let nothing = say::dim("no setting asks for anything: it passes");
             let _ = writeln!(text, "{:15}{nothing}", "");
         }

@@ -72,6 +72,56 @@ fn what_no_app_sees_is_said() {
     has(&explain(SHOP, [&long]), &["status 414"]);
 }
 
+/// What it says as JSON.
+#[track_caller]
+fn parsed(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("no JSON ({error}): {text}"))
+}
+
+#[test]
+fn programs_are_told_the_same() {
+    let told = parsed(&explain(
+        SHOP,
+        ["--json", "GET", "http://shop.example/api/carts"],
+    ));
+    assert_eq!(told["method"], "GET");
+    assert_eq!(told["url"], "http://shop.example/api/carts");
+    assert_eq!(told["route"]["name"], "api");
+    assert_eq!(told["route"]["origin"], "mainstay.toml:7:8");
+    assert_eq!(told["target"]["kind"], "upstream");
+    assert_eq!(told["target"]["count"], 1);
+    assert_eq!(
+        (&told["status"], &told["refusal"]),
+        (&Value::Null, &Value::Null)
+    );
+    assert_eq!(told["sets"]["x-frame-options"], "DENY");
+    let steps = told["steps"].as_array().expect("a list");
+    let step = |name: &str| {
+        let found = steps.iter().find(|step| step["step"] == name);
+        found.unwrap_or_else(|| panic!("no step `{name}`"))
+    };
+    assert_eq!(steps[0]["step"], "identify");
+    assert_eq!(step("route")["reached"], true);
+    let settings = step("route")["settings"].as_array().expect("a list");
+    let path = settings
+        .iter()
+        .find(|line| line["path"] == "route.api.path");
+    let path = path.expect("the path of the route");
+    assert_eq!(
+        (&path["value"], &path["hidden"]),
+        (&"\"/api\"".into(), &false.into())
+    );
+    assert_eq!(path["origin"], "mainstay.toml:8:8");
+
+    let refused = parsed(&explain(
+        SHOP,
+        ["--json", &format!("/{}", "x".repeat(10_000))],
+    ));
+    assert_eq!(refused["status"], 414);
+    assert!(refused["refusal"].is_string(), "{refused}");
+    assert_eq!(refused["target"], Value::Null);
+}
+
 #[test]
 fn a_request_that_is_none_is_refused_with_an_example() {
     for words in [&["GET", "shop"][..], &["G T", "/"], &[]] {
@@ -123,6 +173,29 @@ fn each_header_of_a_real_answer_has_its_author() {
             "identify → health → route",
         ],
     );
+    let told = Mainstay::say(["explain", "--send", "--json", "/x"])
+        .beside(&mainstay)
+        .finish()
+        .expect_code(0);
+    let told = parsed(&told.output);
+    assert_eq!(told["status"], 200);
+    for (header, by, place) in [
+        ("content-type", "app", Value::Null),
+        ("x-frame-options", "headers", "mainstay.toml:4:19".into()),
+        ("x-request-id", "identify", Value::Null),
+        ("date", "connection", Value::Null),
+    ] {
+        let headers = told["headers"].as_array().expect("a list");
+        let found = headers.iter().find(|field| field["name"] == header);
+        let found = found.unwrap_or_else(|| panic!("no `{header}` in {told}"));
+        assert_eq!(
+            (&found["by"], &found["place"]),
+            (&by.into(), &place),
+            "{header}"
+        );
+    }
+    assert_eq!(told["removed"][0]["name"], "x-powered-by");
+    assert_eq!(told["route"], "default");
     let asked = origin.received();
     let head = asked[0].head.to_lowercase();
     assert!(
@@ -179,7 +252,12 @@ fn a_difference_is_told_before_it_is_brought_in_and_changes_nothing() {
     let origin = Origin::answers(ANSWER).start();
     let mainstay = running(&origin);
     let diff = || Mainstay::say(["diff"]).beside(&mainstay).finish();
+    let told = || {
+        let diff = Mainstay::say(["diff", "--json"]).beside(&mainstay);
+        parsed(&diff.finish().expect_code(0).output)
+    };
     diff().expect_code(0).says(["nothing has changed"]);
+    assert_eq!(told()["changed"], false);
     let path = mainstay.folder().join("mainstay.toml");
     let settings = std::fs::read_to_string(&path).expect("the file");
     let write = |text: &str| std::fs::write(&path, text).expect("the folder is ours");
@@ -189,6 +267,17 @@ fn a_difference_is_told_before_it_is_brought_in_and_changes_nothing() {
         "~ headers.x-frame-options: \"DENY\" → \"SAMEORIGIN\"  # mainstay.toml:4:19",
         "the running gateway takes the settings over; connections stay",
     ]);
+    let same = told();
+    let setting = serde_json::json!({
+        "path": "headers.x-frame-options", "change": "changed", "hidden": false,
+        "before": "\"DENY\"", "after": "\"SAMEORIGIN\"", "origin": "mainstay.toml:4:19",
+    });
+    assert_eq!(same["settings"], serde_json::json!([setting]));
+    assert_eq!(
+        (&same["changed"], &same["gateway"]),
+        (&true.into(), &"told".into())
+    );
+    assert_eq!(same["apps"], serde_json::json!([]));
     let response = mainstay.get("/").expect(200);
     assert_eq!(response.header("x-frame-options"), Some("DENY"));
 
@@ -197,6 +286,7 @@ fn a_difference_is_told_before_it_is_brought_in_and_changes_nothing() {
         "~ listen.threads: ",
         "the gateway is replaced, since it gets other threads",
     ]);
+    assert_eq!(told()["gateway"], "resized");
     write("worker = 1\n");
     diff().expect_code(2).says(["`worker` is not a setting"]);
     write(&format!("user = \"www-data\"\n{settings}"));
