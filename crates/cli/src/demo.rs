@@ -1,5 +1,9 @@
 //! The demo: the bundled sample app as two workers behind the gateway, preset strict.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
 use mainstay_config::{AppSettings, Flags, Settings};
 use mainstay_supervisor::launch::Target;
 
@@ -19,10 +23,18 @@ pub(crate) fn execute(flags: &Flags) -> Outcome {
         target: Some(Target::Arguments(words)),
         ..flags.clone()
     };
-    let origin = Origin::new(flags, commands::here()?, Greeting::Demo);
+    let origin = Origin::new(flags, commands::here()?, Greeting::Usual);
     let commands::Read { loaded, origin } = commands::read(origin)?;
+    let links = match std::env::var_os(sample::LINKS) {
+        Some(_) => None,
+        None => Some(folder_for_links()?),
+    };
     let mut settings = loaded.settings;
-    complete(&mut settings);
+    complete(&mut settings, links.as_deref());
+    let origin = Origin {
+        greeting: Greeting::Demo { links },
+        ..origin
+    };
     let name = settings.name.clone().unwrap_or_else(|| "demo".to_owned());
     control::become_control(&Invocation {
         settings,
@@ -32,22 +44,33 @@ pub(crate) fn execute(flags: &Flags) -> Outcome {
     })
 }
 
-/// What no flag says: how the sample app takes its socket, and where its links are.
-pub(crate) fn complete(settings: &mut Settings) {
-    settings.apps.iter_mut().for_each(complete_app);
+/// What no flag says: how the sample app takes its socket, and in which folder its links are.
+pub(crate) fn complete(settings: &mut Settings, links: Option<&Path>) {
+    for app in &mut settings.apps {
+        complete_app(app, links);
+    }
 }
 
-fn complete_app(app: &mut AppSettings) {
+fn complete_app(app: &mut AppSettings, links: Option<&Path>) {
     app.options.listen_fds = true;
-    if std::env::var_os(sample::LINKS).is_some() {
-        return;
+    if let Some(folder) = links {
+        let file = folder.join("links.jsonl").to_string_lossy().into_owned();
+        let env = &mut app.options.env;
+        env.entry(sample::LINKS.to_owned()).or_insert(file);
     }
-    let links = std::env::temp_dir().join(format!(
-        "mainstay-demo-{}.jsonl",
-        rustix::process::getuid().as_raw()
-    ));
-    app.options
-        .env
-        .entry(sample::LINKS.to_owned())
-        .or_insert_with(|| links.to_string_lossy().into_owned());
+}
+
+/// A new folder that only we may enter, under a name that nobody could guess and lay something in wait under. It goes
+/// with the instance.
+fn folder_for_links() -> Result<PathBuf, Failure> {
+    let name = format!("mainstay-demo-{}", control::unguessable()?);
+    let path = std::env::temp_dir().join(name);
+    let made = DirBuilder::new().mode(0o700).create(&path);
+    made.map_err(|error| {
+        Failure::machine(format!(
+            "cannot make `{}` for the links: {error}; name a file with SHORTENER_LINKS",
+            path.display()
+        ))
+    })?;
+    Ok(path)
 }

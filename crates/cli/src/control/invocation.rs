@@ -59,20 +59,24 @@ impl Origin {
     pub(super) fn load(&self) -> Result<(Settings, BTreeMap<String, String>), Failure> {
         let loaded = commands::read(self.clone())?.loaded;
         let mut settings = loaded.settings;
-        if self.greeting == Greeting::Demo {
-            demo::complete(&mut settings);
+        if let Greeting::Demo { links } = &self.greeting {
+            demo::complete(&mut settings, links.as_deref());
         }
         Ok((settings, loaded.origins.places()))
     }
 }
 
 /// What is printed at start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Greeting {
     /// What was decided.
     Usual,
     /// And what to try.
-    Demo,
+    Demo {
+        /// The folder of the sample app's links, which goes with the instance; None: they are where the environment
+        /// says.
+        links: Option<PathBuf>,
+    },
 }
 
 /// Executes this program again as `mainstay control NAME`: the same process, another title.

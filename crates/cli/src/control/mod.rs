@@ -40,4 +40,4 @@ pub(crate) use invocation::{Greeting, Invocation, Origin, become_control};
 pub(crate) use members::Servers;
 pub(crate) use prober::prober;
 pub(crate) use run::main;
-pub(crate) use surroundings::gateway_identity;
+pub(crate) use surroundings::{gateway_identity, unguessable};

@@ -96,11 +96,11 @@ fn layers(settings: &Settings) -> String {
 }
 
 /// What to try, for who has just begun.
-pub(super) fn greeting(greeting: Greeting, sockets: &Sockets) {
+pub(super) fn greeting(greeting: &Greeting, sockets: &Sockets) {
     let Some(bound) = sockets.fronts.first().and_then(|front| front.bound.first()) else {
         return;
     };
-    if greeting == Greeting::Demo {
+    if matches!(greeting, Greeting::Demo { .. }) {
         let url = url(bound.address);
         say::line("\n  Four things to try:");
         for (what, command) in [

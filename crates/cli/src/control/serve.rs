@@ -198,7 +198,7 @@ impl Control {
         if self.set_node_env {
             report::node_env();
         }
-        report::greeting(self.origin.greeting, sockets);
+        report::greeting(&self.origin.greeting, sockets);
     }
 
     /// All but the wish to stop, which ends the loop.

@@ -84,19 +84,23 @@ pub(super) fn instance_id() -> String {
     )
 }
 
-/// 128 bits that nobody can guess.
+/// Whoever knows it is told how answers come about.
 pub(super) fn debug_token() -> Result<DebugToken, Failure> {
+    unguessable().map(DebugToken::new)
+}
+
+/// 128 bits that nobody can guess, as hex.
+pub(crate) fn unguessable() -> Result<String, Failure> {
     use std::fmt::Write as _;
     use std::io::Read as _;
     let mut bytes = [0_u8; 16];
     std::fs::File::open("/dev/urandom")
         .and_then(|mut random| random.read_exact(&mut bytes))
         .map_err(|error| Failure::machine(format!("`/dev/urandom`: {error}")))?;
-    let text = bytes.iter().fold(String::new(), |mut text, byte| {
+    Ok(bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
-    });
-    Ok(DebugToken::new(text))
+    }))
 }
 
 /// Sets `NODE_ENV` where nobody did, and says whether it had to.

@@ -1,6 +1,8 @@
 //! The bundled sample app, as `cargo run --release` starts it.
 
-use mainstay_testkit::Mainstay;
+use std::os::unix::fs::PermissionsExt as _;
+
+use mainstay_testkit::{Folder, Mainstay};
 
 use crate::support::json;
 
@@ -26,4 +28,34 @@ fn the_demo_is_the_sample_app() {
             .header_is("Location", "https://example.com/a");
     }
     assert!(mainstay.stop().success());
+}
+
+#[test]
+fn the_links_of_the_demo_are_private_and_go_with_it() {
+    let temporary = Folder::new();
+    let mainstay = Mainstay::say(["demo"])
+        .env("MAINSTAY_LISTEN", "127.0.0.1:0")
+        .env("TMPDIR", temporary.path())
+        .start();
+    let _ = mainstay
+        .post(
+            "/links",
+            [("Content-Type", "application/json")],
+            r#"{"url":"https://example.com/a"}"#,
+        )
+        .expect(201);
+    let folders = || std::fs::read_dir(temporary.path()).expect("a folder");
+    let folder = folders().flatten().next().expect("the folder of the links");
+    let mode = folder.metadata().expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    assert!(folder.path().join("links.jsonl").is_file());
+    let before = mainstay.pid();
+    Mainstay::say(["reload", "--settings"])
+        .beside(&mainstay)
+        .finish()
+        .expect_code(0);
+    assert_eq!(folders().count(), 1, "a reload makes no other one");
+    assert_eq!(mainstay.pid(), before);
+    assert!(mainstay.stop().success());
+    assert_eq!(folders().count(), 0, "nothing is left");
 }
