@@ -7,11 +7,8 @@ use std::collections::BTreeMap;
 use std::io;
 
 use mainstay_observe::Totals;
-use mainstay_pipeline::{
-    DebugToken, HeaderOptions, HealthOptions, RouteOptions, TargetKind, WaitOptions,
-};
+use mainstay_pipeline::{TargetKind, WaitOptions};
 use mainstay_proxy::{Address, Options, Tally, Trial};
-use mainstay_values::TrustedProxies;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
@@ -88,7 +85,6 @@ pub(crate) struct Beginning {
     pub(crate) sockets: Vec<Vec<usize>>,
     /// Whether a socket for health and metrics follows those of the fronts.
     pub(crate) observe: Observe,
-    pub(crate) instance: String,
     pub(crate) settings: GatewaySettings,
     /// Who answers for each target when it begins: known before the first connection is accepted.
     pub(crate) members: BTreeMap<String, Vec<Member>>,
@@ -97,32 +93,12 @@ pub(crate) struct Beginning {
 /// What may change while a gateway runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct GatewaySettings {
-    /// The routes of each front.
-    pub(crate) routes: Vec<Vec<RouteOptions>>,
+    /// What the pipeline of each front is made of.
+    pub(crate) fronts: Vec<mainstay_pipeline::Options>,
     pub(crate) targets: Vec<TargetOptions>,
     pub(crate) wait: WaitOptions,
-    pub(crate) trusted_proxies: TrustedProxies,
-    pub(crate) headers: HeaderOptions,
-    pub(crate) health: HealthOptions,
     pub(crate) proxy: Options,
     pub(crate) access_log: AccessLogging,
-    /// Who knows it is told how answers come about.
-    #[serde(default)]
-    pub(crate) debug: Option<DebugToken>,
-}
-
-impl GatewaySettings {
-    /// What the pipeline of a front is made of.
-    pub(crate) fn pipeline(&self, front: usize, instance: &str) -> mainstay_pipeline::Options {
-        mainstay_pipeline::Options {
-            trusted_proxies: self.trusted_proxies.clone(),
-            health: self.health.clone(),
-            routes: self.routes.get(front).cloned().unwrap_or_default(),
-            headers: self.headers.clone(),
-            instance: instance.to_owned(),
-            debug: self.debug.clone(),
-        }
-    }
 }
 
 /// Whether metrics are served on a socket of their own.

@@ -4,12 +4,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use mainstay_pipeline::HeaderSetting;
+use mainstay_pipeline::{HeaderOptions, HeaderSetting};
 use mainstay_supervisor::launch::Target;
 use mainstay_supervisor::options::{CoreDumps, GiveUp, Liveness};
 
-use crate::key::Section;
-use crate::sections::{self, AppSettings, RouteSettings, UpstreamSettings};
+use crate::key::{Key, Section};
+use crate::sections::{self, AppSettings, Preset, RouteSettings, UpstreamSettings};
 use crate::settings::Settings;
 use crate::value::{Value, quoted};
 
@@ -60,7 +60,7 @@ impl Settings {
             .iter()
             .for_each(|each| upstream(each, &mut out));
         self.routes.iter().for_each(|each| route(each, &mut out));
-        headers(self, &mut out);
+        headers("headers", &self.layers.headers, &mut out);
         let mut log = Lines::new(&sections::keys::LOG, "log", &mut out);
         log.value("access", &self.log.access);
         out
@@ -249,12 +249,21 @@ fn route(route: &RouteSettings, out: &mut Vec<Effective>) {
     lines.option("host", route.host.as_ref());
     lines.option("path", route.path.as_ref());
     lines.value("to", &route.to);
+    let Some(layers) = &route.layers else {
+        return;
+    };
+    let off = sections::layers::of(Preset::Off);
+    let path = format!("route.{}.headers", route.name);
+    if layers.headers == off.headers {
+        Lines::new(&sections::keys::HEADERS, path, out).value(Key::ENABLED.name, &false);
+    } else {
+        headers(&path, &layers.headers, out);
+    }
 }
 
 /// What is sent, whichever way it came about: a preset's headers are written out.
-fn headers(settings: &Settings, out: &mut Vec<Effective>) {
-    let options = &settings.headers;
-    let mut lines = Lines::new(&sections::keys::HEADERS, "headers", out);
+fn headers(path: &str, options: &HeaderOptions, out: &mut Vec<Effective>) {
+    let mut lines = Lines::new(&sections::keys::HEADERS, path, out);
     lines.value("mode", &options.mode);
     let mut sent = options.resolved();
     for name in sections::headers::KNOWN {
@@ -278,7 +287,6 @@ mod tests {
     use mainstay_supervisor::launch::Target;
 
     use super::*;
-    use crate::sections::Preset;
 
     #[test]
     fn every_key_of_the_reference_has_its_line() {
@@ -300,6 +308,7 @@ mod tests {
             host: None,
             path: None,
             to: "NAME".to_owned(),
+            layers: Some(settings.layers.clone()),
         });
         let lines = settings.effective();
         for section in sections::ALL {

@@ -32,6 +32,9 @@ impl Key {
     };
 }
 
+/// The kind of a key below which stands a section that may also stand at the top of the file, with the same keys.
+pub(crate) const SAME_AT_THE_TOP: &str = "section as at the top";
+
 /// One section of the file.
 #[derive(Clone, Copy, Debug)]
 pub struct Section {

@@ -93,8 +93,14 @@ fn resolve_paths(settings: &mut Settings, base: &Path) {
 
 /// A layer that is left out has nothing to do, so that nobody needs to ask whether it is.
 fn empty_left_out_layers(settings: &mut Settings) {
-    if !settings.has(Layer::Headers) {
-        settings.headers = sections::headers::of(Preset::Off);
+    let off = sections::layers::of(Preset::Off);
+    let without = settings.without.clone();
+    let of_routes = settings.routes.iter_mut();
+    let of_routes = of_routes.filter_map(|route| route.layers.as_mut());
+    for layers in of_routes.chain([&mut settings.layers]) {
+        if without.contains(&Layer::Headers) {
+            layers.headers = off.headers.clone();
+        }
     }
 }
 
@@ -108,6 +114,7 @@ fn complete_routes(settings: &mut Settings) {
             host: None,
             path: None,
             to,
+            layers: None,
         });
     }
 }

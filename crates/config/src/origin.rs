@@ -53,9 +53,13 @@ impl fmt::Display for Origin {
 pub struct Origins(BTreeMap<String, Origin>);
 
 impl Origins {
-    /// Where the value at `path` came from.
+    /// Where the value at `path` came from. What a route does not say itself holds from the top of the file.
     pub fn of(&self, path: &str) -> &Origin {
-        self.0.get(path).unwrap_or(&Origin::Preset)
+        let general = || path.strip_prefix("route.")?.split_once('.');
+        self.0
+            .get(path)
+            .or_else(|| self.0.get(general()?.1))
+            .unwrap_or(&Origin::Preset)
     }
 
     /// All values that somebody gave, by path.

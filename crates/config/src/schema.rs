@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::key::{Key, Section};
+use crate::key::{Key, SAME_AT_THE_TOP, Section};
 use crate::sections;
 
 /// The text of `docs/mainstay.schema.json`.
@@ -65,6 +65,9 @@ fn texts(section: &Section) -> Value {
 }
 
 fn described(key: &Key) -> Value {
+    if key.kind == SAME_AT_THE_TOP {
+        return json!({ "$ref": format!("#/properties/{}", key.name) });
+    }
     let mut found = kind(key.kind);
     let default = match key.default {
         "" => String::new(),

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use mainstay_pipeline::HeaderOptions;
+use mainstay_pipeline::Layers;
 use mainstay_values::TrustedProxies;
 use serde::{Deserialize, Serialize};
 
 use crate::sections::{
     AppSettings, Layer, Limits, ListenSettings, LogSettings, Preset, ReloadSettings, RouteSettings,
-    ShutdownSettings, Timeouts, UpstreamSettings, headers,
+    ShutdownSettings, Timeouts, UpstreamSettings, layers,
 };
 
 /// Everything that was decided. Immutable once loaded; a reload makes another.
@@ -42,8 +42,8 @@ pub struct Settings {
     pub upstreams: Vec<UpstreamSettings>,
     /// Which requests go where, the most specific first: the first that matches is meant.
     pub routes: Vec<RouteSettings>,
-    /// Security headers; none when left out.
-    pub headers: HeaderOptions,
+    /// What the layers do where a route says nothing else; one that is left out does nothing.
+    pub layers: Layers,
     /// What is written about requests.
     pub log: LogSettings,
 }
@@ -66,7 +66,7 @@ impl Settings {
             shutdown: ShutdownSettings::default(),
             upstreams: Vec::new(),
             routes: Vec::new(),
-            headers: headers::of(preset),
+            layers: layers::of(preset),
             log: LogSettings::default(),
         }
     }

@@ -30,8 +30,9 @@ fn update_asked() -> bool {
 /// The first place where a value does not fit: as much of JSON Schema as ours uses.
 fn misfit(root: &Value, schema: &Value, value: &Value, path: &str) -> Option<String> {
     let no = |why: &str| Some(format!("{path}: {why}"));
-    if schema["$ref"] == "#" {
-        return misfit(root, root, value, path);
+    if let Some(place) = schema["$ref"].as_str() {
+        let meant = root.pointer(place.trim_start_matches('#'));
+        return misfit(root, meant.expect("what is referred to"), value, path);
     }
     if let Some(kinds) = schema["anyOf"].as_array() {
         let fits = |kind| misfit(root, kind, value, path).is_none();

@@ -127,8 +127,8 @@ mod tests {
     #[test]
     fn requests_become_counters_and_histograms() {
         let metrics = RequestMetrics::new(1);
-        metrics.observe(0, "GET", 200, Duration::from_millis(2), 7);
-        metrics.observe(0, "GET", 200, Duration::from_mins(1), 7);
+        metrics.observe(Some(0), "GET", 200, Duration::from_millis(2), 7);
+        metrics.observe(Some(0), "GET", 200, Duration::from_mins(1), 7);
         let mut totals = RequestTotals::default();
         totals.add(&metrics, &["default\"".to_owned()]);
         let mut exposition = Exposition::default();

@@ -18,6 +18,6 @@ pub use counter::{Counter, Gauge};
 pub use exposition::Exposition;
 pub use histogram::{BUCKETS, Histogram, HistogramSum};
 pub use json::write_json_string;
-pub use requests::{RequestMetrics, RequestTotals, SeriesKey, StatusSlot};
+pub use requests::{NO_ROUTE, RequestMetrics, RequestTotals, SeriesKey, StatusSlot};
 pub use timestamp::{Timestamp, TimestampCache};
 pub use totals::Totals;

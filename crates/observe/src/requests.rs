@@ -62,10 +62,10 @@ pub struct RequestMetrics {
 }
 
 impl RequestMetrics {
-    /// Room for `routes` routes; a series costs memory only once it is used.
+    /// Room for `routes` routes, and for requests that found none; a series costs memory only once it is used.
     pub fn new(routes: usize) -> Self {
         Self {
-            routes: (0..routes)
+            routes: (0..=routes)
                 .map(|_| [const { OnceLock::new() }; METHODS.len() * StatusSlot::COUNT])
                 .collect(),
             active: Gauge::default(),
@@ -73,9 +73,17 @@ impl RequestMetrics {
         }
     }
 
-    /// Counts an answered request. A route out of range is not counted.
-    pub fn observe(&self, route: usize, method: &str, status: u16, duration: Duration, bytes: u64) {
-        let Some(series) = self.routes.get(route) else {
+    /// Counts an answered request, of the route that was found.
+    pub fn observe(
+        &self,
+        route: Option<usize>,
+        method: &str,
+        status: u16,
+        duration: Duration,
+        bytes: u64,
+    ) {
+        let routed = route.and_then(|route| self.routes.get(route));
+        let Some(series) = routed.or(self.routes.last()) else {
             return;
         };
         let method = METHODS
@@ -87,6 +95,9 @@ impl RequestMetrics {
         self.bytes.add(bytes);
     }
 }
+
+/// In the place of a route's name, where a request was refused before one was found.
+pub const NO_ROUTE: &str = "none";
 
 /// Route, method and status, by the names under which they are shown.
 pub type SeriesKey = (String, String, String);
@@ -105,15 +116,16 @@ pub struct RequestTotals {
 }
 
 impl RequestTotals {
-    /// Adds one thread's counts; `routes` are the routes' names by index.
+    /// Adds one thread's counts; `routes` are the routes' names by index. Requests that found none stand under [`NO_ROUTE`].
     pub fn add(&mut self, metrics: &RequestMetrics, routes: &[String]) {
-        for (route, series) in routes.iter().zip(&metrics.routes) {
+        let names = routes.iter().map(String::as_str).chain([NO_ROUTE]);
+        for (route, series) in names.zip(&metrics.routes) {
             for (slot, histogram) in series.iter().enumerate() {
                 let Some(histogram) = histogram.get() else {
                     continue;
                 };
                 let key = (
-                    route.clone(),
+                    route.to_owned(),
                     METHODS[slot / StatusSlot::COUNT].to_owned(),
                     StatusSlot(slot % StatusSlot::COUNT).label(),
                 );
@@ -178,10 +190,10 @@ mod tests {
     #[test]
     fn threads_are_summed() {
         let (one, two) = (RequestMetrics::new(2), RequestMetrics::new(2));
-        one.observe(1, "GET", 200, Duration::from_millis(1), 10);
-        two.observe(1, "GET", 200, Duration::from_millis(2), 5);
-        two.observe(0, "BREW", 418, Duration::ZERO, 0);
-        two.observe(7, "GET", 200, Duration::ZERO, 99);
+        one.observe(Some(1), "GET", 200, Duration::from_millis(1), 10);
+        two.observe(Some(1), "GET", 200, Duration::from_millis(2), 5);
+        two.observe(Some(0), "BREW", 418, Duration::ZERO, 0);
+        two.observe(None, "GET", 404, Duration::ZERO, 0);
         let routes = ["shop".to_owned(), "api".to_owned()];
         let mut totals = RequestTotals::default();
         totals.add(&one, &routes);
@@ -194,14 +206,17 @@ mod tests {
                 format!("{route} {method} {status} {}", sum.count())
             })
             .collect();
-        assert_eq!(counts, ["api GET 200 2", "shop OTHER 4xx 1"]);
+        assert_eq!(
+            counts,
+            ["api GET 200 2", "none GET 404 1", "shop OTHER 4xx 1"]
+        );
     }
 
     #[test]
     fn a_route_keeps_its_history_under_another_number() {
         let (before, after) = (RequestMetrics::new(1), RequestMetrics::new(2));
-        before.observe(0, "GET", 200, Duration::ZERO, 1);
-        after.observe(1, "GET", 200, Duration::ZERO, 1);
+        before.observe(Some(0), "GET", 200, Duration::ZERO, 1);
+        after.observe(Some(1), "GET", 200, Duration::ZERO, 1);
         let mut totals = RequestTotals::default();
         totals.add(&before, &["api".to_owned()]);
         let mut later = RequestTotals::default();

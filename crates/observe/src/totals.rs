@@ -90,7 +90,7 @@ mod tests {
 
     fn some() -> Totals {
         let metrics = RequestMetrics::new(1);
-        metrics.observe(0, "GET", 200, Duration::from_millis(1), 3);
+        metrics.observe(Some(0), "GET", 200, Duration::from_millis(1), 3);
         metrics.active.add(1);
         let mut totals = Totals {
             connections: 2,

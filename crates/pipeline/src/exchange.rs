@@ -60,8 +60,8 @@ pub struct Exchange {
     pub accept: Option<HeaderValue>,
     /// What the client calls itself.
     pub user_agent: Option<HeaderValue>,
-    /// Index of the route.
-    pub route: usize,
+    /// Index of the route, once it is found.
+    pub route: Option<usize>,
     /// Index of the route's target.
     pub target: usize,
     /// Which worker or server answered, for the log.
@@ -137,7 +137,7 @@ impl Exchange {
             uri,
             accept: None,
             user_agent: None,
-            route: 0,
+            route: None,
             target: 0,
             origin: None,
             origin_duration: None,

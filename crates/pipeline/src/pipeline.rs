@@ -8,10 +8,11 @@ use mainstay_values::TrustedProxies;
 use serde::{Deserialize, Serialize};
 
 use crate::debug::{DEBUG_FIELD, DebugToken};
+use crate::layers::PerRoute;
 use crate::stages::{Admission, Headers, Health, Identify, Routes, pages};
 use crate::{
-    Ending, Exchange, Forwarding, HeaderOptions, HealthOptions, Notices, Origin, Peer, Recorder,
-    Refusal, Request, Response, RouteOptions, StandardFields, Standing, Step,
+    Ending, Exchange, Forwarding, HealthOptions, Layers, Notices, Origin, Peer, Recorder, Refusal,
+    Request, Response, RouteOptions, StandardFields, Standing, Step,
 };
 
 /// What the stages are made of.
@@ -23,8 +24,8 @@ pub struct Options {
     pub health: HealthOptions,
     /// The routes; at least one.
     pub routes: Vec<RouteOptions>,
-    /// Response headers.
-    pub headers: HeaderOptions,
+    /// What the layers do where a route says nothing else.
+    pub layers: Layers,
     /// Tells this instance from others in `Via`.
     pub instance: String,
     /// Whoever sends it in `Mainstay-Debug` is told how the answer came about. None: nobody is.
@@ -40,7 +41,7 @@ pub struct Pipeline<O> {
     admission: Admission,
     forwarding: Arc<Forwarding>,
     origin: O,
-    headers: Headers,
+    headers: PerRoute<Headers>,
     recorder: Arc<Recorder>,
 }
 
@@ -82,11 +83,14 @@ impl<O: Origin> Pipeline<O> {
         Self {
             identify: Identify::new(options.trusted_proxies, notices, options.debug),
             health: Health::new(options.health, Arc::clone(standing)),
-            routes: Routes::new(options.routes),
+
             admission: Admission::new(Arc::clone(standing)),
             forwarding: Arc::new(Forwarding::new(&options.instance)),
             origin,
-            headers: Headers::new(&options.headers),
+            headers: PerRoute::new(&options.layers, &options.routes, |layers| {
+                Headers::new(&layers.headers)
+            }),
+            routes: Routes::new(options.routes),
             recorder,
         }
     }
@@ -146,7 +150,7 @@ impl<O: Origin> Pipeline<O> {
         let exchange = ending.exchange_mut();
         let mut response = pages::render(exchange, outcome);
         exchange.note(Step::Pages, response.headers());
-        let standard = self.headers.set(exchange, &mut response);
+        let standard = self.headers.of(exchange).set(exchange, &mut response);
         ending.answered(response.status().as_u16());
         if ending.exchange().account.is_some() {
             self.account(ending.exchange_mut(), standard.as_ref(), &mut response);
@@ -175,9 +179,10 @@ impl<O> Pipeline<O> {
             account.sets(name, Step::Headers);
         }
         account.sets(&HeaderName::from_static("x-request-id"), Step::Identify);
-        let is_routed = exchange.trail.steps().any(|step| step == Step::Admit);
-        let route = self.recorder.routes.get(exchange.route);
-        let route = route.map(String::as_str).filter(|_| is_routed);
+        let route = exchange
+            .route
+            .and_then(|route| self.recorder.routes.get(route));
+        let route = route.map(String::as_str);
         if let Some(text) = account.tell(exchange, route) {
             let name = HeaderName::from_static(DEBUG_FIELD);
             response.headers_mut().insert(name, text);

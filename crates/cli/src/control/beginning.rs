@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mainstay_config::{Layer, Settings};
-use mainstay_pipeline::{DebugToken, HealthOptions, WaitOptions};
+use mainstay_pipeline::{self as pipeline, DebugToken, HealthOptions, WaitOptions};
 use mainstay_proxy::{ClientOptions, Options, UpstreamOptions};
 
 use super::fronts::{self, Sockets};
@@ -27,29 +27,34 @@ pub(super) fn beginning(
         } else {
             Observe::Off
         },
-        instance: instance.to_owned(),
-        settings: gateway_settings(settings, workers, Some(debug)),
+        settings: gateway_settings(settings, workers, instance, Some(debug)),
         members: BTreeMap::new(),
     }
 }
 
-/// What may change while gateways run.
+/// What may change while gateways run. `instance` tells instances apart in `Via`.
 pub(crate) fn gateway_settings(
     settings: &Settings,
     workers: &[(String, u32)],
+    instance: &str,
     debug: Option<&DebugToken>,
 ) -> GatewaySettings {
+    let front = |routes| pipeline::Options {
+        trusted_proxies: settings.trusted_proxies.clone(),
+        health: HealthOptions {
+            enabled: settings.has(Layer::Health),
+        },
+        routes,
+        layers: settings.layers.clone(),
+        instance: instance.to_owned(),
+        debug: debug.cloned(),
+    };
     GatewaySettings {
-        routes: fronts::routes(settings),
+        fronts: fronts::routes(settings).into_iter().map(front).collect(),
         targets: fronts::targets(settings, workers),
         wait: WaitOptions {
             queue: settings.limits.queue as usize,
             patience: settings.timeouts.queue,
-        },
-        trusted_proxies: settings.trusted_proxies.clone(),
-        headers: settings.headers.clone(),
-        health: HealthOptions {
-            enabled: settings.has(Layer::Health),
         },
         proxy: proxy_options(settings),
         access_log: if settings.log.access {
@@ -57,7 +62,6 @@ pub(crate) fn gateway_settings(
         } else {
             AccessLogging::Off
         },
-        debug: debug.cloned(),
     }
 }
 

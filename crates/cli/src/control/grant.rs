@@ -192,6 +192,7 @@ impl Control {
             gateways.settings(gateway_settings(
                 &self.settings,
                 &workers,
+                &self.instance,
                 Some(&self.debug),
             ));
             return Gateway::Told;

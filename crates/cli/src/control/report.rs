@@ -73,7 +73,7 @@ fn workers_of(count: u32) -> String {
 }
 
 fn layers(settings: &Settings) -> String {
-    let headers = match (settings.has(Layer::Headers), settings.headers.preset) {
+    let headers = match (settings.has(Layer::Headers), settings.layers.headers.preset) {
         (false, _) => "left out",
         (true, HeaderPreset::Off) => "off",
         (true, HeaderPreset::Safe) => "safe",

@@ -11,8 +11,8 @@ use mainstay_codec::{HeadScan, Limits, parse_request};
 use mainstay_config::Settings;
 use mainstay_observe::RequestMetrics;
 use mainstay_pipeline::{
-    Body, Exchange, Origin, Peer, Pipeline, Recorder, Refusal, Request, Response, RouteOptions,
-    Scheme, Standing, Target, TargetKind, Trail,
+    Body, Exchange, Origin, Peer, Pipeline, Recorder, Refusal, Request, Response, Scheme, Standing,
+    Target, TargetKind, Trail,
 };
 use mainstay_supervisor::count;
 
@@ -51,7 +51,7 @@ pub(crate) async fn rehearse(settings: &Settings, asked: &Asked) -> Result<Rehea
         .iter()
         .map(|app| (app.name().to_owned(), count::workers(app.options.workers)))
         .collect();
-    let gateway = gateway_settings(settings, &workers, None);
+    let gateway = gateway_settings(settings, &workers, "explain", None);
     let pipeline = pipeline(&gateway, front(settings, asked));
     let mut peer = Peer::plain(IpAddr::V4(Ipv4Addr::LOCALHOST), asked.port);
     if asked.is_https {
@@ -65,24 +65,18 @@ pub(crate) async fn rehearse(settings: &Settings, asked: &Asked) -> Result<Rehea
     let (response, ending) = answer.into_response();
     let exchange = ending.exchange();
     let is_origins = exchange.origin.is_some();
-    let is_routed = exchange
-        .trail
-        .steps()
-        .any(|step| step == mainstay_pipeline::Step::Admit);
-    let route = gateway.routes.get(front(settings, asked));
-    let route = route.and_then(|routes| routes.get(exchange.route));
+    let routes = gateway.fronts.get(front(settings, asked));
+    let route = routes.zip(exchange.route);
+    let route = route.and_then(|(front, route)| front.routes.get(route));
     let target = gateway.targets.get(exchange.target);
-    let route = route
-        .zip(target)
-        .filter(|_| is_routed)
-        .map(|(route, target)| {
-            let destination = Destination {
-                name: target.name.clone(),
-                kind: target.kind,
-                count: target.wanted,
-            };
-            (route.name.clone(), destination)
-        });
+    let route = route.zip(target).map(|(route, target)| {
+        let destination = Destination {
+            name: target.name.clone(),
+            kind: target.kind,
+            count: target.wanted,
+        };
+        (route.name.clone(), destination)
+    });
     Ok(Rehearsal {
         trail: exchange.trail,
         route,
@@ -109,14 +103,13 @@ fn pipeline(gateway: &GatewaySettings, front: usize) -> Pipeline<Anybody> {
         found
     });
     let standing = Arc::new(Standing::new(targets.collect(), gateway.wait.clone()));
-    let routes = gateway.routes.get(front).map_or(&[][..], Vec::as_slice);
-    let names = routes.iter().map(|route: &RouteOptions| route.name.clone());
+    let options = gateway.fronts[front].clone();
+    let names = options.routes.iter().map(|route| route.name.clone());
     let recorder = Arc::new(Recorder {
-        metrics: Arc::new(RequestMetrics::new(routes.len().max(1))),
+        metrics: Arc::new(RequestMetrics::new(options.routes.len())),
         log: None,
         routes: names.collect(),
     });
-    let options = gateway.pipeline(front, "explain");
     Pipeline::new(options, &standing, Arc::default(), recorder, Anybody)
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use mainstay_observe::{Exposition, RequestMetrics, RequestTotals, Totals};
-use mainstay_pipeline::{AccessLog, Phase, Recorder, RouteOptions, Standing};
+use mainstay_pipeline::{AccessLog, Options, Phase, Recorder, Standing};
 use mainstay_proxy::Counters;
 use tokio::sync::{mpsc, oneshot};
 
@@ -56,12 +56,16 @@ struct Book {
 
 impl Books {
     fn fresh(threads: usize, settings: &GatewaySettings) -> Vec<Vec<Book>> {
-        let book = |routes: &Vec<RouteOptions>| Book {
-            requests: Arc::new(RequestMetrics::new(routes.len())),
-            routes: routes.iter().map(|route| route.name.clone()).collect(),
+        let book = |front: &Options| Book {
+            requests: Arc::new(RequestMetrics::new(front.routes.len())),
+            routes: front
+                .routes
+                .iter()
+                .map(|route| route.name.clone())
+                .collect(),
         };
         (0..threads)
-            .map(|_| settings.routes.iter().map(book).collect())
+            .map(|_| settings.fronts.iter().map(book).collect())
             .collect()
     }
 
@@ -85,7 +89,7 @@ impl Metrics {
         standing: Arc<Standing>,
         up: mpsc::UnboundedSender<Up>,
     ) -> Self {
-        let desks = || settings.routes.iter().map(|_| Desk::default()).collect();
+        let desks = || settings.fronts.iter().map(|_| Desk::default()).collect();
         Self {
             desks: (0..threads).map(|_| desks()).collect(),
             books: Mutex::new(Books {

@@ -107,7 +107,6 @@ impl Gateway {
     fn start(beginning: Beginning, to: OwnedWriteHalf) -> io::Result<Self> {
         let (inherited, observe) = sockets(&beginning)?;
         let Beginning {
-            instance,
             settings,
             members,
             sockets,
@@ -132,7 +131,6 @@ impl Gateway {
             let (commands, receiver) = mpsc::unbounded_channel();
             threads.push(commands);
             let plan = thread::Plan {
-                instance: instance.clone(),
                 notices: Arc::clone(&notices),
                 counters: metrics.counters(index),
                 serve: thread::Serve {

@@ -82,7 +82,6 @@ pub(super) struct Serve {
 
 /// What a thread is made of.
 pub(super) struct Plan {
-    pub(super) instance: String,
     pub(super) notices: Arc<Notices>,
     /// By front.
     pub(super) counters: Vec<Arc<Counters>>,
@@ -134,9 +133,7 @@ async fn run(
         }
         fronts.push(front);
     }
-    let Plan {
-        instance, notices, ..
-    } = plan;
+    let Plan { notices, .. } = plan;
     let _ = told.send(Ok(()));
     while let Some(command) = commands.recv().await {
         match command {
@@ -155,7 +152,7 @@ async fn run(
             }
             Command::Serve(serve) => {
                 for (index, front) in fronts.iter_mut().enumerate() {
-                    front.serve_with(&serve, index, &instance, &notices);
+                    front.serve_with(&serve, index, &notices);
                 }
             }
             Command::Drain {
@@ -192,34 +189,28 @@ impl Front {
             serve.settings.proxy.upstream.clone(),
             Arc::clone(&serve.standing),
         );
-        let serving = serving(serve, index, &plan.instance, &plan.notices, &upstreams);
+        let serving = serving(serve, index, &plan.notices, &upstreams);
         Self {
             thread: Thread::start(workshop, serving),
             upstreams,
         }
     }
 
-    fn serve_with(&mut self, serve: &Serve, index: usize, instance: &str, notices: &Arc<Notices>) {
+    fn serve_with(&mut self, serve: &Serve, index: usize, notices: &Arc<Notices>) {
         self.upstreams = self.upstreams.succeed(
             serve.settings.proxy.upstream.clone(),
             Arc::clone(&serve.standing),
         );
-        let serving = serving(serve, index, instance, notices, &self.upstreams);
+        let serving = serving(serve, index, notices, &self.upstreams);
         self.thread.serve_with(serving);
     }
 }
 
 /// A pipeline for one front.
-fn serving(
-    serve: &Serve,
-    index: usize,
-    instance: &str,
-    notices: &Arc<Notices>,
-    upstreams: &Upstreams,
-) -> Serving {
+fn serving(serve: &Serve, index: usize, notices: &Arc<Notices>, upstreams: &Upstreams) -> Serving {
     let settings = &serve.settings;
     let pipeline = Pipeline::new(
-        settings.pipeline(index, instance),
+        settings.fronts[index].clone(),
         &serve.standing,
         Arc::clone(notices),
         Arc::clone(&serve.recorders[index]),

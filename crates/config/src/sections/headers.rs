@@ -215,8 +215,7 @@ pub(crate) fn read(section: Reader<'_>, slot: &mut HeaderOptions) {
         }
     }
     if let Some(item) = section.item("remove") {
-        slot.remove
-            .extend(item.elements().iter().filter_map(removed));
+        slot.remove = item.elements().iter().filter_map(removed).collect();
     }
     if let Some(add) = section.section("add", &ADD) {
         for (name, item) in add.entries() {

@@ -3,6 +3,7 @@
 mod account;
 mod app;
 pub(crate) mod headers;
+pub(crate) mod layers;
 mod limits;
 mod listen;
 mod log;

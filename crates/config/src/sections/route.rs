@@ -2,10 +2,12 @@
 
 use std::cmp::Reverse;
 
+use mainstay_pipeline::Layers;
 use mainstay_values::{HostPattern, PathPattern, Problem};
 use serde::{Deserialize, Serialize};
 
-use crate::key::{Key, Section};
+use super::layers;
+use crate::key::{Key, SAME_AT_THE_TOP, Section};
 use crate::reader::Reader;
 
 /// Which requests go to which app or upstream.
@@ -19,6 +21,8 @@ pub struct RouteSettings {
     pub path: Option<PathPattern>,
     /// The name of an app or upstream.
     pub to: String,
+    /// The layers' options, where it says something of its own.
+    pub layers: Option<Layers>,
 }
 
 impl RouteSettings {
@@ -53,6 +57,12 @@ pub(crate) const SECTION: Section = Section {
             default: "",
             doc: "Who answers.",
         },
+        Key {
+            name: "headers",
+            kind: SAME_AT_THE_TOP,
+            default: "(those of the whole file)",
+            doc: "What differs from `[headers]` on this route, as `[route.NAME.headers]`.",
+        },
     ],
     aliases: &[
         ("match", "host` or `path"),
@@ -71,7 +81,8 @@ to = \"api\"
 ",
 };
 
-pub(crate) fn read(name: String, section: Reader<'_>) -> Option<RouteSettings> {
+/// `general` is what holds for the layers where the route says nothing.
+pub(crate) fn read(name: String, section: Reader<'_>, general: &Layers) -> Option<RouteSettings> {
     let host = section.get("host");
     let path = section.get("path");
     let to: Option<String> = section.get("to");
@@ -81,11 +92,14 @@ pub(crate) fn read(name: String, section: Reader<'_>) -> Option<RouteSettings> {
                 .expected("`to = \"NAME\"` of an app or upstream below it"),
         );
     }
+    let mut own = general.clone();
+    let layers = layers::read(&section, &mut own).then_some(own);
     section.finish();
     Some(RouteSettings {
         name,
         host,
         path,
         to: to?,
+        layers,
     })
 }

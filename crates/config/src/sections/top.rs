@@ -6,7 +6,7 @@ use toml::de::DeTable;
 
 use super::preset::{Layer, Preset};
 use super::{
-    account, app, headers, limits, listen, log, reload, route, shutdown, timeouts, upstream,
+    account, app, layers, limits, listen, log, reload, route, shutdown, timeouts, upstream,
 };
 use crate::key::{Key, Section};
 use crate::reader::{Reader, is_name, not_a_name};
@@ -210,14 +210,12 @@ pub(crate) fn read(top: Reader<'_>, settings: &mut Settings) {
         .into_iter()
         .map(|(name, section)| upstream::read(name, section))
         .collect();
+    layers::read(&top, &mut settings.layers);
     settings.routes = top
         .named("route", &route::SECTION)
         .into_iter()
-        .filter_map(|(name, section)| route::read(name, section))
+        .filter_map(|(name, section)| route::read(name, section, &settings.layers))
         .collect();
-    if let Some(section) = top.section("headers", &headers::SECTION) {
-        headers::read(section, &mut settings.headers);
-    }
     if let Some(section) = top.section("log", &log::SECTION) {
         log::read(section, &mut settings.log);
     }

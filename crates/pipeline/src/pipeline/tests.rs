@@ -7,7 +7,7 @@ use http::StatusCode;
 use mainstay_observe::RequestMetrics;
 
 use super::*;
-use crate::{AccessLog, Body, Target, TargetKind, WaitOptions};
+use crate::{AccessLog, Body, HeaderSetting, Target, TargetKind, WaitOptions};
 
 /// An origin that is a function.
 struct Echo<F>(F);
@@ -29,7 +29,23 @@ struct World<F> {
     log: Arc<AccessLog>,
 }
 
+/// What most tests begin with.
+fn options() -> Options {
+    Options {
+        trusted_proxies: TrustedProxies::none(),
+        health: HealthOptions::default(),
+        routes: vec![RouteOptions::everything(0)],
+        layers: Layers::default(),
+        instance: "test".to_owned(),
+        debug: Some(DebugToken::new("a-token".to_owned())),
+    }
+}
+
 fn world<F: Fn(&Request) -> Result<Response, Refusal>>(origin: F) -> World<F> {
+    world_of(options(), origin)
+}
+
+fn world_of<F: Fn(&Request) -> Result<Response, Refusal>>(options: Options, origin: F) -> World<F> {
     let standing = Arc::new(Standing::new(
         vec![Target::new("api", TargetKind::App, 1)],
         WaitOptions::default(),
@@ -37,23 +53,53 @@ fn world<F: Fn(&Request) -> Result<Response, Refusal>>(origin: F) -> World<F> {
     standing.set_ready(0, 1);
     let log = Arc::new(AccessLog::default());
     let recorder = Arc::new(Recorder {
-        metrics: Arc::new(RequestMetrics::new(1)),
+        metrics: Arc::new(RequestMetrics::new(options.routes.len())),
         log: Some(Arc::clone(&log)),
-        routes: Arc::from(["default".to_owned()]),
+        routes: options
+            .routes
+            .iter()
+            .map(|route| route.name.clone())
+            .collect(),
     });
-    let options = Options {
-        trusted_proxies: TrustedProxies::none(),
-        health: HealthOptions::default(),
-        routes: vec![RouteOptions::everything(0)],
-        headers: HeaderOptions::default(),
-        instance: "test".to_owned(),
-        debug: Some(DebugToken::new("a-token".to_owned())),
-    };
     let pipeline = Pipeline::new(options, &standing, Arc::default(), recorder, Echo(origin));
     World {
         pipeline,
         standing,
         log,
+    }
+}
+
+#[tokio::test]
+async fn a_route_has_headers_of_its_own() {
+    let sets = |name: &str, value: &str| {
+        let mut layers = Layers::default();
+        let value = HeaderSetting::Value(value.to_owned());
+        layers.headers.set.insert(name.to_owned(), value);
+        layers
+    };
+    let own = RouteOptions {
+        path: Some("/own".parse().expect("a path")),
+        layers: Some(Box::new(sets("x-of", "the route"))),
+        ..RouteOptions::everything(0)
+    };
+    let rest = RouteOptions {
+        host: Some("a.example".parse().expect("a host")),
+        path: Some("/rest".parse().expect("a path")),
+        ..RouteOptions::everything(0)
+    };
+    let options = Options {
+        routes: vec![own, rest],
+        layers: sets("x-of", "all"),
+        ..options()
+    };
+    let world = world_of(options, ok);
+    for (path, of) in [
+        ("/own/x", "the route"),
+        ("/rest", "all"),
+        ("/nowhere", "all"),
+    ] {
+        let (response, _) = serve(&world, path).await.into_response();
+        assert_eq!(response.headers()["x-of"], of, "{path}");
     }
 }
 

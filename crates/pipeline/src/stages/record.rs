@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mainstay_observe::{AccessRecord, RequestMetrics, TimestampCache};
+use mainstay_observe::{AccessRecord, NO_ROUTE, RequestMetrics, TimestampCache};
 
 use crate::{Exchange, Refusal, Step};
 
@@ -156,10 +156,10 @@ impl Drop for Open {
             bytes: self.bytes,
             duration,
             origin_duration: exchange.origin_duration,
-            route: recorder
-                .routes
-                .get(exchange.route)
-                .map_or("none", String::as_str),
+            route: exchange
+                .route
+                .and_then(|route| recorder.routes.get(route))
+                .map_or(NO_ROUTE, String::as_str),
             origin: exchange.origin.as_deref(),
             reason: self
                 .reason

@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 use mainstay_values::{HostPattern, PathPattern};
 use serde::{Deserialize, Serialize};
 
-use crate::{Exchange, NormalPath, Refusal, Step};
+use crate::{Exchange, Layers, NormalPath, Refusal, Step};
 
 /// A route: what leads to which target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,8 @@ pub struct RouteOptions {
     pub path: Option<PathPattern>,
     /// Index of the app or upstream it leads to.
     pub target: usize,
+    /// The layers' options where they differ from the general ones.
+    pub layers: Option<Box<Layers>>,
 }
 
 impl RouteOptions {
@@ -33,6 +35,7 @@ impl RouteOptions {
             host: None,
             path: None,
             target,
+            layers: None,
         }
     }
 }
@@ -64,7 +67,7 @@ impl Routes {
     pub(crate) fn find(&self, exchange: &mut Exchange) -> Result<(), Refusal> {
         exchange.pass(Step::Route);
         if self.is_single {
-            (exchange.route, exchange.target) = (self.routes[0].0, self.routes[0].1.target);
+            (exchange.route, exchange.target) = (Some(self.routes[0].0), self.routes[0].1.target);
             return Ok(());
         }
         let path = NormalPath::new(exchange.uri.path());
@@ -84,7 +87,7 @@ impl Routes {
                 .as_ref()
                 .is_none_or(|pattern| pattern.matches(path.as_str()))
             {
-                let found = (*index, route.target);
+                let found = (Some(*index), route.target);
                 (exchange.route, exchange.target) = found;
                 return Ok(());
             }
@@ -110,6 +113,7 @@ mod tests {
             host: (!host.is_empty()).then(|| host.parse().expect("a host pattern")),
             path: (!path.is_empty()).then(|| path.parse().expect("a path pattern")),
             target,
+            layers: None,
         }
     }
 

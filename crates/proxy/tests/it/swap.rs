@@ -48,7 +48,11 @@ fn connections_are_kept_on_both_sides_and_the_next_request_sees_the_new_settings
     assert_eq!(before.field("x-new"), None);
     gateway.serve_with(&["first", "api"], |stages| {
         let setting = HeaderSetting::Value("yes".to_owned());
-        stages.headers.set.insert("x-new".to_owned(), setting);
+        stages
+            .layers
+            .headers
+            .set
+            .insert("x-new".to_owned(), setting);
     });
     let after = client.send(get("/")).response().expect(200);
     assert_eq!(after.field("x-new"), Some("yes"));

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use mainstay_observe::RequestMetrics;
 use mainstay_pipeline::{
-    AccessLog, HeaderOptions, HealthOptions, Notices, Options as Stages, Pipeline, Recorder,
-    RouteOptions, Standing, Target, TargetKind, WaitOptions,
+    AccessLog, HealthOptions, Layers, Notices, Options as Stages, Pipeline, Recorder, RouteOptions,
+    Standing, Target, TargetKind, WaitOptions,
 };
 use mainstay_proxy::{
     Address, Counters, DrainOptions, Endpoint, Listening, Options, Serving, Thread, Upstreams,
@@ -272,7 +272,7 @@ fn stages(trusted: &str, target: usize) -> Stages {
         health: HealthOptions::default(),
         debug: None,
         routes: vec![RouteOptions::everything(target)],
-        headers: HeaderOptions::default(),
+        layers: Layers::default(),
         instance: "it".to_owned(),
     }
 }

@@ -1,0 +1,46 @@
+//! The sections of the layers that may stand at the top of the file and again below a route. What each of them
+//! means is in its own file.
+
+use mainstay_pipeline::Layers;
+
+use super::headers;
+use super::preset::Preset;
+use crate::key::Key;
+use crate::reader::Reader;
+
+/// What a preset says about all of them.
+pub(crate) fn of(preset: Preset) -> Layers {
+    Layers {
+        headers: headers::of(preset),
+    }
+}
+
+/// Reads those that are there over what holds without them. Whether there were any.
+pub(crate) fn read(place: &Reader<'_>, slot: &mut Layers) -> bool {
+    let off = of(Preset::Off);
+    let read = [read_one(
+        place.section("headers", &headers::SECTION),
+        &mut slot.headers,
+        off.headers,
+        headers::read,
+    )];
+    read.contains(&true)
+}
+
+/// Reads one of them, if it is there. A route switches its layer off alone; at the top, `enabled` was read before.
+fn read_one<T>(
+    section: Option<Reader<'_>>,
+    slot: &mut T,
+    off: T,
+    read: impl FnOnce(Reader<'_>, &mut T),
+) -> bool {
+    let Some(section) = section else {
+        return false;
+    };
+    let is_off = section.get(Key::ENABLED.name) == Some(false);
+    read(section, slot);
+    if is_off {
+        *slot = off;
+    }
+    true
+}

@@ -1,0 +1,47 @@
+//! The options that may differ from route to route, together; and a stage made of them for each route.
+//! Decides nothing.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Exchange, HeaderOptions, RouteOptions};
+
+/// The options of every layer that may differ from route to route.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layers {
+    /// Response headers.
+    pub headers: HeaderOptions,
+}
+
+/// A stage for each route. Routes that say nothing of their own share one.
+#[derive(Debug)]
+pub(crate) struct PerRoute<T> {
+    general: Arc<T>,
+    routes: Vec<Arc<T>>,
+}
+
+impl<T> PerRoute<T> {
+    /// Makes the stage of what holds in general, and of what each route has of its own.
+    pub(crate) fn new(
+        general: &Layers,
+        routes: &[RouteOptions],
+        make: impl Fn(&Layers) -> T,
+    ) -> Self {
+        let shared = Arc::new(make(general));
+        let of = |route: &RouteOptions| match &route.layers {
+            Some(layers) => Arc::new(make(layers)),
+            None => Arc::clone(&shared),
+        };
+        Self {
+            routes: routes.iter().map(of).collect(),
+            general: shared,
+        }
+    }
+
+    /// What holds for an exchange: the general one as long as no route was found.
+    pub(crate) fn of(&self, exchange: &Exchange) -> &T {
+        let route = exchange.route.and_then(|route| self.routes.get(route));
+        route.unwrap_or(&self.general)
+    }
+}
