@@ -1,9 +1,8 @@
 //! Every settings file that a document shows loads. What may not be here: anything but that test.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use mainstay_config::{Flags, SourceFile, Sources, load};
+use mainstay_config::{SourceFile, Sources, load};
 use mainstay_testkit::document_blocks;
 
 /// The example of a route in the reference points at an app that it does not show.
@@ -23,9 +22,8 @@ fn every_settings_file_in_the_documents_loads() {
         }
         let sources = Sources {
             file: Some(SourceFile::new("mainstay.toml", "/srv/shop", text.into())),
-            environment: BTreeMap::new(),
-            flags: Flags::default(),
             folder: "/srv/shop".into(),
+            ..Sources::default()
         };
         if let Err(problems) = load(&sources) {
             let _ = writeln!(complaints, "{}:{}\n{problems}", block.document, block.line);

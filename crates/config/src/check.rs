@@ -77,11 +77,7 @@ fn every_route_has_a_target(settings: &Settings, report: &Report<'_>) {
 fn no_two_routes_are_equal(settings: &Settings, report: &Report<'_>) {
     let mut seen: BTreeMap<_, &str> = BTreeMap::new();
     let mut routes: Vec<_> = settings.routes.iter().collect();
-    let begin = |name: &str| match report.origin(&format!("route.{name}")) {
-        Origin::File { span, .. } => span.start,
-        _ => usize::MAX,
-    };
-    routes.sort_by_key(|route| begin(&route.name));
+    routes.sort_by_key(|route| report.order(&format!("route.{}", route.name)));
     for route in routes {
         // `/` and no path are the same.
         let path = route.path.as_ref().filter(|path| path.specificity() > 0);

@@ -3,7 +3,7 @@
 use mainstay_values::{Problem, Problems};
 use toml::de::{DeTable, Error};
 
-use crate::source::SourceFile;
+use crate::source_file::SourceFile;
 
 /// Syntax errors after these are mostly the echo of the first.
 const MOST_ERRORS: usize = 10;

@@ -320,7 +320,7 @@ mod tests {
                 };
                 // sections, and a key that is another's short form
                 let has_lines_below = key.kind.starts_with("section")
-                    || matches!(path.as_str(), "listen" | "upstream.NAME.server");
+                    || matches!(path.as_str(), "include" | "listen" | "upstream.NAME.server");
                 let there = lines.iter().any(|line| line.path == path);
                 assert!(there || has_lines_below, "{path}");
             }

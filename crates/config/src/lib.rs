@@ -1,6 +1,7 @@
 //! `mainstay.toml`, environment and flags to checked [`Settings`], and every complaint about them.
 //!
-//! Prints nothing, starts nothing, opens no socket, and reads no environment but the map it is given.
+//! Prints nothing, starts nothing, opens no socket, and reads no environment but the map it is given; files are read by
+//! [`Sources::gather`], before any of them is looked at.
 //!
 //! Every section is one file in `sections`: its settings, its keys with one sentence each, how it
 //! is read. Adding a section is adding a file, a field of [`Settings`] and a line in `sections`.
@@ -8,11 +9,16 @@
 mod check;
 mod document;
 mod effective;
+mod files;
 mod flags;
+mod include;
 mod key;
+mod layout;
 mod load;
+mod merge;
 mod origin;
 mod overrides;
+mod pattern;
 mod profile;
 mod reader;
 mod reference;
@@ -22,12 +28,15 @@ mod schema;
 mod sections;
 mod settings;
 mod source;
+mod source_file;
 mod switch;
 mod value;
 mod word;
 
 pub use effective::{Effective, InForce};
+pub use files::{Disk, Files};
 pub use flags::Flags;
+pub use include::Included;
 pub use key::{Key, Section};
 pub use load::{Loaded, explain, load};
 pub use origin::{Origin, Origins};
@@ -39,4 +48,5 @@ pub use sections::{
     ReloadMode, ReloadSettings, RouteSettings, ShutdownSettings, Surge, Timeouts, UpstreamSettings,
 };
 pub use settings::Settings;
-pub use source::{SourceFile, Sources};
+pub use source::Sources;
+pub use source_file::SourceFile;

@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use mainstay_values::{Address, Problems};
-use toml::de::DeTable;
 
+use crate::layout::Layout;
 use crate::origin::Origins;
 use crate::reader::Reader;
 use crate::report::Report;
-use crate::sections::{self, Layer, Preset, RouteSettings};
+use crate::sections::{self, AppSettings, Layer, Preset, RouteSettings};
 use crate::settings::Settings;
 use crate::source::Sources;
-use crate::{check, document, overrides, profile, switch};
+use crate::{check, merge, overrides, profile, switch};
 
 /// Settings, and where each of them came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,12 +29,8 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
 
 /// As [`load`], with the origin of each value.
 pub fn explain(sources: &Sources) -> Result<Loaded, Problems> {
-    // What is not TOML has no settings to complain about: syntax errors come alone.
-    let table = match &sources.file {
-        Some(file) => document::parse(&file.name, document::text(file)?)?,
-        None => DeTable::new(),
-    };
-    let report = Report::new(sources.file.as_ref());
+    let report = Report::new(Layout::of(sources));
+    let table = merge::merged(sources, &report)?;
     let mut table = profile::apply(table, sources, &report);
     let off = switch::take_out(&mut table, &report);
     let top = Reader::top(&sections::TOP, &table, &report);
@@ -45,7 +41,10 @@ pub fn explain(sources: &Sources) -> Result<Loaded, Problems> {
     let mut settings = Settings::of(preset.unwrap_or_default());
     sections::read(top, &mut settings);
     off.leave_out(&mut settings.without, &report);
-    resolve_paths(&mut settings, sources.base());
+    settings
+        .apps
+        .iter_mut()
+        .for_each(|app| run_in(app, sources.base()));
     if settings.targets().next().is_none() && !overrides::names_a_target(sources) {
         off.refuse_to_leave_nothing(&report);
     }
@@ -60,12 +59,15 @@ pub fn explain(sources: &Sources) -> Result<Loaded, Problems> {
     Ok(Loaded { settings, origins })
 }
 
-/// Makes relative paths absolute (when `base` is). Absolute ones stay, so it may be done again.
+/// An app of the file of which nobody says where it runs.
+fn run_in(app: &mut AppSettings, folder: &Path) {
+    app.options.cwd.get_or_insert_with(|| folder.to_path_buf());
+}
+
+/// Makes relative paths absolute (when `base` is). Those of files were resolved when they were read.
 fn resolve_paths(settings: &mut Settings, base: &Path) {
     let resolve = |path: &mut PathBuf| {
-        if path.as_os_str().is_empty() {
-            *path = base.to_path_buf();
-        } else if path.is_relative() {
+        if path.is_relative() {
             *path = base.join(&*path);
         }
     };

@@ -4,9 +4,9 @@
 //! of any key.
 
 use mainstay_values::{Problem, nearest};
-use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::merge::lay_over;
 use crate::overrides;
 use crate::reader::{is_name, not_a_name};
 use crate::report::Report;
@@ -17,7 +17,7 @@ use crate::source::Sources;
 const MOST_PROFILES: usize = 32;
 
 /// Keys that decide what the file is, and so cannot depend on it.
-const NOT_IN_A_PROFILE: [&str; 2] = ["name", "profile"];
+const NOT_IN_A_PROFILE: [&str; 3] = ["include", "name", "profile"];
 
 /// The file with the chosen profile laid over it. Those that are not chosen are checked too: their day comes.
 pub(crate) fn apply<'a>(
@@ -116,24 +116,4 @@ fn check(table: &DeTable<'_>, overlay: &DeTable<'_>, report: &Report<'_>) {
     let mut whole = table.clone();
     lay_over(&mut whole, overlay.clone());
     sections::check(&whole, report);
-}
-
-/// Sections are merged key by key; any other value takes the place of the one below it.
-fn lay_over<'a>(base: &mut DeTable<'a>, overlay: DeTable<'a>) {
-    for (key, value) in overlay {
-        let both_are_sections = value.get_ref().is_table()
-            && base
-                .get(key.get_ref().as_ref())
-                .is_some_and(|below| below.get_ref().is_table());
-        if !both_are_sections {
-            // with its key, so that complaints about the name point here too
-            base.remove(key.get_ref().as_ref());
-            base.insert(key, value);
-            continue;
-        }
-        let below = base.get_mut(key.get_ref().as_ref()).map(Spanned::get_mut);
-        if let (Some(DeValue::Table(below)), DeValue::Table(above)) = (below, value.into_inner()) {
-            lay_over(below, above);
-        }
-    }
 }

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::ops::{Range, RangeInclusive};
+use std::path::PathBuf;
 
 use mainstay_values::{BadValue, Problem, nearest};
 use toml::Spanned;
@@ -63,6 +64,14 @@ impl<'a> Reader<'a> {
     /// The value of a key, if it is there and sound.
     pub(crate) fn get<T: Value>(&self, key: &'static str) -> Option<T> {
         T::read(&self.item(key)?)
+    }
+
+    /// The path behind a key, relative ones from the folder of the file they stand in.
+    pub(crate) fn path_behind(&self, key: &'static str) -> Option<PathBuf> {
+        let item = self.item(key)?;
+        let path = String::read(&item)?;
+        // without `.` and `/` at its end, which nobody wants to read in messages
+        Some(item.folder().join(path).components().collect())
     }
 
     /// Puts the value of a key into its place, if it is there and sound.

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use mainstay_values::{Place, Problem, Problems};
 
-use crate::source::{SourceFile, Sources};
+use crate::source::Sources;
+use crate::source_file::SourceFile;
 
 /// Whether the text carries ANSI colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,11 +32,7 @@ pub fn render(problems: &Problems, sources: &Sources, style: Style) -> String {
             text.push('\n');
         }
         let place = problem.place.as_deref();
-        let file = sources.file.as_ref();
-        let line = match (place, file) {
-            (Some(place), Some(file)) if place.file == file.name => Some((place, file)),
-            _ => None,
-        };
+        let line = place.and_then(|place| Some((place, sources.file_of(place)?)));
         let headline = sentence(&problem.what);
         let _ = writeln!(
             text,

@@ -2,35 +2,41 @@
 
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
+use std::path::Path;
 
-use mainstay_values::{Problem, Problems};
+use mainstay_values::{Place, Problem, Problems};
 
+use crate::layout::Layout;
 use crate::origin::{Origin, Origins};
-use crate::source::SourceFile;
 
 /// Nobody corrects more at once, and a wrong kind of file would make thousands.
 const MOST_PROBLEMS: usize = 50;
 
 pub(crate) struct Report<'a> {
-    file: Option<&'a SourceFile>,
+    layout: Layout<'a>,
     problems: RefCell<Problems>,
     left_out: Cell<usize>,
     origins: RefCell<Origins>,
 }
 
 impl<'a> Report<'a> {
-    pub(crate) fn new(file: Option<&'a SourceFile>) -> Self {
+    pub(crate) fn new(layout: Layout<'a>) -> Self {
         Self {
-            file,
+            layout,
             problems: RefCell::default(),
             left_out: Cell::new(0),
             origins: RefCell::default(),
         }
     }
 
-    /// An empty one about the same file.
+    /// An empty one about the same files.
     pub(crate) fn another(&self) -> Self {
-        Self::new(self.file)
+        Self::new(self.layout.clone())
+    }
+
+    /// The files that it is about.
+    pub(crate) fn layout(&self) -> &Layout<'a> {
+        &self.layout
     }
 
     pub(crate) fn push(&self, problem: Problem) {
@@ -45,10 +51,10 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// A problem at a stretch of the file.
+    /// A problem at a stretch of the files.
     pub(crate) fn push_at(&self, span: Range<usize>, problem: Problem) {
-        self.push(match self.file {
-            Some(file) => problem.at(&file.name, span),
+        self.push(match self.layout.find(&span) {
+            Some((file, span)) => problem.at(&file.name, span),
             None => problem,
         });
     }
@@ -63,7 +69,7 @@ impl<'a> Report<'a> {
     pub(crate) fn push_from(&self, origin: &Origin, problem: Problem) {
         match origin {
             Origin::Preset => self.push(problem),
-            Origin::File { span, .. } => self.push_at(span.clone(), problem),
+            Origin::File { file, span, .. } => self.push(problem.at(file, span.clone())),
             Origin::Environment { name, text } => {
                 self.push(problem.found(format!("{name}={text}")));
             }
@@ -81,14 +87,32 @@ impl<'a> Report<'a> {
     }
 
     pub(crate) fn set_place(&self, path: impl Into<String>, span: Range<usize>) {
-        if let Some(file) = self.file {
-            let origin = Origin::File {
-                file: file.name.clone(),
-                line: file.line(span.start),
-                column: file.column(span.start),
-                span,
-            };
+        if let Some(origin) = self.place(&span) {
             self.set_origin(path, origin);
+        }
+    }
+
+    /// What stands at a stretch of the files came from there.
+    pub(crate) fn place(&self, span: &Range<usize>) -> Option<Origin> {
+        let (file, span) = self.layout.find(span)?;
+        Some(Origin::File {
+            file: file.name.clone(),
+            line: file.line(span.start),
+            column: file.column(span.start),
+            span,
+        })
+    }
+
+    /// The folder that paths written at a stretch of the files are relative to.
+    pub(crate) fn folder(&self, span: &Range<usize>) -> Option<&'a Path> {
+        self.layout.folder(span)
+    }
+
+    /// Sorts what came from the files in their order, before all else.
+    pub(crate) fn order(&self, path: &str) -> (usize, usize) {
+        match self.origin(path) {
+            Origin::File { file, span, .. } => self.layout.order(&Place { file, span }),
+            _ => (usize::MAX, 0),
         }
     }
 
@@ -98,11 +122,11 @@ impl<'a> Report<'a> {
 
     /// The value with its origins, or every problem in file order.
     pub(crate) fn finish<T>(self, value: T) -> Result<(T, Origins), Problems> {
-        let mut problems = self.problems.into_inner();
+        let problems = self.problems.into_inner();
         if problems.is_empty() {
             return Ok((value, self.origins.into_inner()));
         }
-        problems.sort();
+        let mut problems = self.layout.sort(problems);
         if self.left_out.get() > 0 {
             problems.push(Problem::new(format!("and {} more", self.left_out.get())));
         }

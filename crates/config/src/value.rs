@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::num::IntErrorKind;
+use std::path::Path;
 use std::time::Duration;
 
 use mainstay_pipeline::Enforcement;
@@ -63,6 +64,12 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// The folder that a path written here is relative to.
+    pub(crate) fn folder(&self) -> &'a Path {
+        let folder = self.report.folder(&self.value.span());
+        folder.unwrap_or(Path::new(""))
+    }
+
     pub(crate) fn is_list(&self) -> bool {
         self.value.get_ref().is_array()
     }
@@ -89,14 +96,18 @@ pub(crate) trait Value: Sized {
 
     /// From the file. `None`: a problem has been reported.
     fn read(item: &Item<'_>) -> Option<Self> {
-        let outcome = match item.value.get_ref() {
-            DeValue::String(text) => Self::from_text(text),
-            // `listen = 3000`, `trusted_proxies = 1`: a number is as good as its text.
-            DeValue::Integer(number) if number.radix() == 10 => Self::from_text(number.as_str()),
-            other => Err(wrong_type::<Self>(other)),
-        };
-        outcome.map_err(|cause| item.reject(cause)).ok()
+        read_text(item)
     }
+}
+
+fn read_text<T: Value>(item: &Item<'_>) -> Option<T> {
+    let outcome = match item.value.get_ref() {
+        DeValue::String(text) => T::from_text(text),
+        // `listen = 3000`, `trusted_proxies = 1`: a number is as good as its text.
+        DeValue::Integer(number) if number.radix() == 10 => T::from_text(number.as_str()),
+        other => Err(wrong_type::<T>(other)),
+    };
+    outcome.map_err(|cause| item.reject(cause)).ok()
 }
 
 /// A text as TOML spells it.
@@ -147,7 +158,26 @@ macro_rules! value_by_from_str {
     )*};
 }
 
-value_by_from_str!(Address, HostPattern, PathPattern, Size);
+value_by_from_str!(HostPattern, PathPattern, Size);
+
+impl Value for Address {
+    fn from_text(text: &str) -> Result<Self, BadValue> {
+        text.parse()
+    }
+
+    fn print(&self) -> String {
+        self.to_string()
+    }
+
+    /// A socket's path is relative to the file it is written in.
+    fn read(item: &Item<'_>) -> Option<Self> {
+        let mut address = read_text(item)?;
+        if let Self::Unix(path) = &mut address {
+            *path = item.folder().join(&*path);
+        }
+        Some(address)
+    }
+}
 
 impl Value for Duration {
     fn from_text(text: &str) -> Result<Self, BadValue> {

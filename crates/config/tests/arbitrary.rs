@@ -1,13 +1,24 @@
 //! Whatever text a file holds, loading ends with settings or with problems that can be shown.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-use mainstay_config::{Flags, SourceFile, Sources, Style, explain, render};
+use mainstay_config::{Flags, Included, SourceFile, Sources, Style, explain, render};
 use proptest::prelude::*;
 
 fn load_and_render(bytes: Vec<u8>, flags: Flags, environment: BTreeMap<String, String>) {
+    // whatever it includes: a file of the same text, and one that says something else
+    let others: BTreeMap<PathBuf, Vec<u8>> = BTreeMap::from([
+        ("/srv/a.toml".into(), bytes.clone()),
+        (
+            "/srv/b.toml".into(),
+            b"include = \"a.toml\"\nlisten = 1\n[limits]\nhead = \"64kb\"\n".to_vec(),
+        ),
+    ]);
+    let file = SourceFile::new("mainstay.toml", "/srv", bytes);
     let sources = Sources {
-        file: Some(SourceFile::new("mainstay.toml", "/srv", bytes)),
+        included: Included::by(&file, &others),
+        file: Some(file),
         environment,
         flags,
         folder: "/srv".into(),
@@ -22,7 +33,7 @@ fn load_and_render(bytes: Vec<u8>, flags: Flags, environment: BTreeMap<String, S
 /// Words that settings files are made of, so that arbitrary text gets past the parser.
 const WORDS: &str = "(\n|\\[|\\]|\\{|\\}|=|,|\\.|\"|'|#| |app|web|listen|http|route|to|path|host|headers|add|\
                      upstream|servers|env|limits|head|workers|preset|:3000|/api|\\*\\.x|10s|5mb|1|false|\
-                     x-frame-options|é|\u{1b}|\0){0,60}";
+                     x-frame-options|include|profile|enabled|\"a.toml\"|\"\\*.toml\"|é|\u{1b}|\0){0,60}";
 
 proptest! {
     #[test]
@@ -42,9 +53,9 @@ proptest! {
             "app.web.command", "app.web.env", "app.web.env.A", "app.web.workers", "app.web.port",
             "app.web.cwd", "upstream.u.servers", "upstream.u", "route.r", "route.r.to", "route.r.host",
             "headers.remove", "headers.add", "headers.add.x", "headers.mode", "headers.x-frame-options",
-            "profile", "profile.a", "profile.a.listen", "profile.a.app.web", "profile.a.limits.head", "limits.head", "limits.fields", "timeouts.head", "log.access", "listen.http",
+            "include", "limits.enabled", "profile", "profile.a", "profile.a.listen", "profile.a.app.web", "profile.a.limits.head", "limits.head", "limits.fields", "timeouts.head", "log.access", "listen.http",
         ]),
-        value in "\"\\PC{0,10}\"|-?[0-9]{1,25}|[0-9.]{1,6}|true|false|\\[\\]|\\[1, \"a\"\\]|\\{\\}|\\{a = 1\\}|1979-05-27|[+-]?(inf|nan)|0xff",
+        value in "\"\\PC{0,10}\"|-?[0-9]{1,25}|[0-9.]{1,6}|true|false|\\[\\]|\\[1, \"a\"\\]|\\{\\}|\\{a = 1\\}|1979-05-27|[+-]?(inf|nan)|0xff|\"[ab*]\\.toml\"|\\[\"a.toml\", \"b.toml\"\\]",
     ) {
         load_and_render(format!("{key} = {value}\n").into_bytes(), Flags::default(), BTreeMap::new());
     }

@@ -1,13 +1,16 @@
 //! Every file in `cases` is a settings file, a line of dashes, and what must come of it: the
 //! settings that differ from the defaults, or the complaint. `UPDATE=1` writes what came of it.
 //!
-//! Lines `#$ NAME=value` set the environment, `#$ --flag value` a flag, `#$ run WORDS` the target.
+//! Lines `#$ NAME=value` set the environment, `#$ --flag value` a flag, `#$ run WORDS` the target. What stands below
+//! `#$ file NAME` is another file, beside `/srv/shop/mainstay.toml`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use mainstay_config::{Flags, InForce, Preset, Settings, SourceFile, Sources, Style, load, render};
+use mainstay_config::{
+    Flags, InForce, Included, Preset, Settings, SourceFile, Sources, Style, load, render,
+};
 use mainstay_supervisor::launch::Target;
 use serde_json::Value;
 
@@ -64,6 +67,12 @@ fn outcome(input: &str) -> String {
 }
 
 fn sources(input: &str) -> Sources {
+    let mut parts = input.split("#$ file ");
+    let input = parts.next().unwrap_or_default();
+    let others: BTreeMap<PathBuf, Vec<u8>> = parts
+        .map(|part| part.split_once('\n').expect("a line of its own"))
+        .map(|(name, text)| (Path::new("/srv/shop").join(name), text.into()))
+        .collect();
     let mut flags = Flags::default();
     let mut environment = BTreeMap::new();
     for line in input.lines().filter_map(|line| line.strip_prefix("#$ ")) {
@@ -91,8 +100,10 @@ fn sources(input: &str) -> Sources {
             environment.insert(name.to_owned(), text.to_owned());
         }
     }
+    let file = SourceFile::new("mainstay.toml", "/srv/shop", input.into());
     Sources {
-        file: Some(SourceFile::new("mainstay.toml", "/srv/shop", input.into())),
+        included: Included::by(&file, &others),
+        file: Some(file),
         environment,
         flags,
         folder: "/srv/shop".into(),

@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use mainstay_config::{Flags, SourceFile, Sources, load};
+use mainstay_config::{Flags, Included, SourceFile, Sources, load};
 
 use crate::arguments::Init;
 use crate::failure::Failure;
@@ -78,6 +78,7 @@ fn nothing_found(folder: &Path) -> Failure {
 fn must_load(text: &str, folder: &Path) -> Result<(), Failure> {
     let sources = Sources {
         file: Some(SourceFile::new(NAME, folder, text.into())),
+        included: Included::default(),
         environment: BTreeMap::new(),
         flags: Flags::default(),
         folder: folder.to_owned(),

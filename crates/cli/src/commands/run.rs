@@ -37,10 +37,7 @@ pub(crate) struct Unsound {
 impl From<Unsound> for Failure {
     fn from(unsound: Unsound) -> Self {
         let Unsound { problems, sources } = unsound;
-        Self::usage(match sources {
-            Some(sources) => render(&problems, &sources, style()),
-            None => problems.to_string(),
-        })
+        Self::usage(render(&problems, &sources.unwrap_or_default(), style()))
     }
 }
 

@@ -1,11 +1,10 @@
 //! Every file in `tests/init` is a folder and what `init` makes of it: files, each after a line `== PATH`, a line
 //! of dashes, the file that is written, and what is said. `UPDATE=1` writes what came of it.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use mainstay_config::{Flags, SourceFile, Sources, load};
+use mainstay_config::{SourceFile, Sources, load};
 
 use super::{Folder, find, render};
 
@@ -54,9 +53,8 @@ fn outcome(given: &str) -> String {
     let mut text = render(&found);
     let sources = Sources {
         file: Some(SourceFile::new("mainstay.toml", &root, text.clone().into())),
-        environment: BTreeMap::new(),
-        flags: Flags::default(),
         folder: root,
+        ..Sources::default()
     };
     if let Err(problems) = load(&sources) {
         panic!("what is written does not load: {problems}\n{text}");

@@ -24,6 +24,7 @@ mod reload;
 mod routing;
 mod servers;
 mod settings_reload;
+mod several_files;
 mod shortener;
 mod soak;
 mod start;

@@ -177,7 +177,7 @@ pub(crate) const SECTION: Section = Section {
         Key {
             name: "cwd",
             kind: "path",
-            default: "(the file's folder)",
+            default: "(the folder of the settings file, not of one that it includes)",
             doc: "The folder it runs in.",
         },
         Key {
@@ -337,8 +337,8 @@ pub(crate) fn read(name: String, section: Reader<'_>, preset: Preset) -> AppSett
         .item("command")
         .and_then(|item| command(&item))
         .unwrap_or_else(|| Target::Path(PathBuf::from(".")));
-    let cwd = section.get::<String>("cwd").unwrap_or_default();
-    let mut app = AppSettings::new(name, target, PathBuf::from(cwd), preset);
+    let mut app = AppSettings::new(name, target, PathBuf::new(), preset);
+    app.options.cwd = section.path_behind("cwd");
     app.listen = section.get("listen");
     let options = &mut app.options;
     if let Some(item) = section.item("env") {

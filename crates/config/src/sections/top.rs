@@ -18,6 +18,12 @@ pub(crate) const SECTION: Section = Section {
     doc: "What concerns the whole instance.",
     keys: &[
         Key {
+            name: "include",
+            kind: "file or list of files; `*` in a file's name for any",
+            default: "[]",
+            doc: "Other settings files that this one is laid over: see [several files](#several-files).",
+        },
+        Key {
             name: "name",
             kind: "name",
             default: "(the only app's name, else the folder's)",
@@ -141,7 +147,7 @@ trusted_proxies = [\"loopback\", \"10.0.0.0/8\"]
 pub(crate) const PROFILE: Section = Section {
     heading: "[profile.NAME]",
     doc: "What is different in one environment. `--env NAME` or `MAINSTAY_ENV` chooses it; without either none is in force. \
-          Everything but `name` may stand in it, sections as `[profile.NAME.limits]`: sections are merged with those of the \
+          Everything but `name` and `include` may stand in it, sections as `[profile.NAME.limits]`: sections are merged with those of the \
           file, and any other value, lists too, takes the place of the one in the file. A profile that is not chosen is \
           checked all the same.",
     keys: &[],
@@ -174,6 +180,8 @@ pub(crate) fn check(table: &DeTable<'_>, report: &Report<'_>) {
 
 /// Reads the whole file into `settings`. The preset was read before: it is their beginning.
 pub(crate) fn read(top: Reader<'_>, settings: &mut Settings) {
+    // was followed when the sources were gathered; now its place is noted
+    top.item("include");
     if let Some(name) = top.get::<String>("name") {
         if is_name(&name) {
             settings.name = Some(name);
