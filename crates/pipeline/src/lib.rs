@@ -17,6 +17,7 @@ mod notices;
 mod origin;
 mod peer;
 mod pipeline;
+mod readings;
 mod refusal;
 mod request_id;
 mod stages;
@@ -35,6 +36,7 @@ pub use notices::Notices;
 pub use origin::{Origin, Request, Response};
 pub use peer::Peer;
 pub use pipeline::{Answer, Options, Pipeline};
+pub use readings::Readings;
 pub use refusal::{Fault, Refusal};
 pub use stages::{
     AccessLog, Ending, HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting, HealthOptions,

@@ -1,6 +1,9 @@
 //! A path in one spelling, for matching only. What is forwarded stays as the client wrote it.
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
+
+use crate::readings::escape;
 
 /// A path normalised by RFC 3986, 6.2.2, and a little more: escapes of unreserved characters are
 /// decoded, other escapes are in upper case, `.` and `..` segments are gone, repeated slashes are
@@ -8,6 +11,19 @@ use std::borrow::Cow;
 pub struct NormalPath<'a>(Cow<'a, str>);
 
 impl<'a> NormalPath<'a> {
+    /// Whether `path` can have a normal form at all: each `%` begins an escape, none stands for NUL, and none writes an ASCII
+    /// character in more bytes than one, which no encoder does (RFC 3629, 3). Text that is not UTF-8 otherwise is sound.
+    pub fn is_sound(path: &str) -> bool {
+        let path = path.as_bytes();
+        memchr::memchr_iter(b'%', path).all(|at| match escape(&path[at..]) {
+            None | Some(0) => false,
+            Some(0xC0 | 0xC1) => !follows(path, at, 0x80..=0xBF),
+            Some(0xE0) => !follows(path, at, 0x80..=0x9F),
+            Some(0xF0) => !follows(path, at, 0x80..=0x8F),
+            Some(_) => true,
+        })
+    }
+
     /// Normalises `path` (no query). Allocates only if there is something to change.
     pub fn new(path: &'a str) -> Self {
         if is_normal(path.as_bytes()) {
@@ -20,6 +36,12 @@ impl<'a> NormalPath<'a> {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether the escape `at` is followed by another of these bytes.
+fn follows(path: &[u8], at: usize, bytes: RangeInclusive<u8>) -> bool {
+    let next = path.get(at + 3..).and_then(escape);
+    next.is_some_and(|next| bytes.contains(&next))
 }
 
 /// No escape, no empty segment and no segment that begins with a dot: nothing to do.
@@ -39,11 +61,7 @@ fn decoded(path: &[u8]) -> String {
     let mut out = String::with_capacity(path.len());
     let mut index = 0;
     while let Some(byte) = path.get(index) {
-        let escape = match (byte, path.get(index + 1..index + 3)) {
-            (b'%', Some(digits)) => hex(digits),
-            _ => None,
-        };
-        let Some(value) = escape else {
+        let Some(value) = escape(&path[index..]) else {
             out.push(char::from(*byte));
             index += 1;
             continue;
@@ -58,13 +76,6 @@ fn decoded(path: &[u8]) -> String {
         index += 3;
     }
     out
-}
-
-fn hex(digits: &[u8]) -> Option<u8> {
-    let value = |digit: u8| char::from(digit).to_digit(16);
-    let high = value(*digits.first()?)?;
-    let low = value(*digits.get(1)?)?;
-    u8::try_from(high << 4 | low).ok()
 }
 
 fn without_dots(path: &str) -> String {
@@ -115,6 +126,37 @@ mod tests {
             ("/a%2", "/a%2"),
         ] {
             assert_eq!(NormalPath::new(path).as_str(), normal, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_normal_is_not_sound() {
+        for path in [
+            "*",
+            "/",
+            "/a%20b",
+            "/caf%C3%A9",
+            "/%ff",
+            "/%C0",
+            "/%C0/%80",
+            "/%E0%A4%A0",
+            "/%2500",
+        ] {
+            assert!(NormalPath::is_sound(path), "{path}");
+        }
+        for path in [
+            "/%",
+            "/a%2",
+            "/%zz",
+            "/%u002e",
+            "/%00",
+            "/a%00.png",
+            "/%C0%AE",
+            "/%c1%9c",
+            "/%E0%80%AF",
+            "/%F0%80%80%AF",
+        ] {
+            assert!(!NormalPath::is_sound(path), "{path}");
         }
     }
 

@@ -18,6 +18,8 @@ pub enum Fault {
 pub enum Refusal {
     /// Not a message we are sure to understand as everybody else does. The codec says why.
     Codec(StatusCode, &'static str),
+    /// A path without a normal form: a broken escape, an escaped NUL, ASCII in more bytes than one.
+    BadPath,
     /// A forwarded host or scheme from a trusted proxy that cannot be one.
     BadForwarded,
     /// The request has been here before.
@@ -55,7 +57,9 @@ impl Refusal {
     pub const fn status(self) -> StatusCode {
         match self {
             Refusal::Codec(status, _) => status,
-            Refusal::BadForwarded | Refusal::BodyBroken => StatusCode::BAD_REQUEST,
+            Refusal::BadPath | Refusal::BadForwarded | Refusal::BodyBroken => {
+                StatusCode::BAD_REQUEST
+            }
             Refusal::Loop => StatusCode::LOOP_DETECTED,
             Refusal::NoRoute => StatusCode::NOT_FOUND,
             Refusal::WrongHost => StatusCode::MISDIRECTED_REQUEST,
@@ -74,6 +78,7 @@ impl Refusal {
     pub const fn reason(self) -> &'static str {
         match self {
             Refusal::Codec(_, reason) | Refusal::OriginMalformed(reason) => reason,
+            Refusal::BadPath => "bad_path",
             Refusal::BadForwarded => "bad_forwarded",
             Refusal::Loop => "loop",
             Refusal::NoRoute => "no_route",
@@ -95,6 +100,7 @@ impl Refusal {
     pub const fn fault(self) -> Fault {
         match self {
             Refusal::Codec(..)
+            | Refusal::BadPath
             | Refusal::BadForwarded
             | Refusal::Loop
             | Refusal::NoRoute

@@ -15,6 +15,8 @@ use crate::text::travels_as_text;
 pub struct PathPattern {
     /// Without the final slash: empty for `/`.
     prefix: String,
+    /// The same with every escape decoded.
+    decoded: Vec<u8>,
 }
 
 impl PathPattern {
@@ -24,6 +26,17 @@ impl PathPattern {
             Some(rest) => rest.is_empty() || rest.starts_with('/'),
             None => false,
         }
+    }
+
+    /// Whether a path is meant by somebody who reads loosely: `path` is decoded already, empty segments do not count, nor
+    /// does the case of ASCII letters. Matches whatever [`Self::matches`] does, and more. Does not allocate.
+    pub fn covers(&self, path: &[u8]) -> bool {
+        let segments = |text| <[u8]>::split(text, |byte| *byte == b'/').filter(|s| !s.is_empty());
+        let mut own = segments(path);
+        segments(&self.decoded).all(|segment| {
+            own.next()
+                .is_some_and(|own| own.eq_ignore_ascii_case(segment))
+        })
     }
 
     /// How many bytes of a path it fixes: the longer of two that match is the more specific.
@@ -66,7 +79,8 @@ impl FromStr for PathPattern {
         }
         let prefix = normalise(prefix)
             .ok_or_else(|| not_a_path().hint("`%` is followed by two hexadecimal digits"))?;
-        Ok(Self { prefix })
+        let decoded = decode(&prefix);
+        Ok(Self { prefix, decoded })
     }
 }
 
@@ -85,7 +99,6 @@ travels_as_text!(PathPattern);
 /// `None` if an escape is broken.
 fn normalise(path: &str) -> Option<String> {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    let digit = |byte: Option<u8>| char::from(byte?).to_digit(16).map(|d| d as u8);
     let mut out = String::with_capacity(path.len());
     let mut bytes = path.bytes();
     while let Some(byte) = bytes.next() {
@@ -104,6 +117,23 @@ fn normalise(path: &str) -> Option<String> {
         }
     }
     Some(out)
+}
+
+/// Every escape as the byte it stands for. The path is normalised: no escape is broken.
+fn decode(path: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(path.len());
+    let mut bytes = path.bytes();
+    while let Some(byte) = bytes.next() {
+        out.push(match byte {
+            b'%' => digit(bytes.next()).unwrap_or(0) << 4 | digit(bytes.next()).unwrap_or(0),
+            _ => byte,
+        });
+    }
+    out
+}
+
+fn digit(byte: Option<u8>) -> Option<u8> {
+    char::from(byte?).to_digit(16).map(|digit| digit as u8)
 }
 
 fn not_a_path() -> BadValue {
@@ -136,6 +166,28 @@ mod tests {
             let pattern: PathPattern = pattern.parse().expect(pattern);
             assert_eq!(pattern.matches(path), expected, "{pattern} {path}");
             assert_eq!(pattern.to_string().parse(), Ok(pattern));
+        }
+    }
+
+    #[test]
+    fn covers_what_loose_readers_take_for_it() {
+        for (pattern, path, expected) in [
+            ("/", "/", true),
+            ("/api", "/API/x", true),
+            ("/api", "//api", true),
+            ("/api", "/a//pi", false),
+            ("/api/v1", "/api//v1/x", true),
+            ("/api", "/apix", false),
+            ("/a%20b", "/A B/c", true),
+            ("/a%2fb", "/a/b", true),
+            ("/a%25", "/a%", true),
+        ] {
+            let pattern: PathPattern = pattern.parse().expect(pattern);
+            assert_eq!(
+                pattern.covers(path.as_bytes()),
+                expected,
+                "{pattern} {path}"
+            );
         }
     }
 

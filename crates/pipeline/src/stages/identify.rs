@@ -2,7 +2,7 @@
 //!
 //! - **Does**: believes `X-Forwarded-For`, `-Proto`, `-Host` and `X-Request-Id` only of trusted proxies,
 //!   in the grammar of Express's `trust proxy`; gives every request an id.
-//! - **Refuses**: 400 for a forwarded host or scheme that cannot be one; 508 for a request that has
+//! - **Refuses**: 400 for a path that has no normal form, and for a forwarded host or scheme that cannot be one; 508 for a request that has
 //!   passed this instance before (RFC 9110, 7.6.3).
 //! - **Deployment caveat**: behind a balancer that is not listed in `trusted_proxies`, every client looks
 //!   like the balancer. The first such request is named once, with the line that would trust it.
@@ -17,7 +17,7 @@ use mainstay_values::TrustedProxies;
 use crate::debug::{DEBUG_FIELD, DebugToken};
 use crate::exchange::all_values;
 use crate::request_id::{self, RequestIds};
-use crate::{Exchange, Forwarding, Notices, Refusal, Request, Scheme, Step};
+use crate::{Exchange, Forwarding, NormalPath, Notices, Refusal, Request, Scheme, Step};
 
 #[derive(Debug)]
 pub(crate) struct Identify {
@@ -67,6 +67,9 @@ impl Identify {
             Some(id) if exchange.peer_is_trusted && request_id::is_acceptable(id) => id.clone(),
             _ => self.ids.next(),
         };
+        if !NormalPath::is_sound(exchange.uri.path()) {
+            return Err(Refusal::BadPath);
+        }
         if claims.passed_proxies && forwarding.has_been_here(headers) {
             return Err(Refusal::Loop);
         }
