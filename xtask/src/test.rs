@@ -4,7 +4,7 @@
 
 use crate::command::{self, cargo};
 use crate::failure::Failure;
-use crate::tools::{self, NODE, NPM, PYTHON, Subcommand};
+use crate::tools::{self, NODE, NPM, PYTHON, REDIS, Subcommand};
 
 /// Without its own updater.
 const NEXTEST: Subcommand = Subcommand {
@@ -27,7 +27,7 @@ pub(crate) fn run() -> Result<(), Failure> {
 
 /// Everything tests need, programs of ours included: integration tests start them as strangers would.
 pub(crate) fn prepare() -> Result<(), Failure> {
-    tools::need(&[&NODE, &NPM, &PYTHON])?;
+    tools::need(&[&NODE, &NPM, &PYTHON, &REDIS])?;
     NEXTEST.need()?;
     tools::app_packages()?;
     command::run(&mut cargo([

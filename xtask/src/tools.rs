@@ -35,6 +35,10 @@ pub(crate) const PYTHON: Tool = Tool {
     probe: &["python3", "-c", "import ensurepip, venv"],
     packages: &["python3", "python3-venv"],
 };
+pub(crate) const REDIS: Tool = Tool {
+    probe: &["redis-server", "--version"],
+    packages: &["redis-server"],
+};
 pub(crate) const WRK: Tool = Tool {
     probe: &["sh", "-c", "command -v wrk"],
     packages: &["wrk"],
