@@ -6,10 +6,14 @@
 // what speaks TLS takes its cryptography from here: without it the first `rediss://` would be a panic
 use rustls as _;
 
+mod budget;
+mod leases;
 mod link;
 mod redis;
 mod server;
 
+pub use budget::{Budget, Counting, Taken};
+pub use leases::{Decision, LARGEST, Leases, Told, block};
 pub use link::{Away, Standing};
 pub use redis::{Redis, RedisOptions};
 pub use server::{BadServer, Server};
