@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use mainstay_pipeline::{HeaderOptions, HeaderSetting};
+use mainstay_pipeline::{BodyOptions, HeaderOptions, HeaderSetting};
 use mainstay_supervisor::launch::Target;
 use mainstay_supervisor::options::{CoreDumps, GiveUp, Liveness};
 
@@ -60,6 +60,7 @@ impl Settings {
             .iter()
             .for_each(|each| upstream(each, &mut out));
         self.routes.iter().for_each(|each| route(each, &mut out));
+        body("body", &self.layers.body, &mut out);
         headers("headers", &self.layers.headers, &mut out);
         let mut log = Lines::new(&sections::keys::LOG, "log", &mut out);
         log.value("access", &self.log.access);
@@ -249,16 +250,28 @@ fn route(route: &RouteSettings, out: &mut Vec<Effective>) {
     lines.option("host", route.host.as_ref());
     lines.option("path", route.path.as_ref());
     lines.value("to", &route.to);
+    lines.option("response_timeout", route.timeouts.response.as_ref());
+    lines.option("idle_timeout", route.timeouts.idle.as_ref());
     let Some(layers) = &route.layers else {
         return;
     };
     let off = sections::layers::of(Preset::Off);
+    body(&format!("route.{}.body", route.name), &layers.body, out);
     let path = format!("route.{}.headers", route.name);
     if layers.headers == off.headers {
         Lines::new(&sections::keys::HEADERS, path, out).value(Key::ENABLED.name, &false);
     } else {
         headers(&path, &layers.headers, out);
     }
+}
+
+fn body(path: &str, options: &BodyOptions, out: &mut Vec<Effective>) {
+    let mut lines = Lines::new(&sections::keys::BODY, path, out);
+    match &options.limit {
+        Some(limit) => lines.value("limit", limit),
+        None => lines.push("limit", InForce::Value("false".to_owned())),
+    }
+    lines.value("dry_run", &options.enforcement);
 }
 
 /// What is sent, whichever way it came about: a preset's headers are written out.
@@ -284,6 +297,7 @@ fn headers(path: &str, options: &HeaderOptions, out: &mut Vec<Effective>) {
 mod tests {
     use std::path::PathBuf;
 
+    use mainstay_pipeline::RouteTimeouts;
     use mainstay_supervisor::launch::Target;
 
     use super::*;
@@ -308,6 +322,7 @@ mod tests {
             host: None,
             path: None,
             to: "NAME".to_owned(),
+            timeouts: RouteTimeouts::default(),
             layers: Some(settings.layers.clone()),
         });
         let lines = settings.effective();

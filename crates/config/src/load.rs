@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use mainstay_pipeline::RouteTimeouts;
 use mainstay_values::{Address, Problems};
 
 use crate::layout::Layout;
@@ -100,6 +101,9 @@ fn empty_left_out_layers(settings: &mut Settings) {
     let of_routes = settings.routes.iter_mut();
     let of_routes = of_routes.filter_map(|route| route.layers.as_mut());
     for layers in of_routes.chain([&mut settings.layers]) {
+        if without.contains(&Layer::Body) {
+            layers.body = off.body.clone();
+        }
         if without.contains(&Layer::Headers) {
             layers.headers = off.headers.clone();
         }
@@ -116,6 +120,7 @@ fn complete_routes(settings: &mut Settings) {
             host: None,
             path: None,
             to,
+            timeouts: RouteTimeouts::default(),
             layers: None,
         });
     }

@@ -92,6 +92,9 @@ fn kind(kind: &str) -> Value {
         let one = json!({ "type": ["string", "integer"] });
         return json!({ "anyOf": [one, { "type": "array", "items": one }] });
     }
+    if kind.starts_with("size, or `false`") {
+        return json!({ "anyOf": [{ "type": ["string", "integer"] }, { "const": false }] });
+    }
     if kind.contains("`false`") {
         return json!({ "anyOf": [{ "type": "string" }, { "const": false }] });
     }

@@ -108,7 +108,7 @@ impl Account {
         if let Some(reason) = exchange.refusal.map(Refusal::reason) {
             let _ = write!(text, ",\"refusal\":\"{reason}\"");
         }
-        if let Some((step, refusal)) = exchange.spared {
+        if let Some((step, refusal)) = exchange.spared() {
             let (step, reason) = (step.name(), refusal.reason());
             let _ = write!(
                 text,

@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
 use http::header::{ACCEPT, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Uri, Version};
 
 use crate::debug::Account;
-use crate::{Forwarding, Peer, Refusal, Request, Step, Trail};
+use crate::{Forwarding, Peer, Refusal, Request, RouteTimeouts, Step, Trail};
 
 /// How a client speaks to the outermost trusted proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +65,8 @@ pub struct Exchange {
     pub route: Option<usize>,
     /// Index of the route's target.
     pub target: usize,
+    /// What the route says of waiting for its origin.
+    pub timeouts: RouteTimeouts,
     /// Which worker or server answered, for the log.
     pub origin: Option<Arc<str>>,
     /// How long the origin took to its response head.
@@ -72,8 +75,8 @@ pub struct Exchange {
     pub resends: u8,
     /// Why it was refused, if it was.
     pub refusal: Option<Refusal>,
-    /// What a layer on a dry run would have refused first, and its step.
-    pub spared: Option<(Step, Refusal)>,
+    /// What a layer on a dry run would have refused first, and its step; [`Exchange::spared`] knows more once the body has passed.
+    pub(crate) spared: Option<(Step, Refusal)>,
     /// The steps taken.
     pub trail: Trail,
     /// The version the client speaks.
@@ -84,6 +87,8 @@ pub struct Exchange {
     pub(crate) forwarding: Option<Arc<Forwarding>>,
     /// A probe of the app's own health path: its 404 becomes our answer.
     pub(crate) is_probe: bool,
+    /// Set when a body exceeds a bound on a dry run.
+    pub(crate) overrun: Option<Arc<AtomicBool>>,
     /// What is noted for whoever asked how the answer came about, and may know.
     pub(crate) account: Option<Box<Account>>,
     started: Instant,
@@ -139,6 +144,7 @@ impl Exchange {
             user_agent: None,
             route: None,
             target: 0,
+            timeouts: RouteTimeouts::default(),
             origin: None,
             origin_duration: None,
             resends: 0,
@@ -149,6 +155,7 @@ impl Exchange {
             heard: Heard::default(),
             forwarding: None,
             is_probe: false,
+            overrun: None,
             account: None,
             started,
             began: SystemTime::now(),
@@ -173,6 +180,17 @@ impl Exchange {
         if let Some(account) = &mut self.account {
             account.note(step, headers);
         }
+    }
+
+    /// What a layer on a dry run would have refused first, as far as that is known by now, and its step.
+    pub fn spared(&self) -> Option<(Step, Refusal)> {
+        let overran = || {
+            self.overrun
+                .as_ref()
+                .is_some_and(|overrun| overrun.load(Relaxed))
+        };
+        self.spared
+            .or_else(|| overran().then_some((Step::LimitSize, Refusal::BodyTooLarge)))
     }
 
     /// Since the head's first byte.

@@ -39,8 +39,8 @@ pub use pipeline::{Answer, Options, Pipeline};
 pub use readings::Readings;
 pub use refusal::{Fault, Refusal};
 pub use stages::{
-    AccessLog, Ending, HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting, HealthOptions,
-    Recorder, RouteOptions, StandardFields,
+    AccessLog, BodyOptions, Ending, HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting,
+    HealthOptions, Recorder, RouteOptions, RouteTimeouts, StandardFields,
 };
 pub use standing::{Phase, Place, Standing, Target, TargetKind, WaitOptions};
 pub use step::{Step, Trail};

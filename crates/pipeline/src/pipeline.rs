@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::debug::{DEBUG_FIELD, DebugToken};
 use crate::layers::PerRoute;
-use crate::stages::{Admission, Headers, Health, Identify, Routes, pages};
+use crate::stages::{Admission, Headers, Health, Identify, LimitSize, Routes, pages};
 use crate::{
     Ending, Exchange, Forwarding, HealthOptions, Layers, Notices, Origin, Peer, Recorder, Refusal,
     Request, Response, RouteOptions, StandardFields, Standing, Step,
@@ -39,6 +39,7 @@ pub struct Pipeline<O> {
     health: Health,
     routes: Routes,
     admission: Admission,
+    limit_size: PerRoute<LimitSize>,
     forwarding: Arc<Forwarding>,
     origin: O,
     headers: PerRoute<Headers>,
@@ -83,8 +84,10 @@ impl<O: Origin> Pipeline<O> {
         Self {
             identify: Identify::new(options.trusted_proxies, notices, options.debug),
             health: Health::new(options.health, Arc::clone(standing)),
-
             admission: Admission::new(Arc::clone(standing)),
+            limit_size: PerRoute::new(&options.layers, &options.routes, |layers| {
+                LimitSize::new(&layers.body)
+            }),
             forwarding: Arc::new(Forwarding::new(&options.instance)),
             origin,
             headers: PerRoute::new(&options.layers, &options.routes, |layers| {
@@ -131,7 +134,7 @@ impl<O: Origin> Pipeline<O> {
         exchange.pass(Step::LimitRate); //                                         before authentication, so that
         exchange.pass(Step::Authenticate); //                                      guessing credentials is limited
         exchange.pass(Step::LimitIdentity);
-        exchange.pass(Step::LimitSize);
+        self.limit_size.of(exchange).limit(exchange, &mut request)?; //   413
         exchange.pass(Step::Cache);
         exchange.pass(Step::Origin);
         Forwarding::prepare(exchange, request.headers_mut());

@@ -36,6 +36,8 @@ pub enum Refusal {
     BodyTimeout,
     /// The body breaks its own framing.
     BodyBroken,
+    /// The body is larger than it may be.
+    BodyTooLarge,
     /// The client went away.
     ClientGone,
     /// No worker came up in time, or too many are waiting for one.
@@ -65,6 +67,7 @@ impl Refusal {
             Refusal::WrongHost => StatusCode::MISDIRECTED_REQUEST,
             Refusal::Draining | Refusal::NoWorker => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::HeadTimeout | Refusal::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             // only for the log: nobody is there to read it. http has no name for 499.
             Refusal::ClientGone => CLIENT_CLOSED_REQUEST,
             Refusal::OriginUnreachable | Refusal::OriginGone | Refusal::OriginMalformed(_) => {
@@ -87,6 +90,7 @@ impl Refusal {
             Refusal::HeadTimeout => "head_timeout",
             Refusal::BodyTimeout => "body_timeout",
             Refusal::BodyBroken => "body_broken",
+            Refusal::BodyTooLarge => "body_too_large",
             Refusal::ClientGone => "client_gone",
             Refusal::NoWorker => "no_worker",
             Refusal::OriginUnreachable => "origin_unreachable",
@@ -108,6 +112,7 @@ impl Refusal {
             | Refusal::HeadTimeout
             | Refusal::BodyTimeout
             | Refusal::BodyBroken
+            | Refusal::BodyTooLarge
             | Refusal::ClientGone => Fault::Client,
             Refusal::Draining | Refusal::NoWorker => Fault::Service,
             Refusal::OriginUnreachable

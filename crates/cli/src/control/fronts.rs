@@ -90,6 +90,7 @@ pub(super) fn routes(settings: &Settings) -> Vec<Vec<RouteOptions>> {
                 host: route.host.clone(),
                 path: route.path.clone(),
                 target: index(&route.to)?,
+                timeouts: route.timeouts,
                 layers: route.layers.clone().map(Box::new),
             })
         });

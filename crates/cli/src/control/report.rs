@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use mainstay_config::{Layer, Preset, Settings};
-use mainstay_pipeline::HeaderPreset;
+use mainstay_pipeline::{BodyOptions, Enforcement, HeaderPreset};
 use mainstay_supervisor::WorkerId;
 use mainstay_supervisor::count::processors;
 use mainstay_supervisor::events::{Failure as AppFailure, Note, ReadyWorker, ServerKind};
@@ -83,8 +83,9 @@ fn layers(settings: &Settings) -> String {
     let mut text = String::new();
     let _ = write!(
         text,
-        "headers {headers} · health {} · framing, head limits and slow-client clocks on · trusted proxies {} · access log {}",
+        "headers {headers} · health {} · body limit {} · framing, head limits and slow-client clocks on · trusted proxies {} · access log {}",
         word(settings.has(Layer::Health)),
+        body_limit(&settings.layers.body),
         if settings.trusted_proxies.is_none() {
             "none".to_owned()
         } else {
@@ -93,6 +94,14 @@ fn layers(settings: &Settings) -> String {
         word(settings.log.access),
     );
     text
+}
+
+fn body_limit(options: &BodyOptions) -> String {
+    match (&options.limit, options.enforcement) {
+        (None, _) => "none".to_owned(),
+        (Some(limit), Enforcement::Enforce) => limit.to_string(),
+        (Some(limit), Enforcement::DryRun) => format!("{limit} (dry run)"),
+    }
 }
 
 /// What to try, for who has just begun.

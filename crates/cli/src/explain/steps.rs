@@ -26,7 +26,7 @@ const BY_STEP: [(Step, &[&str]); 7] = [
     (Step::Admit, &["limits.queue", "timeouts.queue"]),
     (
         Step::LimitSize,
-        &["limits.body_rate", "timeouts.body_period"],
+        &["body.", "limits.body_rate", "timeouts.body_period"],
     ),
     (
         Step::Origin,

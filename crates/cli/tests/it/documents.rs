@@ -192,6 +192,7 @@ documents! {
     commands_of_nginx_staying_do_what_they_say: "docs/migrate/nginx-stays.md",
     commands_of_the_ports_page_do_what_they_say: "docs/operations/ports.md",
     commands_of_the_reload_page_do_what_they_say: "docs/operations/reload.md",
+    commands_of_the_sizes_page_do_what_they_say: "docs/protection/sizes.md",
 }
 
 #[test]

@@ -75,3 +75,31 @@ fn each_app_on_an_address_of_its_own() {
         .expect(200)
         .body_is("second");
 }
+
+#[test]
+fn each_route_bounds_bodies_and_waits_in_its_own_way() {
+    let (origin, slow) = (Origin::says("taken").start(), Origin::hangs().start());
+    let config = format!(
+        "[body]\nlimit = \"1kb\"\n\
+         [upstream.a]\nserver = \"{}\"\n[upstream.slow]\nserver = \"{}\"\n\
+         [route.rest]\nto = \"a\"\n\
+         [route.upload]\npath = \"/upload\"\nto = \"a\"\n[route.upload.body]\nlimit = \"2kb\"\n\
+         [route.slow]\npath = \"/slow\"\nto = \"slow\"\nresponse_timeout = \"50ms\"\n",
+        origin.address(),
+        slow.address()
+    );
+    let mainstay = Mainstay::run("").config(&config).start();
+    mainstay.output_contains_eventually("body limit 1kb");
+    for (path, length, status) in [
+        ("/", 1024, 200),
+        ("/", 1025, 413),
+        ("/upload", 2048, 200),
+        ("/upload/x", 2049, 413),
+    ] {
+        let body = "x".repeat(length);
+        let response = mainstay.post(path, [], body);
+        assert_eq!(response.status(), status, "{path} {length}");
+    }
+    mainstay.output_contains_eventually("\"reason\":\"body_too_large\"");
+    mainstay.get("/slow").expect(504);
+}

@@ -3,14 +3,15 @@
 
 use mainstay_pipeline::Layers;
 
-use super::headers;
 use super::preset::Preset;
+use super::{body, headers};
 use crate::key::Key;
 use crate::reader::Reader;
 
 /// What a preset says about all of them.
 pub(crate) fn of(preset: Preset) -> Layers {
     Layers {
+        body: body::of(preset),
         headers: headers::of(preset),
     }
 }
@@ -18,12 +19,20 @@ pub(crate) fn of(preset: Preset) -> Layers {
 /// Reads those that are there over what holds without them. Whether there were any.
 pub(crate) fn read(place: &Reader<'_>, slot: &mut Layers) -> bool {
     let off = of(Preset::Off);
-    let read = [read_one(
-        place.section("headers", &headers::SECTION),
-        &mut slot.headers,
-        off.headers,
-        headers::read,
-    )];
+    let read = [
+        read_one(
+            place.section("body", &body::SECTION),
+            &mut slot.body,
+            off.body,
+            body::read,
+        ),
+        read_one(
+            place.section("headers", &headers::SECTION),
+            &mut slot.headers,
+            off.headers,
+            headers::read,
+        ),
+    ];
     read.contains(&true)
 }
 

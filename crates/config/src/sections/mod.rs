@@ -2,6 +2,7 @@
 
 mod account;
 mod app;
+pub(crate) mod body;
 pub(crate) mod headers;
 pub(crate) mod layers;
 mod limits;
@@ -29,6 +30,7 @@ pub use upstream::UpstreamSettings;
 /// The keys of each section that is there at most once, or once for each name.
 pub(crate) mod keys {
     pub(crate) use super::app::SECTION as APP;
+    pub(crate) use super::body::SECTION as BODY;
     pub(crate) use super::headers::SECTION as HEADERS;
     pub(crate) use super::limits::SECTION as LIMITS;
     pub(crate) use super::listen::SECTION as LISTEN;
@@ -55,6 +57,7 @@ pub(crate) const ALL: &[crate::Section] = &[
     shutdown::SECTION,
     upstream::SECTION,
     route::SECTION,
+    body::SECTION,
     headers::SECTION,
     headers::ADD,
     log::SECTION,

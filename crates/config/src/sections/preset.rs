@@ -32,12 +32,17 @@ impl Word for Preset {
 pub enum Layer {
     /// The health endpoints; their paths reach the app like any other.
     Health,
+    /// The bound on bodies.
+    Body,
     /// The security headers.
     Headers,
 }
 
 impl Word for Layer {
     const WANTED: &'static str = "a layer";
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("health", Self::Health), ("headers", Self::Headers)];
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("health", Self::Health),
+        ("body", Self::Body),
+        ("headers", Self::Headers),
+    ];
 }

@@ -1,8 +1,9 @@
 //! Which requests go where. Routes nothing.
 
 use std::cmp::Reverse;
+use std::time::Duration;
 
-use mainstay_pipeline::Layers;
+use mainstay_pipeline::{Layers, RouteTimeouts};
 use mainstay_values::{HostPattern, PathPattern, Problem};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,8 @@ pub struct RouteSettings {
     pub path: Option<PathPattern>,
     /// The name of an app or upstream.
     pub to: String,
+    /// How long it waits for its origin.
+    pub timeouts: RouteTimeouts,
     /// The layers' options, where it says something of its own.
     pub layers: Option<Layers>,
 }
@@ -58,6 +61,24 @@ pub(crate) const SECTION: Section = Section {
             doc: "Who answers.",
         },
         Key {
+            name: "response_timeout",
+            kind: "duration, 10ms to 1d",
+            default: "(as `timeouts.response`)",
+            doc: "From the end of the request to the end of the response's head, else 504.",
+        },
+        Key {
+            name: "idle_timeout",
+            kind: "duration, 10ms to 1d",
+            default: "(as `timeouts.idle`)",
+            doc: "Between two pieces of a response's body; longer breaks it off.",
+        },
+        Key {
+            name: "body",
+            kind: SAME_AT_THE_TOP,
+            default: "(that of the whole file)",
+            doc: "What differs from `[body]` on this route, as `[route.NAME.body]`.",
+        },
+        Key {
             name: "headers",
             kind: SAME_AT_THE_TOP,
             default: "(those of the whole file)",
@@ -72,6 +93,8 @@ pub(crate) const SECTION: Section = Section {
         ("upstream", "to"),
         ("target", "to"),
         ("name", "[route.NAME]"),
+        ("timeout", "response_timeout"),
+        ("proxy_read_timeout", "response_timeout"),
     ],
     example: "\
 [route.api]
@@ -92,6 +115,11 @@ pub(crate) fn read(name: String, section: Reader<'_>, general: &Layers) -> Optio
                 .expected("`to = \"NAME\"` of an app or upstream below it"),
         );
     }
+    let bounds = Duration::from_millis(10)..=Duration::from_hours(24);
+    let timeouts = RouteTimeouts {
+        response: section.get_within("response_timeout", &bounds),
+        idle: section.get_within("idle_timeout", &bounds),
+    };
     let mut own = general.clone();
     let layers = layers::read(&section, &mut own).then_some(own);
     section.finish();
@@ -100,6 +128,7 @@ pub(crate) fn read(name: String, section: Reader<'_>, general: &Layers) -> Optio
         host,
         path,
         to: to?,
+        timeouts,
         layers,
     })
 }

@@ -67,7 +67,7 @@ pub(crate) const SECTION: Section = Section {
         },
         Key {
             name: "without",
-            kind: "list of `health` and `headers`",
+            kind: "list of `health`, `body` and `headers`",
             default: "[]",
             doc: "Layers to leave out, whatever the preset says.",
         },
@@ -112,6 +112,12 @@ pub(crate) const SECTION: Section = Section {
             kind: "sections",
             default: "(everything to the only app or upstream)",
             doc: "Which requests go where, one section each.",
+        },
+        Key {
+            name: "body",
+            kind: "section",
+            default: "",
+            doc: "How large requests' bodies may be.",
         },
         Key {
             name: "headers",

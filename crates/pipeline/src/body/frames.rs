@@ -6,6 +6,7 @@
 
 use std::{
     collections::VecDeque,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
 };
@@ -31,6 +32,8 @@ pub enum BodyBroken {
     Malformed,
     /// It came too slowly.
     TooSlow,
+    /// It is larger than it may be.
+    TooLarge,
 }
 
 /// What a waiting frame costs: a body of tiny pieces must not cost many times its length.
@@ -70,7 +73,11 @@ pub fn hand_off(length: Option<u64>) -> (FrameSender, Frames) {
         FrameSender {
             shared: Arc::clone(&shared),
         },
-        Frames { shared, length },
+        Frames {
+            shared,
+            length,
+            bound: None,
+        },
     )
 }
 
@@ -142,12 +149,50 @@ impl Drop for FrameSender {
 pub struct Frames {
     shared: Arc<Mutex<Shared>>,
     length: Option<u64>,
+    bound: Option<Bound>,
+}
+
+/// How much may still come.
+#[derive(Debug)]
+struct Bound {
+    left: u64,
+    /// Told when more comes, which passes then; without it, the message breaks.
+    overrun: Option<Arc<AtomicBool>>,
+}
+
+impl Bound {
+    fn take(&mut self, bytes: usize) -> Result<(), BodyBroken> {
+        match (self.left.checked_sub(bytes as u64), &self.overrun) {
+            (Some(left), _) => self.left = left,
+            (None, Some(overrun)) => overrun.store(true, Relaxed),
+            (None, None) => return Err(BodyBroken::TooLarge),
+        }
+        Ok(())
+    }
 }
 
 impl Frames {
     /// How many bytes will come, if that was known beforehand.
     pub fn length(&self) -> Option<u64> {
         self.length
+    }
+
+    /// Breaks the message where it would exceed `most` bytes of content.
+    pub fn bound(&mut self, most: u64) {
+        self.bound = Some(Bound {
+            left: most,
+            overrun: None,
+        });
+    }
+
+    /// What is set once the message exceeds `most` bytes of content. All of it passes.
+    pub fn watch(&mut self, most: u64) -> Arc<AtomicBool> {
+        let overrun = Arc::<AtomicBool>::default();
+        self.bound = Some(Bound {
+            left: most,
+            overrun: Some(Arc::clone(&overrun)),
+        });
+        overrun
     }
 
     /// The next frame; `None` after a whole message.
@@ -157,6 +202,14 @@ impl Frames {
     ) -> Poll<Option<Result<Frame, BodyBroken>>> {
         let mut shared = lock(&self.shared);
         if let Some(frame) = shared.queue.pop_front() {
+            if let (Some(bound), Frame::Data(data)) = (&mut self.bound, &frame)
+                && let Err(reason) = bound.take(data.len())
+            {
+                // whoever asks on is told the same
+                shared.end = End::Broken(reason);
+                shared.queue.clear();
+                return Poll::Ready(Some(Err(reason)));
+            }
             shared.bytes -= cost(&frame);
             if shared.bytes < CAPACITY {
                 wake(shared.producer.take());

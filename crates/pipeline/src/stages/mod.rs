@@ -1,6 +1,7 @@
 //! The stages that have something to decide, one concern a file. Their order stands in `pipeline`.
 
 mod admission;
+mod body;
 mod headers;
 mod health;
 mod identify;
@@ -9,11 +10,13 @@ mod record;
 mod routes;
 
 pub(crate) use admission::Admission;
+pub use body::BodyOptions;
+pub(crate) use body::LimitSize;
 pub(crate) use headers::Headers;
 pub use headers::{HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting, StandardFields};
 pub(crate) use health::Health;
 pub use health::HealthOptions;
 pub(crate) use identify::Identify;
 pub use record::{AccessLog, Ending, Recorder};
-pub use routes::RouteOptions;
 pub(crate) use routes::Routes;
+pub use routes::{RouteOptions, RouteTimeouts};

@@ -164,7 +164,7 @@ impl Drop for Open {
             reason: self
                 .reason
                 .or_else(|| exchange.refusal.map(Refusal::reason)),
-            dry_run: exchange.spared.map(|(_, refusal)| refusal.reason()),
+            dry_run: exchange.spared().map(|(_, refusal)| refusal.reason()),
             user_agent: exchange
                 .user_agent
                 .as_ref()

@@ -6,11 +6,21 @@
 //! - **Deployment caveat**: paths are compared in one normal spelling; the origin gets the client's.
 
 use std::cmp::Reverse;
+use std::time::Duration;
 
 use mainstay_values::{HostPattern, PathPattern};
 use serde::{Deserialize, Serialize};
 
 use crate::{Exchange, Layers, NormalPath, Refusal, Step};
+
+/// How long a route waits for its origin, where it says so itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteTimeouts {
+    /// From the request's last byte to the answer's head: longer is 504. None: as long as on other routes.
+    pub response: Option<Duration>,
+    /// Between two pieces of the answer's body: longer breaks it off. None: as long as on other routes.
+    pub idle: Option<Duration>,
+}
 
 /// A route: what leads to which target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +35,8 @@ pub struct RouteOptions {
     pub target: usize,
     /// The layers' options where they differ from the general ones.
     pub layers: Option<Box<Layers>>,
+    /// How long it waits for its origin.
+    pub timeouts: RouteTimeouts,
 }
 
 impl RouteOptions {
@@ -36,22 +48,42 @@ impl RouteOptions {
             path: None,
             target,
             layers: None,
+            timeouts: RouteTimeouts::default(),
         }
+    }
+}
+
+/// A route with the index under which it is counted.
+#[derive(Debug)]
+struct Route {
+    index: usize,
+    options: RouteOptions,
+}
+
+impl Route {
+    /// From here on its options hold.
+    fn hold(&self, exchange: &mut Exchange) {
+        exchange.route = Some(self.index);
+        exchange.target = self.options.target;
+        exchange.timeouts = self.options.timeouts;
     }
 }
 
 #[derive(Debug)]
 pub(crate) struct Routes {
-    /// Most specific first, with the index under which it is counted.
-    routes: Vec<(usize, RouteOptions)>,
+    /// Most specific first.
+    routes: Vec<Route>,
     /// Nobody asks for hosts or paths: the first is the answer.
     is_single: bool,
 }
 
 impl Routes {
     pub(crate) fn new(routes: Vec<RouteOptions>) -> Self {
-        let mut routes: Vec<_> = routes.into_iter().enumerate().collect();
-        routes.sort_by_key(|(_, route)| {
+        let routes = routes.into_iter().enumerate();
+        let mut routes: Vec<_> = routes
+            .map(|(index, options)| Route { index, options })
+            .collect();
+        routes.sort_by_key(|Route { options: route, .. }| {
             let path = route.path.as_ref().map_or(0, PathPattern::specificity);
             (
                 route.host.is_none(),
@@ -59,21 +91,21 @@ impl Routes {
                 Reverse(path),
             )
         });
-        let is_single =
-            matches!(&routes[..], [(_, route)] if route.host.is_none() && route.path.is_none());
+        let is_single = matches!(&routes[..], [Route { options: route, .. }] if route.host.is_none() && route.path.is_none());
         Self { routes, is_single }
     }
 
     pub(crate) fn find(&self, exchange: &mut Exchange) -> Result<(), Refusal> {
         exchange.pass(Step::Route);
         if self.is_single {
-            (exchange.route, exchange.target) = (Some(self.routes[0].0), self.routes[0].1.target);
+            self.routes[0].hold(exchange);
             return Ok(());
         }
         let path = NormalPath::new(exchange.uri.path());
         let host = exchange.host_name();
         let mut host_is_known = false;
-        for (index, route) in &self.routes {
+        for found in &self.routes {
+            let route = &found.options;
             if route
                 .host
                 .as_ref()
@@ -87,8 +119,7 @@ impl Routes {
                 .as_ref()
                 .is_none_or(|pattern| pattern.matches(path.as_str()))
             {
-                let found = (Some(*index), route.target);
-                (exchange.route, exchange.target) = found;
+                found.hold(exchange);
                 return Ok(());
             }
         }
@@ -112,8 +143,7 @@ mod tests {
             name: format!("{host}{path}"),
             host: (!host.is_empty()).then(|| host.parse().expect("a host pattern")),
             path: (!path.is_empty()).then(|| path.parse().expect("a path pattern")),
-            target,
-            layers: None,
+            ..RouteOptions::everything(target)
         }
     }
 

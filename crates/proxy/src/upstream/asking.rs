@@ -111,12 +111,12 @@ impl Asking<'_> {
             }
             self.sent = Some(progress);
             // the clock for the answer runs from the request's last byte
-            deadline.set(tools.options.head_timeout);
+            deadline.set(tools.head_timeout(exchange));
         }
         let waits_for_client = self.link.unsent() == 0 && !self.outgoing.is_switch;
         if self.sent.is_none() && (self.link.written() != before || waits_for_client) {
             // the origin takes what it is given: a long upload may take as long as its client does
-            deadline.set(tools.options.head_timeout);
+            deadline.set(tools.head_timeout(exchange));
         }
         loop {
             match scan.find_response_end(&self.link.input, &tools.limits) {
@@ -252,5 +252,6 @@ fn client_broke(reason: BodyBroken) -> Failure {
         BodyBroken::Gone => Refusal::ClientGone,
         BodyBroken::Malformed => Refusal::BodyBroken,
         BodyBroken::TooSlow => Refusal::BodyTimeout,
+        BodyBroken::TooLarge => Refusal::BodyTooLarge,
     })
 }

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode, Version};
 use mainstay_codec::{BodyDecoder, Decoded, Framing, Limits, Persistence, ResponseHead};
@@ -69,7 +69,7 @@ pub(super) async fn attempt(
         None => connect(tools, member, &deadline).await?,
     };
     let mut cursor = outgoing.begin(&mut link, exchange);
-    deadline.set(tools.options.head_timeout);
+    deadline.set(tools.head_timeout(exchange));
     let mut asking = Asking::new(outgoing, &mut cursor, &mut link, &member.curfew);
     let head = asking.head(tools, exchange, &deadline).await;
     let head = head.inspect_err(|failure| {
@@ -93,6 +93,7 @@ pub(super) async fn attempt(
             came,
         },
         head,
+        tools.body_timeout(exchange),
     ))
 }
 
@@ -165,6 +166,7 @@ fn answer(
     outgoing: &Outgoing,
     connected: Connected,
     head: ResponseHead,
+    body_timeout: Duration,
 ) -> Answered {
     let Connected {
         mut link,
@@ -183,7 +185,7 @@ fn answer(
     let mut decoder = BodyDecoder::new(framing, &tools.limits);
     let keeps =
         head.connection == Persistence::KeepAlive && head.version == Version::HTTP_11 && !is_switch;
-    let said = head.keep_alive_timeout.map(std::time::Duration::from_secs);
+    let said = head.keep_alive_timeout.map(Duration::from_secs);
     let whole = whole(framing, &mut decoder, &mut link);
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = head.status;
@@ -214,10 +216,9 @@ fn answer(
         decoder,
         sender,
         member: Rc::clone(member),
-        keep_for: keeps
-            .then_some(said.unwrap_or(tools.options.idle + std::time::Duration::from_secs(1))),
+        keep_for: keeps.then_some(said.unwrap_or(tools.options.idle + Duration::from_secs(1))),
         deadline,
-        timeout: (!is_silent && !is_switch).then_some(tools.options.body_timeout),
+        timeout: (!is_silent && !is_switch).then_some(body_timeout),
         is_switch,
         kind: if is_silent || is_switch {
             Kind::Stream

@@ -50,6 +50,21 @@ pub(super) struct Tools {
     pub(super) limits: Limits,
 }
 
+impl Tools {
+    /// From the request's last byte to the answer's head.
+    pub(super) fn head_timeout(&self, exchange: &Exchange) -> Duration {
+        exchange
+            .timeouts
+            .response
+            .unwrap_or(self.options.head_timeout)
+    }
+
+    /// Between two pieces of the answer's body.
+    pub(super) fn body_timeout(&self, exchange: &Exchange) -> Duration {
+        exchange.timeouts.idle.unwrap_or(self.options.body_timeout)
+    }
+}
+
 impl Upstreams {
     /// As many targets as `standing` has, without members. Must be called inside a `LocalRuntime`.
     pub fn new(workshop: &Workshop, options: UpstreamOptions, standing: Arc<Standing>) -> Self {

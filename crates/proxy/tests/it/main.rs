@@ -17,5 +17,6 @@ mod leaving;
 mod links;
 mod members;
 mod resend;
+mod sizes;
 mod swap;
 mod tunnel;
