@@ -53,6 +53,12 @@ pub(crate) enum Command {
     /// Tell what a reload would change
     #[command(hide = true)]
     Diff(Diff),
+    /// Take a layer out of the way of a running instance, for a while or until it is enabled again
+    #[command(hide = true)]
+    Disable(Disable),
+    /// End what `disable` began
+    #[command(hide = true)]
+    Enable(Enable),
     /// Run the bundled sample app behind the gateway
     #[command(hide = true)]
     Demo(Common),
@@ -207,6 +213,29 @@ pub(crate) struct Reload {
     /// Replace the gateway by a new one on the same sockets
     #[arg(long, conflicts_with = "apps")]
     pub(crate) gateway: bool,
+    #[command(flatten)]
+    pub(crate) which: Which,
+}
+
+/// `mainstay disable`.
+#[derive(Args)]
+pub(crate) struct Disable {
+    /// The layer, such as `headers`: those that `--without` knows
+    #[arg(value_name = "LAYER")]
+    pub(crate) layer: String,
+    /// How long, such as `30m`, from 1s to 30d; until `mainstay enable` or the instance's end if not given
+    #[arg(long = "for", value_name = "TIME")]
+    pub(crate) time: Option<String>,
+    #[command(flatten)]
+    pub(crate) which: Which,
+}
+
+/// `mainstay enable`.
+#[derive(Args)]
+pub(crate) struct Enable {
+    /// The layer, such as `headers`
+    #[arg(value_name = "LAYER")]
+    pub(crate) layer: String,
     #[command(flatten)]
     pub(crate) which: Which,
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use mainstay_config::Layer;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -22,6 +23,14 @@ pub(crate) enum Order {
     Settings,
     /// A new gateway on the same sockets; the settings stay.
     Gateway,
+}
+
+/// A layer is to be left out, whatever the settings say.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Disable {
+    pub(crate) layer: Layer,
+    /// How long. None: until it is enabled.
+    pub(crate) for_ms: Option<u64>,
 }
 
 /// What it takes to ask how an instance answers: for its own user alone.

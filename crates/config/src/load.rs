@@ -95,7 +95,7 @@ fn resolve_paths(settings: &mut Settings, base: &Path) {
 }
 
 /// A layer that is left out has nothing to do, so that nobody needs to ask whether it is.
-fn empty_left_out_layers(settings: &mut Settings) {
+pub(crate) fn empty_left_out_layers(settings: &mut Settings) {
     let off = sections::layers::of(Preset::Off);
     let without = settings.without.clone();
     let of_routes = settings.routes.iter_mut();

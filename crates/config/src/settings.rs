@@ -6,6 +6,7 @@ use mainstay_pipeline::Layers;
 use mainstay_values::TrustedProxies;
 use serde::{Deserialize, Serialize};
 
+use crate::load::empty_left_out_layers;
 use crate::sections::{
     AppSettings, Layer, Limits, ListenSettings, LogSettings, Preset, ReloadSettings, RouteSettings,
     ShutdownSettings, Timeouts, UpstreamSettings, layers,
@@ -91,6 +92,13 @@ impl Settings {
     /// Whether a layer takes part.
     pub fn has(&self, layer: Layer) -> bool {
         !self.without.contains(&layer)
+    }
+
+    /// Leaves these layers out as well, whatever was said of them. There is no way back from that: keep the settings
+    /// that it is done to.
+    pub fn leave_out(&mut self, layers: impl IntoIterator<Item = Layer>) {
+        self.without.extend(layers);
+        empty_left_out_layers(self);
     }
 
     /// Names of apps and upstreams that share the common listeners, in file order.

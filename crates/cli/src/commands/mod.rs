@@ -7,6 +7,7 @@ mod explain;
 mod help;
 mod init;
 mod instance;
+mod layers;
 mod reload;
 mod run;
 mod status;
@@ -45,6 +46,8 @@ pub(crate) fn execute(command: Command) -> Outcome {
         Command::Status(status) => status::execute(&status),
         Command::Check(check) => check::execute(&check),
         Command::Explain(explain) => explain::execute(&explain),
+        Command::Disable(disable) => layers::disable(&disable),
+        Command::Enable(enable) => layers::enable(&enable),
         Command::Diff(which) => diff::execute(&which),
         Command::Init(init) => init::execute(&init),
         Command::Help(help) => help::execute(&help),

@@ -5,11 +5,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use http::{Method, StatusCode};
+use mainstay_config::Layer;
 use mainstay_observe::Exposition;
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::order::{Asker, Order};
+use crate::order::{Asker, Disable, Order};
 use crate::plain_http::{self, Call, Reply};
 
 /// A question, and where the answer goes.
@@ -27,6 +28,10 @@ pub(super) enum Question {
     Metrics(oneshot::Sender<String>),
     /// `POST /reload`, with an [`Order`] as JSON or nothing.
     Reload(Order, Asker),
+    /// `POST /disable`, with a [`Disable`] as JSON.
+    Disable(Disable, Asker),
+    /// `POST /enable`, with a layer as JSON.
+    Enable(Layer, Asker),
     /// `POST /stop`.
     Stop(Asker),
 }
@@ -36,7 +41,7 @@ const WAITING: usize = 16;
 const TEXT: &str = "text/plain; charset=utf-8";
 /// One JSON value for each line, as things happen.
 const LINES: &str = "application/x-ndjson";
-const KNOWN: &str = "there is GET /status, /status.json, /diff.json, /debug.json and /metrics, POST /reload and /stop\n";
+const KNOWN: &str = "there is GET /status, /status.json, /diff.json, /debug.json and /metrics, POST /reload, /disable, /enable and /stop\n";
 
 /// Opens the socket: 0600, and only this user (or root) is heard.
 pub(super) fn open(path: &Path) -> io::Result<mpsc::Receiver<Question>> {
@@ -75,11 +80,19 @@ async fn answer(sender: mpsc::Sender<Question>, call: Call) -> Reply {
             Ok(order) => told(&sender, |asker| Question::Reload(order, asker)).await,
             Err(error) => plain_http::text(StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")),
         },
+        (&Method::POST, "/disable") => match serde_json::from_slice(call.body()) {
+            Ok(wish) => told(&sender, |asker| Question::Disable(wish, asker)).await,
+            Err(error) => plain_http::text(StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")),
+        },
+        (&Method::POST, "/enable") => match serde_json::from_slice(call.body()) {
+            Ok(layer) => told(&sender, |asker| Question::Enable(layer, asker)).await,
+            Err(error) => plain_http::text(StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")),
+        },
         (&Method::POST, "/stop") => told(&sender, Question::Stop).await,
         (
             _,
             "/status" | "/status.json" | "/diff.json" | "/debug.json" | "/metrics" | "/reload"
-            | "/stop",
+            | "/disable" | "/enable" | "/stop",
         ) => plain_http::text(StatusCode::METHOD_NOT_ALLOWED, TEXT, KNOWN),
         _ => plain_http::text(StatusCode::NOT_FOUND, TEXT, KNOWN),
     }

@@ -176,7 +176,9 @@ impl Gateways {
         self.beginning.settings = settings;
         let settings = &self.beginning.settings;
         for generation in &self.generations {
-            if generation.phase != Phase::Draining {
+            // one that listens elsewhere, and is about to be replaced, has no use for them
+            let is_like = generation.fronts == settings.fronts.len();
+            if generation.phase != Phase::Draining && is_like {
                 generation.tell(Down::Settings(Box::new(settings.clone())));
             }
         }

@@ -190,7 +190,7 @@ impl Control {
         let changed = |sockets: &Sockets| !same_threads || !sockets.is_like(gateways.sockets());
         let Some(mut sockets) = sockets.filter(changed) else {
             gateways.settings(gateway_settings(
-                &self.settings,
+                &self.disabled.over(&self.settings),
                 &workers,
                 &self.instance,
                 Some(&self.debug),
@@ -202,7 +202,7 @@ impl Control {
             say::warning(&failure.message);
         }
         let beginning = beginning(
-            &self.settings,
+            &self.disabled.over(&self.settings),
             &sockets,
             &workers,
             self.threads,

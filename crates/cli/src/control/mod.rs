@@ -8,6 +8,7 @@ mod beginning;
 mod changes;
 mod diff;
 mod difference;
+mod disabled;
 mod fronts;
 mod gateways;
 mod grant;

@@ -37,6 +37,7 @@ impl Control {
                 heard = hear(&mut self.gateways) => self.on_heard(heard),
                 pipe = guarded(&mut self.guard) => self.supervisor.guarded_by(pipe),
                 Some(wish) = self.wishes.recv() => self.grant(wish),
+                layer = self.disabled.ended() => self.on_enabled(layer),
                 ended = self.reloads.ended() => self.on_reloaded(&ended),
                 Some(question) = self.questions.recv() => {
                     if let Question::Stop(asker) = question {
@@ -226,6 +227,8 @@ impl Control {
                 let _ = asker.send(serde_json::to_string(&insight).unwrap_or_default());
             }
             Question::Reload(order, asker) => self.reload(order, Some(asker)),
+            Question::Disable(wish, asker) => asker.done(&self.disable(wish)),
+            Question::Enable(layer, asker) => asker.done(&self.enable(layer)),
             Question::Stop(asker) => self.stop_askers.push(asker),
         }
     }

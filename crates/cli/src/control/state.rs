@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::admin::{self, Question};
 use super::beginning::beginning;
+use super::disabled::Disabled;
 use super::fronts;
 use super::gateways::{Gateways, Place};
 use super::guard::Guard;
@@ -32,6 +33,8 @@ use crate::order::Asker;
 pub(super) struct Control {
     /// What is in force now.
     pub(super) settings: Settings,
+    /// What somebody disabled, over these settings.
+    pub(super) disabled: Disabled,
     pub(super) origin: Origin,
     pub(super) name: String,
     pub(super) threads: usize,
@@ -119,6 +122,7 @@ impl Control {
         }
         let (hands, wishes) = mpsc::unbounded_channel();
         Ok(Self {
+            disabled: Disabled::default(),
             threads: threads(&settings),
             instance: instance_id(),
             debug: debug_token()?,
@@ -162,7 +166,7 @@ impl Control {
         self.asked = asked.cloned();
         let sockets = fronts::open(&self.settings, asked, self.threads, None)?;
         let mut beginning = beginning(
-            &self.settings,
+            &self.disabled.over(&self.settings),
             &sockets,
             &self.workers(),
             self.threads,

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use mainstay_config::Layer;
 use mainstay_pipeline::TargetKind;
 use mainstay_supervisor::WorkerId;
 use mainstay_values::format_duration;
@@ -27,6 +28,8 @@ pub(super) struct Status {
     gateway: Option<GatewayState>,
     addresses: Vec<String>,
     targets: Vec<TargetStatus>,
+    /// Layers that are left out for now, whatever the settings say.
+    disabled: Vec<DisabledStatus>,
     reload: ReloadStatus,
 }
 
@@ -54,6 +57,15 @@ struct WorkerStatus {
     restarts: u64,
     last_exit: Option<String>,
     crash_loop: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct DisabledStatus {
+    layer: Layer,
+    /// How long it has been so.
+    since_ms: u64,
+    /// How long it will. None: until somebody enables it.
+    left_ms: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -96,6 +108,16 @@ impl Status {
                     }
                 })
                 .collect(),
+            disabled: control
+                .disabled
+                .list(tokio::time::Instant::now())
+                .into_iter()
+                .map(|one| DisabledStatus {
+                    layer: one.layer,
+                    since_ms: milliseconds(one.since),
+                    left_ms: one.left.map(milliseconds),
+                })
+                .collect(),
             reload: ReloadStatus {
                 running: running.map(|(order, _)| order.clone()),
                 running_ms: running.map(|(_, begun)| milliseconds(begun.elapsed())),
@@ -135,6 +157,19 @@ impl Status {
             for worker in &target.workers {
                 let _ = writeln!(text, "    {}", worker_line(&target.name, worker));
             }
+        }
+        for one in &self.disabled {
+            let _ = match one.left_ms {
+                Some(left) => {
+                    let left = rounded(Duration::from_millis(left));
+                    writeln!(text, "  layer {} DISABLED · {left} left", one.layer)
+                }
+                None => writeln!(
+                    text,
+                    "  layer {} DISABLED · until `mainstay enable {}`",
+                    one.layer, one.layer
+                ),
+            };
         }
         if let Some(order) = &self.reload.running {
             let since = Duration::from_millis(self.reload.running_ms.unwrap_or_default());

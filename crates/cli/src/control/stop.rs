@@ -96,7 +96,7 @@ impl Control {
                 self.stop_askers.push(asker);
                 return Pace::Hurried;
             }
-            Question::Reload(..) => refuse(question),
+            Question::Reload(..) | Question::Disable(..) | Question::Enable(..) => refuse(question),
             question => self.on_question(question),
         }
         Pace::Orderly
@@ -122,7 +122,9 @@ fn drain_options(shutdown: &ShutdownSettings) -> DrainOptions {
 
 /// Whoever asks for something else is told that it is too late.
 fn refuse(question: Question) {
-    if let Question::Reload(_, asker) = question {
+    if let Question::Reload(_, asker) | Question::Disable(_, asker) | Question::Enable(_, asker) =
+        question
+    {
         let failure = Failure::cut_short("the instance is stopping");
         asker.done(&Ending::from(failure));
     }

@@ -15,6 +15,8 @@ fn help_reads_as_written() {
         ("check", &["check", "--help"]),
         ("explain", &["explain", "--help"]),
         ("diff", &["diff", "--help"]),
+        ("disable", &["disable", "--help"]),
+        ("enable", &["enable", "--help"]),
         ("init", &["init", "--help"]),
         ("demo", &["demo", "--help"]),
         ("help", &["help", "--help"]),

@@ -14,6 +14,7 @@ mod gateways;
 mod help;
 mod init;
 mod kills;
+mod layers;
 mod lives;
 mod measure;
 mod mistakes;

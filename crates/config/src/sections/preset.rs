@@ -1,8 +1,12 @@
 //! The presets and the layers they switch. What a layer does is not here.
 
+use std::fmt;
+use std::str::FromStr;
+
+use mainstay_values::BadValue;
 use serde::{Deserialize, Serialize};
 
-use crate::word::Word;
+use crate::word::{self, Word};
 
 /// How much protection is on when nothing more is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,4 +49,19 @@ impl Word for Layer {
         ("body", Self::Body),
         ("headers", Self::Headers),
     ];
+}
+
+/// By its word, as settings and commands name it.
+impl FromStr for Layer {
+    type Err = BadValue;
+
+    fn from_str(text: &str) -> Result<Self, BadValue> {
+        word::read(text)
+    }
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(word::print(*self))
+    }
 }

@@ -54,6 +54,8 @@ pub(super) struct Generation {
     pub(super) ready: Option<Instant>,
     /// Where it listens, in the order in which it counts its sockets, and on how many sockets.
     pub(super) addresses: Vec<(SocketAddr, usize)>,
+    /// How many fronts it serves.
+    pub(super) fronts: usize,
     /// It has said that it has finished.
     pub(super) has_drained: bool,
     /// By when it must have ended, once it was told to finish: one that stands still would stay for ever.
@@ -114,6 +116,7 @@ impl Generation {
             phase: Phase::Starting,
             started: Instant::now(),
             ready: None,
+            fronts: sockets.fronts.len(),
             addresses: sockets
                 .bound()
                 .map(|bound| (bound.address, bound.sockets.len()))
