@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use mainstay_pipeline::{BodyOptions, HeaderOptions, HeaderSetting};
+use mainstay_pipeline::{BodyOptions, CorsOptions, HeaderOptions, HeaderSetting, Layers};
 use mainstay_supervisor::launch::Target;
 use mainstay_supervisor::options::{CoreDumps, GiveUp, Liveness};
 
@@ -59,7 +59,10 @@ impl Settings {
         self.upstreams
             .iter()
             .for_each(|each| upstream(each, &mut out));
-        self.routes.iter().for_each(|each| route(each, &mut out));
+        self.routes
+            .iter()
+            .for_each(|each| route(each, &self.layers, &mut out));
+        cors("cors", &self.layers.cors, &mut out);
         body("body", &self.layers.body, &mut out);
         headers("headers", &self.layers.headers, &mut out);
         let mut log = Lines::new(&sections::keys::LOG, "log", &mut out);
@@ -244,7 +247,7 @@ fn upstream(upstream: &UpstreamSettings, out: &mut Vec<Effective>) {
     Lines::new(&sections::keys::UPSTREAM, path, out).list("servers", &upstream.servers);
 }
 
-fn route(route: &RouteSettings, out: &mut Vec<Effective>) {
+fn route(route: &RouteSettings, general: &Layers, out: &mut Vec<Effective>) {
     let path = format!("route.{}", route.name);
     let mut lines = Lines::new(&sections::keys::ROUTE, path, out);
     lines.option("host", route.host.as_ref());
@@ -256,13 +259,40 @@ fn route(route: &RouteSettings, out: &mut Vec<Effective>) {
         return;
     };
     let off = sections::layers::of(Preset::Off);
-    body(&format!("route.{}.body", route.name), &layers.body, out);
+    let path = format!("route.{}.cors", route.name);
+    if layers.cors == general.cors {
+        // nothing of its own
+    } else if layers.cors == off.cors {
+        Lines::new(&sections::keys::CORS, path, out).value(Key::ENABLED.name, &false);
+    } else {
+        cors(&path, &layers.cors, out);
+    }
+    if layers.body != general.body {
+        body(&format!("route.{}.body", route.name), &layers.body, out);
+    }
     let path = format!("route.{}.headers", route.name);
-    if layers.headers == off.headers {
+    if layers.headers == general.headers {
+        // nothing of its own
+    } else if layers.headers == off.headers {
         Lines::new(&sections::keys::HEADERS, path, out).value(Key::ENABLED.name, &false);
     } else {
         headers(&path, &layers.headers, out);
     }
+}
+
+fn cors(path: &str, options: &CorsOptions, out: &mut Vec<Effective>) {
+    let mut lines = Lines::new(&sections::keys::CORS, path, out);
+    lines.list("origins", &options.origins);
+    lines.list("methods", &options.methods);
+    match &options.headers {
+        Some(names) => lines.list("headers", names),
+        None => lines.unsaid("headers"),
+    }
+    lines.list("expose", &options.expose);
+    lines.value("credentials", &options.credentials);
+    lines.option("max_age", options.max_age.as_ref());
+    lines.value("private_network", &options.private_network);
+    lines.value(Key::DRY_RUN.name, &options.enforcement);
 }
 
 fn body(path: &str, options: &BodyOptions, out: &mut Vec<Effective>) {

@@ -101,6 +101,9 @@ pub(crate) fn empty_left_out_layers(settings: &mut Settings) {
     let of_routes = settings.routes.iter_mut();
     let of_routes = of_routes.filter_map(|route| route.layers.as_mut());
     for layers in of_routes.chain([&mut settings.layers]) {
+        if without.contains(&Layer::Cors) {
+            layers.cors = off.cors.clone();
+        }
         if without.contains(&Layer::Body) {
             layers.body = off.body.clone();
         }

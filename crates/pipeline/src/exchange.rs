@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
-use http::header::{ACCEPT, HOST, USER_AGENT};
+use http::header::{ACCEPT, HOST, ORIGIN, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Uri, Version};
 
 use crate::debug::Account;
@@ -61,6 +61,8 @@ pub struct Exchange {
     pub accept: Option<HeaderValue>,
     /// What the client calls itself.
     pub user_agent: Option<HeaderValue>,
+    /// The site whose page asks, in its own word: browsers say it (RFC 6454), others may say anything.
+    pub web_origin: Option<HeaderValue>,
     /// Index of the route, once it is found.
     pub route: Option<usize>,
     /// Index of the route's target.
@@ -120,6 +122,8 @@ impl Exchange {
                 exchange.accept.get_or_insert_with(|| value.clone());
             } else if *name == USER_AGENT {
                 exchange.user_agent.get_or_insert_with(|| value.clone());
+            } else if *name == ORIGIN {
+                exchange.web_origin.get_or_insert_with(|| value.clone());
             }
         }
         exchange
@@ -142,6 +146,7 @@ impl Exchange {
             uri,
             accept: None,
             user_agent: None,
+            web_origin: None,
             route: None,
             target: 0,
             timeouts: RouteTimeouts::default(),

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BodyOptions, Exchange, HeaderOptions, RouteOptions};
+use crate::{BodyOptions, CorsOptions, Exchange, HeaderOptions, RouteOptions};
 
 /// The options of every layer that may differ from route to route.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layers {
+    /// Which other sites' pages may read answers.
+    pub cors: CorsOptions,
     /// How large bodies may be.
     pub body: BodyOptions,
     /// Response headers.

@@ -39,8 +39,9 @@ pub use pipeline::{Answer, Options, Pipeline};
 pub use readings::Readings;
 pub use refusal::{Fault, Refusal};
 pub use stages::{
-    AccessLog, BodyOptions, Ending, HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting,
-    HealthOptions, Recorder, RouteOptions, RouteTimeouts, StandardFields,
+    AccessLog, BodyOptions, CorsOptions, Ending, HeaderMode, HeaderOptions, HeaderPreset,
+    HeaderSetting, HealthOptions, OriginPattern, Recorder, RouteOptions, RouteTimeouts,
+    StandardFields,
 };
 pub use standing::{Phase, Place, Standing, Target, TargetKind, WaitOptions};
 pub use step::{Step, Trail};

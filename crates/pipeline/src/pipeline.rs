@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::debug::{DEBUG_FIELD, DebugToken};
 use crate::layers::PerRoute;
-use crate::stages::{Admission, Headers, Health, Identify, LimitSize, Routes, pages};
+use crate::stages::{Admission, Cors, Headers, Health, Identify, LimitSize, Routes, pages};
 use crate::{
     Ending, Exchange, Forwarding, HealthOptions, Layers, Notices, Origin, Peer, Recorder, Refusal,
     Request, Response, RouteOptions, StandardFields, Standing, Step,
@@ -39,6 +39,7 @@ pub struct Pipeline<O> {
     health: Health,
     routes: Routes,
     admission: Admission,
+    cors: PerRoute<Cors>,
     limit_size: PerRoute<LimitSize>,
     forwarding: Arc<Forwarding>,
     origin: O,
@@ -85,6 +86,9 @@ impl<O: Origin> Pipeline<O> {
             identify: Identify::new(options.trusted_proxies, notices, options.debug),
             health: Health::new(options.health, Arc::clone(standing)),
             admission: Admission::new(Arc::clone(standing)),
+            cors: PerRoute::new(&options.layers, &options.routes, |layers| {
+                Cors::new(&layers.cors)
+            }),
             limit_size: PerRoute::new(&options.layers, &options.routes, |layers| {
                 LimitSize::new(&layers.body)
             }),
@@ -130,7 +134,11 @@ impl<O: Origin> Pipeline<O> {
         self.admission.admit(exchange).await?; //                             503  starting, draining
         exchange.pass(Step::Redirect);
         exchange.pass(Step::Filter);
-        exchange.pass(Step::Cors);
+        let cors = self.cors.of(exchange);
+        if let Some(permit) = cors.answer(exchange, request.headers())? {
+            //      403  other sites' pages
+            return Ok(permit);
+        }
         exchange.pass(Step::LimitRate); //                                         before authentication, so that
         exchange.pass(Step::Authenticate); //                                      guessing credentials is limited
         exchange.pass(Step::LimitIdentity);
@@ -153,6 +161,7 @@ impl<O: Origin> Pipeline<O> {
         let exchange = ending.exchange_mut();
         let mut response = pages::render(exchange, outcome);
         exchange.note(Step::Pages, response.headers());
+        self.cors.of(exchange).mark(exchange, &mut response);
         let standard = self.headers.of(exchange).set(exchange, &mut response);
         ending.answered(response.status().as_u16());
         if ending.exchange().account.is_some() {

@@ -28,6 +28,8 @@ pub enum Refusal {
     NoRoute,
     /// A host that is not served here.
     WrongHost,
+    /// A preflight from a site whose pages may not read what is here.
+    ForeignOrigin,
     /// On the way out.
     Draining,
     /// The head did not come in time.
@@ -63,6 +65,7 @@ impl Refusal {
                 StatusCode::BAD_REQUEST
             }
             Refusal::Loop => StatusCode::LOOP_DETECTED,
+            Refusal::ForeignOrigin => StatusCode::FORBIDDEN,
             Refusal::NoRoute => StatusCode::NOT_FOUND,
             Refusal::WrongHost => StatusCode::MISDIRECTED_REQUEST,
             Refusal::Draining | Refusal::NoWorker => StatusCode::SERVICE_UNAVAILABLE,
@@ -86,6 +89,7 @@ impl Refusal {
             Refusal::Loop => "loop",
             Refusal::NoRoute => "no_route",
             Refusal::WrongHost => "wrong_host",
+            Refusal::ForeignOrigin => "cors_origin",
             Refusal::Draining => "draining",
             Refusal::HeadTimeout => "head_timeout",
             Refusal::BodyTimeout => "body_timeout",
@@ -109,6 +113,7 @@ impl Refusal {
             | Refusal::Loop
             | Refusal::NoRoute
             | Refusal::WrongHost
+            | Refusal::ForeignOrigin
             | Refusal::HeadTimeout
             | Refusal::BodyTimeout
             | Refusal::BodyBroken

@@ -158,11 +158,14 @@ impl Trail {
         self.0 |= 1 << (step as u8);
     }
 
+    /// Whether a step was taken.
+    pub fn has(self, step: Step) -> bool {
+        self.0 & (1 << (step as u8)) != 0
+    }
+
     /// The steps taken, in order.
     pub fn steps(self) -> impl Iterator<Item = Step> {
-        Step::ALL
-            .into_iter()
-            .filter(move |step| self.0 & (1 << (*step as u8)) != 0)
+        Step::ALL.into_iter().filter(move |step| self.has(*step))
     }
 }
 

@@ -79,11 +79,16 @@ fn layers(settings: &Settings) -> String {
         (true, HeaderPreset::Safe) => "safe",
         (true, HeaderPreset::Strict) => "strict",
     };
+    let cors = match &settings.layers.cors {
+        options if options.origins.is_empty() => "off",
+        options if options.enforcement == Enforcement::DryRun => "dry run",
+        _ => "on",
+    };
     let word = |on: bool| if on { "on" } else { "off" };
     let mut text = String::new();
     let _ = write!(
         text,
-        "headers {headers} · health {} · body limit {} · framing, head limits and slow-client clocks on · trusted proxies {} · access log {}",
+        "headers {headers} · cors {cors} · health {} · body limit {} · framing, head limits and slow-client clocks on · trusted proxies {} · access log {}",
         word(settings.has(Layer::Health)),
         body_limit(&settings.layers.body),
         if settings.trusted_proxies.is_none() {

@@ -9,7 +9,7 @@ use super::{Asked, Rehearsal};
 use crate::say;
 
 /// Settings by the step that goes by them; what ends with a point stands for all that begins so.
-const BY_STEP: [(Step, &[&str]); 7] = [
+const BY_STEP: [(Step, &[&str]); 8] = [
     (
         Step::Identify,
         &[
@@ -24,6 +24,7 @@ const BY_STEP: [(Step, &[&str]); 7] = [
     (Step::Health, &["without"]),
     (Step::Route, &["route."]),
     (Step::Admit, &["limits.queue", "timeouts.queue"]),
+    (Step::Cors, &["cors."]),
     (
         Step::LimitSize,
         &["body.", "limits.body_rate", "timeouts.body_period"],
@@ -54,6 +55,7 @@ const OF_AN_APP: [&str; 3] = ["command", "workers", "listen"];
 
 /// The step that goes by a setting; none if it does not concern requests.
 fn step_of(path: &str) -> Option<Step> {
+    let path = of_a_route(path).unwrap_or(path);
     let is_meant =
         |known: &&str| *known == path || known.ends_with('.') && path.starts_with(*known);
     if RECORD.iter().any(is_meant) {
@@ -68,6 +70,12 @@ fn step_of(path: &str) -> Option<Step> {
     (!is_of_processes).then_some(*step)
 }
 
+/// What of a route is a layer's: `headers.mode` of `route.embed.headers.mode`.
+fn of_a_route(path: &str) -> Option<&str> {
+    let (_, key) = path.strip_prefix("route.")?.split_once('.')?;
+    key.contains('.').then_some(key)
+}
+
 /// One step of the way that a request takes, or would have taken.
 pub(super) struct Stop {
     pub(super) step: Step,
@@ -80,10 +88,12 @@ pub(super) struct Stop {
 /// Every step in order.
 pub(super) fn stops(rehearsal: &Rehearsal, settings: &Settings) -> Vec<Stop> {
     let taken: Vec<Step> = rehearsal.trail.steps().collect();
-    let effective = settings.effective();
+    let effective = &settings.effective();
     let of = |step| {
         let met = effective.iter().filter(move |line| {
-            step_of(&line.path) == Some(step) && concerns(&line.path, &line.value, rehearsal)
+            step_of(&line.path) == Some(step)
+                && concerns(&line.path, &line.value, rehearsal)
+                && !is_overruled(&line.path, effective, rehearsal)
         });
         met.cloned().collect()
     };
@@ -140,7 +150,7 @@ fn concerns(path: &str, value: &InForce, rehearsal: &Rehearsal) -> bool {
     let route = rehearsal.route.as_ref();
     if let Some(rest) = path.strip_prefix("route.") {
         let name = rest.split('.').next();
-        return route.is_none_or(|(route, _)| name == Some(route));
+        return route.is_none_or(|(route, _)| name == Some(route)) && does_something(path, value);
     }
     let target = path
         .strip_prefix("app.")
@@ -149,11 +159,26 @@ fn concerns(path: &str, value: &InForce, rehearsal: &Rehearsal) -> bool {
         let name = rest.split('.').next();
         return route.is_some_and(|(_, target)| name == Some(&*target.name));
     }
-    if path.starts_with("headers.") {
-        // what is not sent is nothing to tell
-        return *value != InForce::Value("false".to_owned());
-    }
-    true
+    does_something(path, value)
+}
+
+/// What is not sent, and nobody who may, is nothing to tell.
+fn does_something(path: &str, value: &InForce) -> bool {
+    let path = of_a_route(path).unwrap_or(path);
+    let is_nothing = |text: &str| matches!(text, "false" | "[]");
+    let InForce::Value(text) = value else {
+        return true;
+    };
+    !path.starts_with("headers.") && !path.starts_with("cors.") || !is_nothing(text)
+}
+
+/// Whether the route that was met says something of its own about the same layer.
+fn is_overruled(path: &str, all: &[Effective], rehearsal: &Rehearsal) -> bool {
+    let (Some((route, _)), Some((layer, _))) = (&rehearsal.route, path.split_once('.')) else {
+        return false;
+    };
+    let own = format!("route.{route}.{layer}.");
+    all.iter().any(|line| line.path.starts_with(&own))
 }
 
 fn outcome(rehearsal: &Rehearsal, origins: &Origins) -> String {
@@ -226,5 +251,7 @@ mod tests {
         assert_eq!(step_of("app.web.workers"), Some(Step::Origin));
         assert_eq!(step_of("app.web.kill_timeout"), None);
         assert_eq!(step_of("limits.fields"), Some(Step::Identify));
+        assert_eq!(step_of("route.a.path"), Some(Step::Route));
+        assert_eq!(step_of("route.a.headers.mode"), Some(Step::Headers));
     }
 }

@@ -87,7 +87,7 @@ fn what_cannot_be_meant_is_told() {
         (&["disable", "header"][..], "did you mean `headers`?"),
         (
             &["disable", "framing"],
-            "`framing` is not a layer: expected `health` or `headers`",
+            "`framing` is not a layer: expected `health`, ",
         ),
         (&["enable", "everything"], "`everything` is not a layer"),
         (&["enable", "headers"], "layer `headers` is not disabled"),

@@ -6,6 +6,7 @@ mod apps;
 mod check;
 mod client_side;
 mod container;
+mod cors;
 mod demo;
 mod documents;
 mod explain;

@@ -1,16 +1,17 @@
 //! The sections of the layers that may stand at the top of the file and again below a route. What each of them
 //! means is in its own file.
 
-use mainstay_pipeline::Layers;
+use mainstay_pipeline::{CorsOptions, Layers};
 
 use super::preset::Preset;
-use super::{body, headers};
+use super::{body, cors, headers};
 use crate::key::Key;
 use crate::reader::Reader;
 
 /// What a preset says about all of them.
 pub(crate) fn of(preset: Preset) -> Layers {
     Layers {
+        cors: CorsOptions::default(),
         body: body::of(preset),
         headers: headers::of(preset),
     }
@@ -20,6 +21,12 @@ pub(crate) fn of(preset: Preset) -> Layers {
 pub(crate) fn read(place: &Reader<'_>, slot: &mut Layers) -> bool {
     let off = of(Preset::Off);
     let read = [
+        read_one(
+            place.section("cors", &cors::SECTION),
+            &mut slot.cors,
+            off.cors,
+            cors::read,
+        ),
         read_one(
             place.section("body", &body::SECTION),
             &mut slot.body,

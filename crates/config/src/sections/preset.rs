@@ -36,6 +36,8 @@ impl Word for Preset {
 pub enum Layer {
     /// The health endpoints; their paths reach the app like any other.
     Health,
+    /// Which other sites' pages may read answers.
+    Cors,
     /// The bound on bodies.
     Body,
     /// The security headers.
@@ -46,6 +48,7 @@ impl Word for Layer {
     const WANTED: &'static str = "a layer";
     const WORDS: &'static [(&'static str, Self)] = &[
         ("health", Self::Health),
+        ("cors", Self::Cors),
         ("body", Self::Body),
         ("headers", Self::Headers),
     ];

@@ -61,6 +61,12 @@ pub(crate) const SECTION: Section = Section {
             doc: "Who answers.",
         },
         Key {
+            name: "cors",
+            kind: SAME_AT_THE_TOP,
+            default: "(that of the whole file)",
+            doc: "What differs from `[cors]` on this route, as `[route.NAME.cors]`.",
+        },
+        Key {
             name: "response_timeout",
             kind: "duration, 10ms to 1d",
             default: "(as `timeouts.response`)",

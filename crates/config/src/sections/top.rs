@@ -114,6 +114,12 @@ pub(crate) const SECTION: Section = Section {
             doc: "Which requests go where, one section each.",
         },
         Key {
+            name: "cors",
+            kind: "section",
+            default: "",
+            doc: "Which other sites' pages may read answers.",
+        },
+        Key {
             name: "body",
             kind: "section",
             default: "",

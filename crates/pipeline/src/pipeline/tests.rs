@@ -103,6 +103,29 @@ async fn a_route_has_headers_of_its_own() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn pages_of_other_sites_read_refusals_too() {
+    let mut options = options();
+    let site = "https://a.example";
+    options.layers.cors.origins = vec![site.parse().expect("an origin")];
+    let world = world_of(options, ok);
+    let asked = async |path| {
+        let mut request = get(path);
+        let origin = http::HeaderValue::from_static(site);
+        request.headers_mut().insert("origin", origin);
+        let peer = Arc::default();
+        let answer = world.pipeline.serve(&peer, request, Instant::now()).await;
+        let (response, _) = answer.into_response();
+        let allowed = response.headers().get("access-control-allow-origin");
+        (response.status().as_u16(), allowed.is_some())
+    };
+    assert_eq!(asked("/").await, (200, true));
+    world.standing.set_ready(0, 0);
+    assert_eq!(asked("/").await, (503, true));
+    // no page's business
+    assert_eq!(asked("/.mainstay/live").await, (200, false));
+}
+
 fn get(path: &str) -> Request {
     http::Request::builder()
         .uri(path)

@@ -2,6 +2,7 @@
 
 mod admission;
 mod body;
+mod cors;
 mod headers;
 mod health;
 mod identify;
@@ -12,6 +13,8 @@ mod routes;
 pub(crate) use admission::Admission;
 pub use body::BodyOptions;
 pub(crate) use body::LimitSize;
+pub(crate) use cors::Cors;
+pub use cors::{CorsOptions, OriginPattern};
 pub(crate) use headers::Headers;
 pub use headers::{HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting, StandardFields};
 pub(crate) use health::Health;

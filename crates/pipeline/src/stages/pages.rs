@@ -70,6 +70,7 @@ fn code(status: StatusCode) -> String {
 fn message(status: StatusCode) -> &'static str {
     match status.as_u16() {
         400 => "The request could not be understood.",
+        403 => "This is not allowed.",
         404 => "There is nothing here.",
         408 => "The request took too long to arrive.",
         413 => "The request is too large.",
