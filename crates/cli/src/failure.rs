@@ -3,7 +3,6 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
-use mainstay_proxy::BindError;
 use mainstay_supervisor::StartError;
 
 use crate::order::Ending;
@@ -95,12 +94,6 @@ impl From<Ending> for Failure {
             message: ending.message,
             code: ending.code,
         }
-    }
-}
-
-impl From<BindError> for Failure {
-    fn from(error: BindError) -> Self {
-        Self::machine(error.to_string())
     }
 }
 

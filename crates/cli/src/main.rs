@@ -18,6 +18,7 @@ mod documents;
 mod explain;
 mod failure;
 mod gateway;
+mod holder;
 mod init;
 mod order;
 mod plain_http;

@@ -1,10 +1,10 @@
 //! What a command asks of a running instance, and what it is told while that is done. Does nothing of it.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 use bytes::Bytes;
 use mainstay_config::Layer;
+use mainstay_proxy::Address;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -39,7 +39,7 @@ pub(crate) struct Insight {
     /// For `Mainstay-Debug`.
     pub(crate) token: String,
     /// Where requests are taken.
-    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) addresses: Vec<Address>,
     /// Where each setting in force that somebody gave came from.
     pub(crate) places: BTreeMap<String, String>,
 }

@@ -150,6 +150,8 @@ fn listen(settings: &Settings, out: &mut Vec<Effective>) {
     }
     lines.option("observe", settings.listen.observe.as_ref());
     lines.option("threads", settings.listen.threads.as_ref());
+    lines.value("socket_mode", &settings.listen.socket_mode);
+    lines.option("socket_group", settings.listen.socket_group.as_ref());
 }
 
 fn limits(settings: &Settings, out: &mut Vec<Effective>) {

@@ -44,7 +44,8 @@ pub struct Section {
     pub doc: &'static str,
     /// Its keys, in the order of the reference.
     pub keys: &'static [Key],
-    /// Names that people bring along from elsewhere, each with what to write here.
+    /// Names that people bring along from elsewhere, each with what to write here, or with a sentence where that is not
+    /// enough.
     pub aliases: &'static [(&'static str, &'static str)],
     /// An example for the reference.
     pub example: &'static str,

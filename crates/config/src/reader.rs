@@ -246,7 +246,12 @@ impl<'a> Reader<'a> {
             .iter()
             .find(|(alias, _)| *alias == name);
         if let Some((_, ours)) = alias {
-            return problem.hint(format!("write `{ours}`"));
+            let is_sentence = ours.contains(' ');
+            return problem.hint(if is_sentence {
+                (*ours).to_owned()
+            } else {
+                format!("write `{ours}`")
+            });
         }
         if let Some(near) = nearest(name, keys()) {
             return problem.hint(format!("did you mean `{near}`?"));

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use mainstay_pipeline::Enforcement;
 use mainstay_values::{
-    Address, BadValue, HostPattern, PathPattern, Problem, Size, TrustedProxies, format_duration,
-    parse_duration,
+    Address, BadValue, FileMode, HostPattern, PathPattern, Problem, Size, TrustedProxies,
+    format_duration, parse_duration,
 };
 use toml::Spanned;
 use toml::de::DeValue;
@@ -176,6 +176,33 @@ impl Value for Address {
             *path = item.folder().join(&*path);
         }
         Some(address)
+    }
+}
+
+impl Value for FileMode {
+    fn from_text(text: &str) -> Result<Self, BadValue> {
+        text.parse()
+    }
+
+    fn print(&self) -> String {
+        self.to_string()
+    }
+
+    /// A number may not begin with 0.
+    fn toml(&self) -> String {
+        quoted(&self.print())
+    }
+
+    /// `0o660`, too.
+    fn read(item: &Item<'_>) -> Option<Self> {
+        let outcome = match item.value.get_ref() {
+            DeValue::String(text) => Self::from_text(text),
+            DeValue::Integer(number) if [8, 10].contains(&number.radix()) => {
+                Self::from_text(number.as_str())
+            }
+            other => Err(wrong_type::<Self>(other)),
+        };
+        outcome.map_err(|cause| item.reject(cause)).ok()
     }
 }
 

@@ -17,7 +17,9 @@ mod upstream;
 
 pub use counters::Counters;
 pub use drain::{DrainOptions, Listening};
-pub use listen::{BindError, Bound, bind, probe};
+pub use listen::{
+    BindError, Bound, Claimant, Holding, Listener, SocketAccess, bind, claimant, probe,
+};
 pub use options::{ClientOptions, Options, UpstreamOptions};
 pub use thread::{Serving, Thread, Workshop};
 pub use upstream::{Address, Endpoint, Tally, Tiding, Trial, Upstreams};

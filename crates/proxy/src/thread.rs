@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::fmt;
-use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -16,7 +15,7 @@ use crate::client;
 use crate::curfew::Curfew;
 use crate::deadline::{Deadline, Deadlines, TICK};
 use crate::listen;
-use crate::{Counters, DrainOptions, Listening, Options, Upstreams};
+use crate::{Counters, DrainOptions, Listener, Listening, Options, Upstreams};
 
 /// Bytes read from a socket at once.
 const READ: usize = 64 * 1024;
@@ -116,16 +115,14 @@ impl Thread {
     ///
     /// # Errors
     /// When the socket cannot be watched.
-    pub fn accept(&self, listener: TcpListener) -> std::io::Result<()> {
-        listener.set_nonblocking(true)?;
-        listen::open(&listener)?;
-        let listener = tokio::net::TcpListener::from_std(listener)?;
+    pub fn accept(&self, listener: impl Into<Listener>) -> std::io::Result<()> {
         let stop = self.0.stop_accepting.subscribe();
-        let number = self.0.sockets.replace(self.0.sockets.get() + 1);
+        let number = self.0.sockets.get();
+        let accepting = listen::accept(self.clone(), listener.into(), number, stop)?;
+        self.0.sockets.set(number + 1);
         let place = Accepting::take(self);
-        let thread = self.clone();
         tokio::task::spawn_local(async move {
-            listen::accept(thread, listener, number, stop).await;
+            accepting.await;
             drop(place);
         });
         Ok(())

@@ -70,6 +70,31 @@ impl Identity {
     }
 }
 
+/// The number of a group, from its name or number.
+///
+/// # Errors
+/// `NoGroup`.
+pub fn group_id(group: &str) -> Result<u32, IdentityError> {
+    let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
+    let named = find(&groups, group).and_then(|fields| number(fields, 2));
+    named
+        .or_else(|| group.parse().ok())
+        .ok_or_else(|| IdentityError::NoGroup(group.to_owned()))
+}
+
+/// The name of a user; its number where it has none.
+#[must_use]
+pub fn user_name(uid: u32) -> String {
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let number = uid.to_string();
+    let is_meant = |line: &&str| line.split(':').nth(2) == Some(number.as_str());
+    let name = passwd
+        .lines()
+        .find(is_meant)
+        .and_then(|line| line.split(':').next());
+    name.map_or(number.clone(), str::to_owned)
+}
+
 /// Gives a file to someone. Needs root, unless it is ours already.
 pub(crate) fn give(path: &Path, uid: Option<u32>, gid: Option<u32>) -> std::io::Result<()> {
     std::os::unix::fs::chown(path, uid, gid)

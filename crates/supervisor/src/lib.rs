@@ -23,7 +23,7 @@ pub mod options;
 pub mod os;
 pub mod output;
 mod plan;
-mod ports;
+pub mod ports;
 pub mod probe;
 pub mod process;
 mod ready;

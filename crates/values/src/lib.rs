@@ -7,6 +7,7 @@
 mod address;
 mod bad_value;
 mod duration;
+mod file_mode;
 mod host;
 mod nearest;
 mod network;
@@ -21,6 +22,7 @@ mod trusted_proxies;
 pub use address::Address;
 pub use bad_value::BadValue;
 pub use duration::{format_duration, parse_duration};
+pub use file_mode::FileMode;
 pub use host::HostPattern;
 pub use nearest::nearest;
 pub use network::{Network, canonical};

@@ -10,8 +10,9 @@ use mainstay_values::Address;
 
 use super::{Finding, Subject};
 use crate::commands::Instance;
-use crate::control::{Servers, decides_the_address, shared_addresses};
+use crate::control::{Servers, decides_the_address, shared_addresses, socket_access};
 use crate::failure::Failure;
+use crate::holder;
 
 /// How long a server may take to accept.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -21,6 +22,9 @@ const MOST_SERVERS: usize = 16;
 /// Every address that a start would open.
 pub(super) fn listeners(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     let settings = subject.settings;
+    if let Err(failure) = socket_access(settings) {
+        found.push(Finding::error("listen.socket_group", failure));
+    }
     if let Some(app) = decides_the_address(settings) {
         found.push(
             Finding::note(
@@ -46,7 +50,7 @@ pub(super) fn listeners(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     }
     if let Some(address) = &settings.listen.observe {
         listener(subject, "listen.observe", address, found);
-        if !is_local(address) {
+        if !address.is_local() {
             found.push(
                 Finding::warning(
                     "listen.observe",
@@ -71,7 +75,7 @@ fn listener(subject: &Subject<'_>, setting: &str, address: &Address, found: &mut
                 subject.name
             ),
         )),
-        Err(error) => found.push(Finding::error(setting, error.into())),
+        Err(error) => found.push(Finding::error(setting, holder::refused(error, address))),
     }
 }
 
@@ -86,15 +90,6 @@ fn runs_there(name: &str, address: &Address) -> bool {
     addresses
         .filter_map(|listened| listened.as_str()?.parse().ok())
         .any(|listened: Address| listened.overlaps(address))
-}
-
-fn is_local(address: &Address) -> bool {
-    match address {
-        Address::Socket(socket) => socket.ip().is_loopback(),
-        Address::Name { host, .. } => host == "localhost",
-        Address::Unix(_) => true,
-        Address::Port(_) => false,
-    }
 }
 
 /// Servers that run elsewhere: a start does not wait for them, clients will.

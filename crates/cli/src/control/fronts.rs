@@ -1,14 +1,14 @@
 //! Which addresses lead where, and the sockets for them. Decides nothing about requests.
 
-use std::net::{SocketAddr, TcpListener};
-
 use mainstay_config::{AppSettings, Settings};
 use mainstay_pipeline::{RouteOptions, TargetKind};
-use mainstay_proxy::{Bound, bind};
+use mainstay_proxy::{Address as Resolved, Bound, Listener, SocketAccess, bind};
 use mainstay_supervisor::events::ReadyWorker;
+use mainstay_supervisor::identity::group_id;
 use mainstay_values::Address;
 
 use crate::failure::Failure;
+use crate::holder;
 use crate::protocol::TargetOptions;
 
 /// Addresses with their sockets, and the routes behind them.
@@ -114,12 +114,15 @@ pub(super) fn open(
     threads: usize,
     present: Option<&Sockets>,
 ) -> Result<Sockets, Failure> {
+    let access = socket_access(settings)?;
+    let open_one = |address: &Address, threads, present: Option<&Bound>| match present {
+        Some(bound) => again(bound, &access, address),
+        None => bind(address, threads, &access).map_err(|error| holder::refused(error, address)),
+    };
     let open_all = |addresses: Vec<Address>, routes| {
         let bound = addresses.iter().map(|address| {
-            match present.and_then(|present| present.find(address)) {
-                Some(bound) => again(bound),
-                None => bind(address, threads).map_err(Failure::from),
-            }
+            let present = present.and_then(|present| present.find(address));
+            open_one(address, threads, present)
         });
         Ok::<_, Failure>(OpenFront {
             bound: bound.collect::<Result<_, _>>()?,
@@ -138,13 +141,8 @@ pub(super) fn open(
     }
     let observe_written = settings.listen.observe.clone();
     let observe = observe_written.as_ref().map(|address| {
-        match present.filter(|present| present.observe_written.as_ref() == Some(address)) {
-            Some(Sockets {
-                observe: Some(bound),
-                ..
-            }) => again(bound),
-            _ => bind(address, 1).map_err(Failure::from),
-        }
+        let present = present.filter(|known| known.observe_written.as_ref() == Some(address));
+        open_one(address, 1, present.and_then(|known| known.observe.as_ref()))
     });
     Ok(Sockets {
         fronts,
@@ -175,14 +173,25 @@ pub(crate) fn shared_addresses(
     })
 }
 
-/// The same sockets once more.
-fn again(bound: &Bound) -> Result<Bound, Failure> {
-    let sockets = bound.sockets.iter().map(TcpListener::try_clone);
-    Ok(Bound {
-        address: bound.address,
-        sockets: sockets
-            .collect::<Result<_, _>>()
-            .map_err(|error| Failure::machine(format!("the listening sockets: {error}")))?,
+/// The same sockets once more, for whom the settings say.
+fn again(bound: &Bound, access: &SocketAccess, address: &Address) -> Result<Bound, Failure> {
+    bound
+        .allow(access)
+        .map_err(|error| holder::refused(error, address))?;
+    bound
+        .try_clone()
+        .map_err(|error| Failure::machine(format!("the listening sockets: {error}")))
+}
+
+/// Who may connect to Unix sockets.
+pub(crate) fn socket_access(settings: &Settings) -> Result<SocketAccess, Failure> {
+    let group = settings.listen.socket_group.as_deref().map(group_id);
+    let group = group
+        .transpose()
+        .map_err(|error| Failure::usage(format!("`listen.socket_group`: {error}")))?;
+    Ok(SocketAccess {
+        mode: settings.listen.socket_mode.bits(),
+        group,
     })
 }
 
@@ -206,7 +215,7 @@ impl Sockets {
     }
 
     /// See [`Bound::rest`], for the number of sockets of each address that somebody accepts from.
-    pub(super) fn rest(&mut self, accepted: &[(SocketAddr, usize)]) {
+    pub(super) fn rest(&mut self, accepted: &[(Resolved, usize)]) {
         for bound in self.fronts.iter_mut().flat_map(|front| &mut front.bound) {
             let known = accepted
                 .iter()
@@ -225,9 +234,9 @@ impl Sockets {
     }
 
     /// Where requests are taken.
-    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+    pub(super) fn addresses(&self) -> Vec<Resolved> {
         let bound = self.fronts.iter().flat_map(|front| &front.bound);
-        bound.map(|bound| bound.address).collect()
+        bound.map(|bound| bound.address.clone()).collect()
     }
 
     /// How many sockets each address of each front has.
@@ -247,7 +256,7 @@ impl Sockets {
         self.fronts.iter().flat_map(|front| &front.bound)
     }
 
-    /// Closes our copies; the addresses stay known.
+    /// Closes our copies; the addresses stay known, and claimed.
     pub(super) fn release(&mut self) {
         let fronts = self.fronts.iter_mut().flat_map(|front| &mut front.bound);
         for bound in fronts.chain(&mut self.observe) {
@@ -256,7 +265,7 @@ impl Sockets {
     }
 
     /// All sockets in the order in which a gateway expects them.
-    pub(super) fn all(&self) -> impl Iterator<Item = &TcpListener> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &Listener> {
         let fronts = self.fronts.iter().flat_map(|front| &front.bound);
         fronts.chain(&self.observe).flat_map(|bound| &bound.sockets)
     }

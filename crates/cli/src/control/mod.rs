@@ -35,7 +35,7 @@ mod surroundings;
 mod trial;
 
 pub(crate) use beginning::gateway_settings;
-pub(crate) use fronts::{decides_the_address, shared_addresses};
+pub(crate) use fronts::{decides_the_address, shared_addresses, socket_access};
 pub(crate) use guard::main as guard;
 pub(crate) use invocation::{Greeting, Invocation, Origin, become_control};
 pub(crate) use members::Servers;

@@ -1,11 +1,11 @@
 //! What is printed at start and when something happens: sentences only, no decisions.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use mainstay_config::{Layer, Preset, Settings};
 use mainstay_pipeline::{BodyOptions, Enforcement, HeaderPreset};
+use mainstay_proxy::Address;
 use mainstay_supervisor::WorkerId;
 use mainstay_supervisor::count::processors;
 use mainstay_supervisor::events::{Failure as AppFailure, Note, ReadyWorker, ServerKind};
@@ -38,7 +38,7 @@ pub(super) fn start(settings: &Settings, name: &str, sockets: &Sockets, workers:
         for bound in &front.bound {
             say::line(&format!(
                 "  {} → {}",
-                say::strong(&url(bound.address)),
+                say::strong(&url(&bound.address)),
                 targets.join(", ")
             ));
         }
@@ -52,7 +52,11 @@ pub(super) fn start(settings: &Settings, name: &str, sockets: &Sockets, workers:
     }
     say::line(&format!("  layers: {}", layers(settings)));
     if let Some(bound) = &sockets.observe {
-        say::line(&format!("  metrics: {}/metrics", url(bound.address)));
+        let place = match &bound.address {
+            Address::Tcp(_) => format!("{}/metrics", url(&bound.address)),
+            Address::Unix(_) => format!("/metrics on {}", bound.address),
+        };
+        say::line(&format!("  metrics: {place}"));
     }
 }
 
@@ -115,16 +119,22 @@ pub(super) fn greeting(greeting: &Greeting, sockets: &Sockets) {
         return;
     };
     if matches!(greeting, Greeting::Demo { .. }) {
-        let url = url(bound.address);
+        let (curl, url) = match &bound.address {
+            Address::Tcp(_) => ("curl".to_owned(), url(&bound.address)),
+            Address::Unix(path) => {
+                let curl = format!("curl --unix-socket {}", path.display());
+                (curl, "http://localhost".to_owned())
+            }
+        };
         say::line("\n  Four things to try:");
         for (what, command) in [
             ("the app, in a browser", url.clone()),
             (
                 "make a link",
-                format!("curl -d url=https://example.com {url}/links"),
+                format!("{curl} -d url=https://example.com {url}/links"),
             ),
-            ("headers that Mainstay adds", format!("curl -I {url}/")),
-            ("its health", format!("curl {url}/.mainstay/full")),
+            ("headers that Mainstay adds", format!("{curl} -I {url}/")),
+            ("its health", format!("{curl} {url}/.mainstay/full")),
         ] {
             say::line(&format!("    {what:28}{command}"));
         }
@@ -132,8 +142,12 @@ pub(super) fn greeting(greeting: &Greeting, sockets: &Sockets) {
     }
 }
 
-fn url(address: SocketAddr) -> String {
-    format!("http://{address}")
+/// How a browser would be sent there; a Unix socket as the settings spell it.
+pub(super) fn url(address: &Address) -> String {
+    match address {
+        Address::Tcp(address) => format!("http://{address}"),
+        Address::Unix(_) => address.to_string(),
+    }
 }
 
 /// `NODE_ENV` was not set.

@@ -138,7 +138,12 @@ impl Status {
             self.name, self.version, self.pid
         );
         for address in &self.addresses {
-            let _ = writeln!(text, "  http://{address}");
+            let scheme = if address.starts_with("unix:") {
+                ""
+            } else {
+                "http://"
+            };
+            let _ = writeln!(text, "  {scheme}{address}");
         }
         if let Some(gateway) = &self.gateway {
             let _ = writeln!(text, "  {}", gateway_line(gateway));

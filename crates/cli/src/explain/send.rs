@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use mainstay_codec::{HeadScan, Limits, ResponseHead, parse_response};
 use mainstay_pipeline::{DEBUG_FIELD, Step};
+use mainstay_proxy::Address;
 use serde_json::{Value, json};
 
 use super::{Asked, Told};
@@ -25,15 +27,39 @@ pub(crate) fn send(
     body: Option<&str>,
     insight: &Insight,
 ) -> Result<ResponseHead, Failure> {
-    let of_port = |address: &&SocketAddr| Some(address.port()) == asked.port;
+    let of_port = |address: &&Address| match address {
+        Address::Tcp(address) => Some(address.port()) == asked.port,
+        Address::Unix(_) => false,
+    };
     let found = insight.addresses.iter().find(of_port);
     let Some(address) = found.or(insight.addresses.first()) else {
         return Err(Failure::machine(
             "the instance listens nowhere yet; wait until it is ready",
         ));
     };
-    exchange(asked, body, insight, reachable(*address))
+    connect(address)
+        .and_then(|stream| exchange(asked, body, insight, stream))
         .map_err(|error| Failure::machine(format!("no answer from {address}: {error}")))
+}
+
+/// Something to talk over.
+trait Stream: Read + Write {}
+
+impl<T: Read + Write> Stream for T {}
+
+fn connect(address: &Address) -> io::Result<Box<dyn Stream>> {
+    Ok(match address {
+        Address::Tcp(address) => {
+            let stream = TcpStream::connect_timeout(&reachable(*address), PATIENCE)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            Box::new(stream)
+        }
+        Address::Unix(path) => {
+            let stream = UnixStream::connect(path)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            Box::new(stream)
+        }
+    })
 }
 
 /// Where one connects to what listens everywhere.
@@ -48,10 +74,8 @@ fn exchange(
     asked: &Asked,
     body: Option<&str>,
     insight: &Insight,
-    address: SocketAddr,
+    mut stream: Box<dyn Stream>,
 ) -> io::Result<ResponseHead> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
     let length = body.map(|body| body.len().to_string());
     let mut more = vec![
         (DEBUG_FIELD, insight.token.as_str()),

@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mainstay_pipeline::{Notices, Standing, Target};
-use mainstay_proxy::{DrainOptions, Endpoint, Listening, Tiding};
+use mainstay_proxy::{DrainOptions, Endpoint, Listener, Listening, Tiding};
 use mainstay_supervisor::os::inherited_fd;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -339,10 +338,10 @@ impl Gateway {
 
 /// The inherited sockets: by thread and front, and the one for observers.
 #[expect(clippy::type_complexity, reason = "said in one sentence")]
-fn sockets(beginning: &Beginning) -> io::Result<(Vec<Vec<Vec<TcpListener>>>, Option<TcpListener>)> {
+fn sockets(beginning: &Beginning) -> io::Result<(Vec<Vec<Vec<Listener>>>, Option<Listener>)> {
     let mut numbers = FIRST_SOCKET_FD..;
-    let mut next = || inherited_fd(numbers.next().unwrap_or(i32::MAX)).map(TcpListener::from);
-    let mut sockets: Vec<Vec<Vec<TcpListener>>> = (0..beginning.threads)
+    let mut next = || inherited_fd(numbers.next().unwrap_or(i32::MAX)).and_then(Listener::try_from);
+    let mut sockets: Vec<Vec<Vec<Listener>>> = (0..beginning.threads)
         .map(|_| beginning.sockets.iter().map(|_| Vec::new()).collect())
         .collect();
     for (front, addresses) in beginning.sockets.iter().enumerate() {

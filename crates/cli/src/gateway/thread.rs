@@ -2,14 +2,13 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::AcqRel};
 use std::time::Duration;
 
 use mainstay_pipeline::{Notices, Pipeline, Recorder, Standing, Target};
 use mainstay_proxy::{
-    Counters, DrainOptions, Endpoint, Listening, Serving, Thread, Upstreams, Workshop,
+    Counters, DrainOptions, Endpoint, Listener, Listening, Serving, Thread, Upstreams, Workshop,
 };
 use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc;
@@ -89,7 +88,7 @@ pub(super) struct Plan {
     /// Who answers for each target from the beginning.
     pub(super) members: HashMap<String, Vec<Arc<Endpoint>>>,
     /// By front.
-    pub(super) sockets: Vec<Vec<TcpListener>>,
+    pub(super) sockets: Vec<Vec<Listener>>,
 }
 
 /// Starts a thread.

@@ -43,10 +43,7 @@ pub(super) fn in_front(folder: &Folder, found: &mut Findings) -> Option<String> 
     let line = nginx.passes.first().map_or(0, |(line, _)| *line);
     let (host, port) = place.rsplit_once(':').unwrap_or((place, "80"));
     let here = ["127.0.0.1", "localhost", "[::1]"].contains(&host) && port.parse::<u16>().is_ok();
-    if place.starts_with("unix:/") {
-        return Some(by_socket(place, name, line, found));
-    }
-    if !here {
+    if !here && !place.starts_with("unix:/") {
         found.notes.push(
             "nginx runs elsewhere: say in `trusted_proxies` where its requests come from, or clients look like it".to_owned(),
         );
@@ -57,16 +54,6 @@ pub(super) fn in_front(folder: &Folder, found: &mut Findings) -> Option<String> 
     found.top.push(Line::text("listen", &address, reason));
     found.top.push(trusting(name));
     Some(address)
-}
-
-/// nginx passes to a Unix socket, which we can pass to, but not listen on.
-fn by_socket(place: &str, name: &str, line: usize, found: &mut Findings) -> String {
-    let reason = format!("let nginx pass here instead of to {place} ({name}:{line})");
-    found
-        .top
-        .push(Line::text("listen", "127.0.0.1:3000", reason));
-    found.top.push(trusting(name));
-    place.to_owned()
 }
 
 fn trusting(name: &str) -> Line {

@@ -76,7 +76,11 @@ fn a_taken_port_is_named_with_the_line_that_asks_for_it() {
     assert_eq!(about[0]["level"], "error");
     assert_eq!(about[0]["origin"], "mainstay.toml:2:10");
     let what = about[0]["what"].as_str().unwrap_or_default();
-    assert!(what.contains("is in use by another process"), "{what}");
+    let own = format!("(process {})", std::process::id());
+    assert!(
+        what.contains("is in use by `") && what.contains(&own),
+        "{what}"
+    );
 }
 
 #[test]

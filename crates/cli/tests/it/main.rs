@@ -35,5 +35,6 @@ mod support;
 mod titles;
 mod trial;
 mod unharmed;
+mod unix_sockets;
 mod upstream_faults;
 mod watching;

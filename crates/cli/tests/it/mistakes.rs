@@ -53,7 +53,90 @@ fn a_port_is_taken() {
     let start = hello()
         .listens_as_configured()
         .flags(["--listen", &address]);
-    mistake("port-taken", start, 3, &[(&address, "127.0.0.1:PORT")]);
+    // the holder is this very test
+    let comm = std::fs::read_to_string("/proc/self/comm").expect("a process has a name");
+    let holder = format!("`{}` (process {})", comm.trim(), std::process::id());
+    let replaced = [
+        (address.as_str(), "127.0.0.1:PORT"),
+        (holder.as_str(), "`PROGRAM` (process PID)"),
+    ];
+    mistake("port-taken", start, 3, &replaced);
+}
+
+#[test]
+fn a_port_is_taken_by_another_instance() {
+    let first = hello().flags(["--name", "shop"]).start();
+    let pid = format!("process {}", first.pid());
+    let address = first.address().to_string();
+    for (case, wanted, replaced) in [
+        ("port-of-an-instance", address.clone(), "127.0.0.1:PORT"),
+        (
+            "port-of-an-instance-everywhere",
+            format!(":{}", first.address().port()),
+            ":PORT",
+        ),
+    ] {
+        let start = hello().listens_as_configured().flags(["--listen", &wanted]);
+        mistake(
+            case,
+            start,
+            3,
+            &[(&wanted, replaced), (&pid, "process PID")],
+        );
+    }
+}
+
+#[test]
+fn a_port_is_taken_by_somebody_who_may_not_be_looked_at() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = taken.local_addr().expect("it has one").to_string();
+    let port = taken.local_addr().expect("it has one").port().to_string();
+    let start = hello();
+    // a user of its own, who may look at nobody else's processes
+    let program = start.program().display().to_string();
+    let words = [
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        &program,
+        "check",
+        "--listen",
+        &address,
+        "--upstream",
+        "127.0.0.1:9",
+    ];
+    let folder = mainstay_testkit::Folder::new();
+    let shared = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(folder.path(), shared).expect("it is ours");
+    let start = Mainstay::say(words)
+        .binary("/usr/bin/setpriv")
+        .env("MAINSTAY_RUNTIME_DIR", folder.path().join("run"));
+    let ended = start.finish().expect_code(3);
+    let line = ended.output.lines().find(|line| line.contains("is in use"));
+    let line = line.unwrap_or_else(|| panic!("nobody is named in\n{}", ended.output));
+    let line = line
+        .replace(&address, "127.0.0.1:PORT")
+        .replace(&port, "PORT");
+    assert_eq!(
+        line,
+        "error: `127.0.0.1:PORT` is in use by a process of user `root`, which we may not look at; \
+         `ss -ltnp 'sport = :PORT'` as root names it; stop it, or choose another address with `--listen`"
+    );
+}
+
+#[test]
+fn a_certificate_is_brought_along() {
+    let text = "[listen]\nhttp = \":80\"\nhttps = { address = \":443\", acme = [\"api.example.com\"] }\n\
+                certificate = \"/etc/ssl/api.pem\"\n";
+    mistake("certificate", config(text).listens_as_configured(), 2, &[]);
+}
+
+#[test]
+fn a_folder_for_a_socket_is_not_there() {
+    let start = hello()
+        .listens_as_configured()
+        .flags(["--listen", "unix:run/shop.sock"]);
+    mistake("socket-folder-absent", start, 3, &[]);
 }
 
 #[test]

@@ -11,10 +11,11 @@ pub(crate) fn account(section: &Reader<'_>, key: &'static str) -> Option<String>
         Some(number) => number.as_str().to_owned(),
         None => section.get::<String>(key)?,
     };
+    let kind = key.rsplit('_').next().unwrap_or(key);
     if account.is_empty() || account.contains([':', '/', ' ']) {
         item.push(
-            Problem::new(format!("`{}` is not a {key}", item.path))
-                .expected(format!("a {key}'s name or number, such as `\"www-data\"`")),
+            Problem::new(format!("`{}` is not a {kind}", item.path))
+                .expected(format!("a {kind}'s name or number, such as `\"www-data\"`")),
         );
         return None;
     }

@@ -147,6 +147,10 @@ pub(crate) const SECTION: Section = Section {
         ("servers", "[upstream.web]"),
         ("helmet", "headers"),
         ("logging", "log"),
+        ("https", listen::NO_TLS),
+        ("tls", listen::NO_TLS),
+        ("ssl", listen::NO_TLS),
+        ("certificate", listen::NO_TLS),
     ],
     example: "\
 preset = \"safe\"

@@ -1,5 +1,6 @@
 //! One worker or server: where it is, and how busy it is over all threads. Opens nothing but connections.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,7 +17,7 @@ use tokio::sync::mpsc;
 use super::trial::{Count, Tally, Trial};
 use crate::stream::{Stream, probes};
 
-/// Where an origin listens.
+/// Where somebody listens, us included.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Address {
@@ -24,6 +25,16 @@ pub enum Address {
     Unix(PathBuf),
     /// TCP.
     Tcp(SocketAddr),
+}
+
+/// As settings spell it.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Tcp(address) => address.fmt(f),
+        }
+    }
 }
 
 /// A worker or a server. Shared by all threads.

@@ -1,12 +1,12 @@
 //! One gateway process as the control plane sees it: started, told, listened to. Decides nothing.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mainstay_observe::Totals;
+use mainstay_proxy::{Address, Bound, Holding};
 use mainstay_supervisor::identity::Identity;
 use mainstay_supervisor::process::Process;
 use rustix::process::Signal;
@@ -53,9 +53,11 @@ pub(super) struct Generation {
     /// Since when it accepts.
     pub(super) ready: Option<Instant>,
     /// Where it listens, in the order in which it counts its sockets, and on how many sockets.
-    pub(super) addresses: Vec<(SocketAddr, usize)>,
+    pub(super) addresses: Vec<(Address, usize)>,
     /// How many fronts it serves.
     pub(super) fronts: usize,
+    /// What keeps these addresses, until others listen in its place.
+    pub(super) holdings: Vec<Holding>,
     /// It has said that it has finished.
     pub(super) has_drained: bool,
     /// By when it must have ended, once it was told to finish: one that stands still would stay for ever.
@@ -119,8 +121,9 @@ impl Generation {
             fronts: sockets.fronts.len(),
             addresses: sockets
                 .bound()
-                .map(|bound| (bound.address, bound.sockets.len()))
+                .map(|bound| (bound.address.clone(), bound.sockets.len()))
                 .collect(),
+            holdings: sockets.bound().map(Bound::holding).collect(),
             has_drained: false,
             ends_by: None,
             counted: Totals::default(),
@@ -139,9 +142,9 @@ impl Generation {
 
     /// Which of its sockets others do not listen on.
     pub(super) fn alone_on(&self, others: &Sockets) -> Vec<usize> {
-        let others = || others.bound().map(|bound| bound.address);
+        let others = || others.bound().map(|bound| &bound.address);
         let numbers = (0..).zip(&self.addresses);
-        let alone = numbers.filter(|(_, (address, _))| others().all(|other| other != *address));
+        let alone = numbers.filter(|(_, (address, _))| others().all(|other| other != address));
         alone.map(|(number, _)| number).collect()
     }
 

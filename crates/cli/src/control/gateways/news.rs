@@ -69,6 +69,7 @@ impl Gateways {
                 generation.phase = Phase::Draining;
                 let closing = generation.alone_on(&self.sockets);
                 generation.tell(drain_message(&replaced, Scope::Gateway, closing));
+                generation.holdings.clear();
                 generation.ends_by = Some(Instant::now() + replaced.grace + LAST_MOMENT);
             }
         }

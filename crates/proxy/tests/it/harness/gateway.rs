@@ -12,8 +12,8 @@ use mainstay_pipeline::{
     Standing, Target, TargetKind, WaitOptions,
 };
 use mainstay_proxy::{
-    Address, Counters, DrainOptions, Endpoint, Listening, Options, Serving, Thread, Upstreams,
-    Workshop, bind,
+    Address, Counters, DrainOptions, Endpoint, Listening, Options, Serving, SocketAccess, Thread,
+    Upstreams, Workshop, bind,
 };
 use mainstay_testkit::{eventually, patience};
 use tokio::runtime::{Builder, LocalOptions};
@@ -78,8 +78,12 @@ impl Gateway {
     }
 
     fn start(plan: Plan, members: &[Arc<Endpoint>]) -> Self {
-        let mut bound = bind(&"127.0.0.1:0".parse().expect("an address"), 1).expect("a free port");
+        let any = "127.0.0.1:0".parse().expect("an address");
+        let mut bound = bind(&any, 1, &SocketAccess::default()).expect("a free port");
         let socket = bound.sockets.remove(0);
+        let Address::Tcp(address) = bound.address else {
+            panic!("a port is TCP's");
+        };
         let target = Target::new("api", plan.kind, members.len());
         let wait = WaitOptions {
             patience: patience(),
@@ -90,7 +94,7 @@ impl Gateway {
         let (counters, log) = (Arc::<Counters>::default(), Arc::<AccessLog>::default());
         let (jobs, queue) = unbounded_channel::<Job>();
         let gateway = Self {
-            address: bound.address,
+            address,
             counters: Arc::clone(&counters),
             standing: Arc::clone(&standing),
             log: Arc::clone(&log),
