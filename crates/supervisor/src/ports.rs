@@ -132,7 +132,7 @@ fn listening() -> Vec<Listening> {
 }
 
 /// `sl local_address rem_address st tx:rx tr:tm retrnsmt uid timeout inode`, the address as hex with the port after the
-/// colon (proc_pid_net(5)).
+/// colon (`proc_pid_net(5)`).
 fn parse_line(line: &str) -> Option<Listening> {
     const LISTEN: &str = "0A";
     let fields: Vec<&str> = line.split_whitespace().take(10).collect();

@@ -28,7 +28,7 @@ impl FromStr for FileMode {
     fn from_str(text: &str) -> Result<Self, BadValue> {
         let wrong = || {
             BadValue::new(
-                "permissions",
+                "a file mode",
                 "three octal digits for owner, group and others, such as `\"0660\"`",
             )
         };
