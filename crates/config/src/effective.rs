@@ -4,7 +4,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use mainstay_pipeline::{BodyOptions, CorsOptions, HeaderOptions, HeaderSetting, Layers};
+use mainstay_pipeline::{
+    BodyOptions, CorsOptions, FilterOptions, HeaderOptions, HeaderSetting, HiddenFiles, Layers,
+    MethodRule, Traps,
+};
 use mainstay_supervisor::launch::Target;
 use mainstay_supervisor::options::{CoreDumps, GiveUp, Liveness};
 
@@ -62,6 +65,7 @@ impl Settings {
         self.routes
             .iter()
             .for_each(|each| route(each, &self.layers, &mut out));
+        filter("filter", &self.layers.filter, &mut out);
         cors("cors", &self.layers.cors, &mut out);
         body("body", &self.layers.body, &mut out);
         headers("headers", &self.layers.headers, &mut out);
@@ -272,6 +276,14 @@ fn route(route: &RouteSettings, general: &Layers, out: &mut Vec<Effective>) {
     if layers.body != general.body {
         body(&format!("route.{}.body", route.name), &layers.body, out);
     }
+    let path = format!("route.{}.filter", route.name);
+    if layers.filter == general.filter {
+        // nothing of its own
+    } else if layers.filter == off.filter {
+        Lines::new(&sections::keys::FILTER, path, out).value(Key::ENABLED.name, &false);
+    } else {
+        filter(&path, &layers.filter, out);
+    }
     let path = format!("route.{}.headers", route.name);
     if layers.headers == general.headers {
         // nothing of its own
@@ -302,6 +314,40 @@ fn body(path: &str, options: &BodyOptions, out: &mut Vec<Effective>) {
     match &options.limit {
         Some(limit) => lines.value("limit", limit),
         None => lines.push("limit", InForce::Value("false".to_owned())),
+    }
+    lines.value("dry_run", &options.enforcement);
+}
+
+fn filter(path: &str, options: &FilterOptions, out: &mut Vec<Effective>) {
+    let mut lines = Lines::new(&sections::keys::FILTER, path, out);
+    if options.allow.is_empty() {
+        lines.unsaid("allow");
+    } else {
+        lines.list("allow", &options.allow);
+    }
+    lines.list("deny", &options.deny);
+    if options.hosts.is_empty() {
+        lines.unsaid("hosts");
+    } else {
+        lines.list("hosts", &options.hosts);
+    }
+    match &options.methods {
+        MethodRule::Any => lines.push("methods", InForce::Unsaid("(all)")),
+        MethodRule::NoTrace => lines.push("methods", InForce::Unsaid("(all but TRACE and TRACK)")),
+        MethodRule::Only(known) => lines.list("methods", known),
+    }
+    let word = |word: &str| InForce::Value(quoted(word));
+    match &options.hidden {
+        HiddenFiles::None => lines.push("hidden_files", word("none")),
+        HiddenFiles::Secrets => lines.push("hidden_files", word("secrets")),
+        HiddenFiles::All => lines.push("hidden_files", word("all")),
+        HiddenFiles::Listed(names) => lines.list("hidden_files", names),
+    }
+    lines.list("hidden_except", &options.hidden_except);
+    match &options.traps {
+        Traps::None => lines.push("traps", word("none")),
+        Traps::Known => lines.push("traps", word("known")),
+        Traps::Listed(paths) => lines.list("traps", paths),
     }
     lines.value("dry_run", &options.enforcement);
 }

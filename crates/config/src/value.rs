@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use mainstay_pipeline::Enforcement;
 use mainstay_values::{
-    Address, BadValue, FileMode, HostPattern, PathPattern, Problem, Size, TrustedProxies,
-    format_duration, parse_duration,
+    Address, BadValue, FileMode, HostPattern, NamePattern, Network, PathPattern, Problem, Size,
+    TrustedProxies, format_duration, parse_duration,
 };
 use toml::Spanned;
 use toml::de::DeValue;
@@ -158,7 +158,7 @@ macro_rules! value_by_from_str {
     )*};
 }
 
-value_by_from_str!(HostPattern, PathPattern, Size);
+value_by_from_str!(HostPattern, NamePattern, Network, PathPattern, Size);
 
 impl Value for Address {
     fn from_text(text: &str) -> Result<Self, BadValue> {

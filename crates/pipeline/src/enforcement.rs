@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Exchange, Refusal, Step};
 
-/// What becomes of a layer's refusals.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What becomes of a layer's refusals. The stricter is the lesser.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Enforcement {
     /// They are refusals.

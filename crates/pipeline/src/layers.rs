@@ -5,17 +5,35 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BodyOptions, CorsOptions, Exchange, HeaderOptions, RouteOptions};
+use crate::{BodyOptions, CorsOptions, Exchange, FilterOptions, HeaderOptions, RouteOptions};
 
-/// The options of every layer that may differ from route to route.
+/// The options of every layer that may differ from route to route. The default of a layer that refuses is one that does not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layers {
     /// Which other sites' pages may read answers.
     pub cors: CorsOptions,
     /// How large bodies may be.
     pub body: BodyOptions,
+    /// Networks, hosts, methods, hidden files.
+    pub filter: FilterOptions,
     /// Response headers.
     pub headers: HeaderOptions,
+}
+
+impl Layers {
+    /// Whether whatever `other` refuses is refused here too, as far as that can be told: each layer that refuses is the
+    /// same, or idle there.
+    pub(crate) fn is_as_strict_as(&self, other: &Self) -> bool {
+        // whoever adds a layer says here whether it refuses
+        let Self {
+            filter,
+            body,
+            // what these say binds browsers only
+            cors: _,
+            headers: _,
+        } = self;
+        filter.is_as_strict_as(&other.filter) && body.is_as_strict_as(&other.body)
+    }
 }
 
 /// A stage for each route. Routes that say nothing of their own share one.

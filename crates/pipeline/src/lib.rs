@@ -39,9 +39,9 @@ pub use pipeline::{Answer, Options, Pipeline};
 pub use readings::Readings;
 pub use refusal::{Fault, Refusal};
 pub use stages::{
-    AccessLog, BodyOptions, CorsOptions, Ending, HeaderMode, HeaderOptions, HeaderPreset,
-    HeaderSetting, HealthOptions, OriginPattern, Recorder, RouteOptions, RouteTimeouts,
-    StandardFields,
+    AccessLog, BodyOptions, CorsOptions, Ending, FilterOptions, HeaderMode, HeaderOptions,
+    HeaderPreset, HeaderSetting, HealthOptions, HiddenFiles, MethodRule, OriginPattern, Recorder,
+    RouteOptions, RouteTimeouts, StandardFields, Traps,
 };
 pub use standing::{Phase, Place, Standing, Target, TargetKind, WaitOptions};
 pub use step::{Step, Trail};

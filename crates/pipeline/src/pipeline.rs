@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::debug::{DEBUG_FIELD, DebugToken};
 use crate::layers::PerRoute;
-use crate::stages::{Admission, Cors, Headers, Health, Identify, LimitSize, Routes, pages};
+use crate::stages::{Admission, Cors, Filter, Headers, Health, Identify, LimitSize, Routes, pages};
 use crate::{
     Ending, Exchange, Forwarding, HealthOptions, Layers, Notices, Origin, Peer, Recorder, Refusal,
     Request, Response, RouteOptions, StandardFields, Standing, Step,
@@ -41,6 +41,7 @@ pub struct Pipeline<O> {
     admission: Admission,
     cors: PerRoute<Cors>,
     limit_size: PerRoute<LimitSize>,
+    filter: PerRoute<Filter>,
     forwarding: Arc<Forwarding>,
     origin: O,
     headers: PerRoute<Headers>,
@@ -92,12 +93,15 @@ impl<O: Origin> Pipeline<O> {
             limit_size: PerRoute::new(&options.layers, &options.routes, |layers| {
                 LimitSize::new(&layers.body)
             }),
+            filter: PerRoute::new(&options.layers, &options.routes, |layers| {
+                Filter::new(&layers.filter)
+            }),
             forwarding: Arc::new(Forwarding::new(&options.instance)),
             origin,
             headers: PerRoute::new(&options.layers, &options.routes, |layers| {
                 Headers::new(&layers.headers)
             }),
-            routes: Routes::new(options.routes),
+            routes: Routes::new(options.routes, &options.layers),
             recorder,
         }
     }
@@ -133,7 +137,9 @@ impl<O: Origin> Pipeline<O> {
         self.routes.find(exchange)?; //                                   421 404  for whom
         self.admission.admit(exchange).await?; //                             503  starting, draining
         exchange.pass(Step::Redirect);
-        exchange.pass(Step::Filter);
+        self.filter
+            .of(exchange)
+            .check(exchange, request.headers())?; //      403 421 405 404  who may not, and what is not there
         let cors = self.cors.of(exchange);
         if let Some(permit) = cors.answer(exchange, request.headers())? {
             //      403  other sites' pages
@@ -160,6 +166,9 @@ impl<O: Origin> Pipeline<O> {
     fn leave(&self, mut ending: Ending, outcome: Result<Response, Refusal>) -> Answer {
         let exchange = ending.exchange_mut();
         let mut response = pages::render(exchange, outcome);
+        if exchange.refusal == Some(Refusal::Method) {
+            self.filter.of(exchange).name_methods(&mut response);
+        }
         exchange.note(Step::Pages, response.headers());
         self.cors.of(exchange).mark(exchange, &mut response);
         let standard = self.headers.of(exchange).set(exchange, &mut response);

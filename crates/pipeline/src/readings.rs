@@ -109,7 +109,7 @@ impl<'a> Readings<'a> {
 }
 
 /// Nothing that any two readers could disagree about, but for case.
-fn is_plain(path: &[u8]) -> bool {
+pub(crate) fn is_plain(path: &[u8]) -> bool {
     let mut previous = 0;
     for byte in path {
         match byte {

@@ -30,6 +30,16 @@ pub enum Refusal {
     WrongHost,
     /// A preflight from a site whose pages may not read what is here.
     ForeignOrigin,
+    /// A path that can be read in several ways, and different rules hold for them.
+    AmbiguousPath,
+    /// A client of a network that is not served.
+    Network,
+    /// A method that is not served.
+    Method,
+    /// A file that is there for nobody.
+    HiddenFile,
+    /// A path that only scanners ask for.
+    Trap,
     /// On the way out.
     Draining,
     /// The head did not come in time.
@@ -61,12 +71,14 @@ impl Refusal {
     pub const fn status(self) -> StatusCode {
         match self {
             Refusal::Codec(status, _) => status,
-            Refusal::BadPath | Refusal::BadForwarded | Refusal::BodyBroken => {
-                StatusCode::BAD_REQUEST
-            }
+            Refusal::BadPath
+            | Refusal::BadForwarded
+            | Refusal::AmbiguousPath
+            | Refusal::BodyBroken => StatusCode::BAD_REQUEST,
             Refusal::Loop => StatusCode::LOOP_DETECTED,
-            Refusal::ForeignOrigin => StatusCode::FORBIDDEN,
-            Refusal::NoRoute => StatusCode::NOT_FOUND,
+            Refusal::NoRoute | Refusal::HiddenFile | Refusal::Trap => StatusCode::NOT_FOUND,
+            Refusal::ForeignOrigin | Refusal::Network => StatusCode::FORBIDDEN,
+            Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::WrongHost => StatusCode::MISDIRECTED_REQUEST,
             Refusal::Draining | Refusal::NoWorker => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::HeadTimeout | Refusal::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -90,6 +102,11 @@ impl Refusal {
             Refusal::NoRoute => "no_route",
             Refusal::WrongHost => "wrong_host",
             Refusal::ForeignOrigin => "cors_origin",
+            Refusal::AmbiguousPath => "ambiguous_path",
+            Refusal::Network => "network",
+            Refusal::Method => "method",
+            Refusal::HiddenFile => "hidden_file",
+            Refusal::Trap => "trap",
             Refusal::Draining => "draining",
             Refusal::HeadTimeout => "head_timeout",
             Refusal::BodyTimeout => "body_timeout",
@@ -114,6 +131,11 @@ impl Refusal {
             | Refusal::NoRoute
             | Refusal::WrongHost
             | Refusal::ForeignOrigin
+            | Refusal::AmbiguousPath
+            | Refusal::Network
+            | Refusal::Method
+            | Refusal::HiddenFile
+            | Refusal::Trap
             | Refusal::HeadTimeout
             | Refusal::BodyTimeout
             | Refusal::BodyBroken

@@ -104,7 +104,7 @@ impl Step {
                 "Lets the request in; makes it wait while its app starts; turns it away while draining."
             }
             Step::Redirect => "Sends the client elsewhere: https, the canonical host, user rules.",
-            Step::Filter => "Turns away by network, method, hidden file and scanner trap.",
+            Step::Filter => "Turns away by network, host, method, hidden file and scanner trap.",
             Step::Cors => "Answers preflights; its headers go on the response.",
             Step::LimitRate => "Takes from this client's budget.",
             Step::Authenticate => {
@@ -129,10 +129,10 @@ impl Step {
         match self {
             Step::Identify => "400, 508",
             Step::Health => "200, 503",
-            Step::Route => "421, 404",
+            Step::Route => "421, 404, 400",
             Step::Admit => "503",
             Step::Redirect => "301, 308",
-            Step::Filter => "403, 404, 405",
+            Step::Filter => "403, 404, 405, 421",
             Step::Cors => "204, 403",
             Step::LimitRate | Step::LimitIdentity => "429",
             Step::Authenticate => "401, 403",

@@ -99,6 +99,13 @@ pub(super) fn protection(settings: &Settings, found: &mut Vec<Finding>) {
                 .costs("browsers guess types and embed what they like, unless the app says otherwise itself"),
         );
     }
+    if settings.preset != Preset::Off && !settings.has(Layer::Filter) {
+        found.push(
+            Finding::warning("without", "the layer `filter` is left out").costs(
+                "`.git` and `.env` are there for everybody wherever the app serves its folder",
+            ),
+        );
+    }
     if !settings.log.access {
         found.push(
             Finding::warning("log.access", "requests leave no line")

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use mainstay_config::{Layer, Preset, Settings};
-use mainstay_pipeline::{BodyOptions, Enforcement, HeaderPreset};
+use mainstay_pipeline::{BodyOptions, Enforcement, FilterOptions, HeaderPreset};
 use mainstay_proxy::Address;
 use mainstay_supervisor::WorkerId;
 use mainstay_supervisor::count::processors;
@@ -89,10 +89,16 @@ fn layers(settings: &Settings) -> String {
         _ => "on",
     };
     let word = |on: bool| if on { "on" } else { "off" };
+    let filter = match &settings.layers.filter {
+        _ if !settings.has(Layer::Filter) => "left out",
+        options if *options == FilterOptions::default() => "off",
+        options if options.enforcement == Enforcement::DryRun => "dry run",
+        _ => "on",
+    };
     let mut text = String::new();
     let _ = write!(
         text,
-        "headers {headers} · cors {cors} · health {} · body limit {} · framing, head limits and slow-client clocks on · trusted proxies {} · access log {}",
+        "headers {headers} · filter {filter} · cors {cors} · health {} · body limit {} · framing, head limits and slow-client clocks on · trusted proxies {} · access log {}",
         word(settings.has(Layer::Health)),
         body_limit(&settings.layers.body),
         if settings.trusted_proxies.is_none() {

@@ -9,7 +9,7 @@ use super::{Asked, Rehearsal};
 use crate::say;
 
 /// Settings by the step that goes by them; what ends with a point stands for all that begins so.
-const BY_STEP: [(Step, &[&str]); 8] = [
+const BY_STEP: [(Step, &[&str]); 9] = [
     (
         Step::Identify,
         &[
@@ -24,6 +24,7 @@ const BY_STEP: [(Step, &[&str]); 8] = [
     (Step::Health, &["without"]),
     (Step::Route, &["route."]),
     (Step::Admit, &["limits.queue", "timeouts.queue"]),
+    (Step::Filter, &["filter."]),
     (Step::Cors, &["cors."]),
     (
         Step::LimitSize,

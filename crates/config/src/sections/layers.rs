@@ -4,7 +4,7 @@
 use mainstay_pipeline::{CorsOptions, Layers};
 
 use super::preset::Preset;
-use super::{body, cors, headers};
+use super::{body, cors, filter, headers};
 use crate::key::Key;
 use crate::reader::Reader;
 
@@ -13,6 +13,7 @@ pub(crate) fn of(preset: Preset) -> Layers {
     Layers {
         cors: CorsOptions::default(),
         body: body::of(preset),
+        filter: filter::of(preset),
         headers: headers::of(preset),
     }
 }
@@ -32,6 +33,12 @@ pub(crate) fn read(place: &Reader<'_>, slot: &mut Layers) -> bool {
             &mut slot.body,
             off.body,
             body::read,
+        ),
+        read_one(
+            place.section("filter", &filter::SECTION),
+            &mut slot.filter,
+            off.filter,
+            filter::read,
         ),
         read_one(
             place.section("headers", &headers::SECTION),

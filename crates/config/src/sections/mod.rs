@@ -4,6 +4,7 @@ mod account;
 mod app;
 pub(crate) mod body;
 mod cors;
+pub(crate) mod filter;
 pub(crate) mod headers;
 pub(crate) mod layers;
 mod limits;
@@ -33,6 +34,7 @@ pub(crate) mod keys {
     pub(crate) use super::app::SECTION as APP;
     pub(crate) use super::body::SECTION as BODY;
     pub(crate) use super::cors::SECTION as CORS;
+    pub(crate) use super::filter::SECTION as FILTER;
     pub(crate) use super::headers::SECTION as HEADERS;
     pub(crate) use super::limits::SECTION as LIMITS;
     pub(crate) use super::listen::SECTION as LISTEN;
@@ -59,6 +61,7 @@ pub(crate) const ALL: &[crate::Section] = &[
     shutdown::SECTION,
     upstream::SECTION,
     route::SECTION,
+    filter::SECTION,
     cors::SECTION,
     body::SECTION,
     headers::SECTION,

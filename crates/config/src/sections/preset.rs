@@ -38,6 +38,8 @@ pub enum Layer {
     Health,
     /// Which other sites' pages may read answers.
     Cors,
+    /// Networks, hosts, methods, hidden files and traps.
+    Filter,
     /// The bound on bodies.
     Body,
     /// The security headers.
@@ -49,6 +51,7 @@ impl Word for Layer {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("health", Self::Health),
         ("cors", Self::Cors),
+        ("filter", Self::Filter),
         ("body", Self::Body),
         ("headers", Self::Headers),
     ];

@@ -67,7 +67,7 @@ pub(crate) const SECTION: Section = Section {
         },
         Key {
             name: "without",
-            kind: "list of `health`, `body` and `headers`",
+            kind: "list of `health`, `filter`, `cors`, `body` and `headers`",
             default: "[]",
             doc: "Layers to leave out, whatever the preset says.",
         },
@@ -124,6 +124,12 @@ pub(crate) const SECTION: Section = Section {
             kind: "section",
             default: "",
             doc: "How large requests' bodies may be.",
+        },
+        Key {
+            name: "filter",
+            kind: "section",
+            default: "",
+            doc: "Who and what is turned away.",
         },
         Key {
             name: "headers",

@@ -23,6 +23,18 @@ pub struct BodyOptions {
     pub enforcement: Enforcement,
 }
 
+impl BodyOptions {
+    /// Whether whatever `other` refuses is refused by these.
+    pub(crate) fn is_as_strict_as(&self, other: &Self) -> bool {
+        let is_less = match (self.limit, other.limit) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some(own), Some(other)) => own.as_bytes() <= other.as_bytes(),
+        };
+        is_less && self.enforcement <= other.enforcement
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct LimitSize {
     limit: Option<u64>,

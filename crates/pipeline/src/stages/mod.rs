@@ -3,6 +3,7 @@
 mod admission;
 mod body;
 mod cors;
+mod filter;
 mod headers;
 mod health;
 mod identify;
@@ -15,6 +16,8 @@ pub use body::BodyOptions;
 pub(crate) use body::LimitSize;
 pub(crate) use cors::Cors;
 pub use cors::{CorsOptions, OriginPattern};
+pub(crate) use filter::Filter;
+pub use filter::{FilterOptions, HiddenFiles, MethodRule, Traps};
 pub(crate) use headers::Headers;
 pub use headers::{HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting, StandardFields};
 pub(crate) use health::Health;

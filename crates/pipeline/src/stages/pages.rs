@@ -72,6 +72,7 @@ fn message(status: StatusCode) -> &'static str {
         400 => "The request could not be understood.",
         403 => "This is not allowed.",
         404 => "There is nothing here.",
+        405 => "This method is not allowed here.",
         408 => "The request took too long to arrive.",
         413 => "The request is too large.",
         414 => "The address is too long.",
