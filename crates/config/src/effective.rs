@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use mainstay_pipeline::{
-    BodyOptions, CorsOptions, FilterOptions, HeaderOptions, HeaderSetting, HiddenFiles, Layers,
-    MethodRule, Traps,
+    BodyOptions, CorsOptions, CspBase, CspEffect, CspOptions, Directive, FilterOptions,
+    HeaderOptions, HeaderSetting, HiddenFiles, Layers, MethodRule, Traps,
 };
 use mainstay_supervisor::launch::Target;
 use mainstay_supervisor::options::{CoreDumps, GiveUp, Liveness};
@@ -357,16 +357,51 @@ fn headers(path: &str, options: &HeaderOptions, out: &mut Vec<Effective>) {
     let mut lines = Lines::new(&sections::keys::HEADERS, path, out);
     lines.value("mode", &options.mode);
     let mut sent = options.resolved();
+    let spelled = |name: &str, value: &String| match options.modes.get(name) {
+        Some(mode) => format!("{{ value = {}, mode = {} }}", value.toml(), mode.toml()),
+        None => value.toml(),
+    };
     for name in sections::headers::KNOWN {
-        match sent.remove(name) {
-            Some(value) => lines.value(name, &value),
-            None => lines.push(name, InForce::Value("false".to_owned())),
+        if options.csp.is_some() && name == "content-security-policy" {
+            continue;
         }
+        let value = match sent.remove(name) {
+            Some(value) => spelled(name, &value),
+            None => "false".to_owned(),
+        };
+        lines.push(name, InForce::Value(value));
     }
     lines.list("remove", &options.removed());
     for (name, setting) in &options.set {
         if let (HeaderSetting::Value(value), true) = (setting, sent.contains_key(name)) {
-            lines.value(&format!("add.{name}"), value);
+            let value = spelled(name, value);
+            lines.push(&format!("add.{name}"), InForce::Value(value));
+        }
+    }
+    if let Some(policy) = &options.csp {
+        csp(&format!("{path}.csp"), policy, out);
+    }
+}
+
+/// The directives that are sent, whichever way they came about, and those that are taken out.
+fn csp(path: &str, policy: &CspOptions, out: &mut Vec<Effective>) {
+    let mut lines = Lines::new(&sections::keys::CSP, path, out);
+    lines.value("defaults", &(policy.base == CspBase::Defaults));
+    lines.value("report_only", &(policy.effect == CspEffect::ReportOnly));
+    match &policy.report {
+        Some(path) => lines.value("report", path),
+        None => lines.value("report", &false),
+    }
+    let sent = policy.policy();
+    for key in sections::keys::CSP.keys {
+        let found = sent.iter().find(|(name, _)| name == key.name);
+        match found.map(|(_, sources)| &sources[..]) {
+            Some([]) => lines.value(key.name, &true),
+            Some(several) => lines.list(key.name, several),
+            None if policy.directive(key.name) == Some(&Directive::Off) => {
+                lines.value(key.name, &false);
+            }
+            None => {}
         }
     }
 }
@@ -413,6 +448,8 @@ mod tests {
                 };
                 // sections, and a key that is another's short form
                 let has_lines_below = key.kind.starts_with("section")
+                    // directives that are not sent
+                    || heading == "headers.csp"
                     || matches!(path.as_str(), "include" | "listen" | "upstream.NAME.server");
                 let there = lines.iter().any(|line| line.path == path);
                 assert!(there || has_lines_below, "{path}");

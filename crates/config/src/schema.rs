@@ -23,7 +23,12 @@ pub fn schema() -> String {
             Some(("profile", _)) => ("profile", named(section, &json!({ "$ref": "#" }))),
             Some((kind, "NAME")) => (kind, named(section, &object(section))),
             Some((outer, inner)) => {
-                root["properties"][outer]["properties"][inner] = texts(section);
+                let below = if section.keys.is_empty() {
+                    texts(section)
+                } else {
+                    object(section)
+                };
+                root["properties"][outer]["properties"][inner] = below;
                 continue;
             }
         };
@@ -59,9 +64,12 @@ fn named(section: &Section, each: &Value) -> Value {
     json!({ "type": "object", "description": section.doc, "additionalProperties": each })
 }
 
-/// Keys that the user invents, each with a text.
+/// Keys that the user invents, each with a text, or with more to say of it.
 fn texts(section: &Section) -> Value {
-    named(section, &json!({ "type": "string" }))
+    named(
+        section,
+        &json!({ "anyOf": [{ "type": "string" }, { "type": "object" }] }),
+    )
 }
 
 fn described(key: &Key) -> Value {
@@ -88,17 +96,26 @@ fn kind(kind: &str) -> Value {
     if let Some(words) = only_words(kind) {
         return json!({ "enum": words });
     }
-    if kind.contains("list") {
-        let one = json!({ "type": ["string", "integer"] });
-        return json!({ "anyOf": [one, { "type": "array", "items": one }] });
+    let one = json!({ "type": ["string", "integer"] });
+    let mut kinds = if kind.contains("list") {
+        vec![one.clone(), json!({ "type": "array", "items": one })]
+    } else if kind.starts_with("size") || !kind.contains("`false`") {
+        vec![one]
+    } else {
+        vec![json!({ "type": "string" })]
+    };
+    if kind.contains("`true`") {
+        kinds.push(json!({ "type": "boolean" }));
+    } else if kind.contains("`false`") {
+        kinds.push(json!({ "const": false }));
     }
-    if kind.starts_with("size, or `false`") {
-        return json!({ "anyOf": [{ "type": ["string", "integer"] }, { "const": false }] });
+    if kind.contains("`{ ") {
+        kinds.push(json!({ "type": "object" }));
     }
-    if kind.contains("`false`") {
-        return json!({ "anyOf": [{ "type": "string" }, { "const": false }] });
+    match kinds.as_slice() {
+        [only] => only.clone(),
+        several => json!({ "anyOf": several }),
     }
-    json!({ "type": ["string", "integer"] })
 }
 
 /// The words of a kind that consists of words to choose from: `` `a`, `b` or `c` ``.

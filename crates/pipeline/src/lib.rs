@@ -39,9 +39,10 @@ pub use pipeline::{Answer, Options, Pipeline};
 pub use readings::Readings;
 pub use refusal::{Fault, Refusal};
 pub use stages::{
-    AccessLog, BodyOptions, CorsOptions, Ending, FilterOptions, HeaderMode, HeaderOptions,
-    HeaderPreset, HeaderSetting, HealthOptions, HiddenFiles, MethodRule, OriginPattern, Recorder,
-    RouteOptions, RouteTimeouts, StandardFields, Traps,
+    AccessLog, BodyOptions, CorsOptions, CspBase, CspEffect, CspOptions, Directive, Ending,
+    FilterOptions, HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting, HealthOptions,
+    HiddenFiles, MethodRule, OriginPattern, REPORT_PATH, Recorder, RouteOptions, RouteTimeouts,
+    StandardFields, Traps,
 };
 pub use standing::{Phase, Place, Standing, Target, TargetKind, WaitOptions};
 pub use step::{Step, Trail};

@@ -12,6 +12,7 @@ mod documents;
 mod explain;
 mod forwarding;
 mod gateways;
+mod headers;
 mod help;
 mod init;
 mod kills;

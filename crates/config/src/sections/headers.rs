@@ -1,9 +1,10 @@
 //! `[headers]`: what the file changes in the security headers of every response. What the presets
 //! set is in the pipeline's stage, beside the code that sets it.
 
-use mainstay_pipeline::{HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting};
+use mainstay_pipeline::{CspOptions, HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting};
 use mainstay_values::{BadValue, Problem};
 
+use super::csp;
 use super::preset::Preset;
 use crate::key::{Key, Section};
 use crate::reader::Reader;
@@ -33,6 +34,24 @@ impl Word for HeaderMode {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("set-if-absent", Self::SetIfAbsent),
         ("override", Self::Override),
+    ];
+}
+
+/// What is done with one header.
+#[derive(Clone, Copy, PartialEq)]
+enum OneMode {
+    /// As for all of them.
+    Of(HeaderMode),
+    /// The app's is taken out, and none of ours takes its place.
+    Remove,
+}
+
+impl Word for OneMode {
+    const WANTED: &'static str = "a mode";
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("set-if-absent", Self::Of(HeaderMode::SetIfAbsent)),
+        ("override", Self::Of(HeaderMode::Override)),
+        ("remove", Self::Remove),
     ];
 }
 
@@ -71,7 +90,7 @@ const FRAMING: [&str; 10] = [
 const fn key(name: &'static str, default: &'static str, doc: &'static str) -> Key {
     Key {
         name,
-        kind: "text, or `false` for none",
+        kind: "text, `false` for none, or `{ value = …, mode = … }`",
         default,
         doc,
     }
@@ -80,7 +99,8 @@ const fn key(name: &'static str, default: &'static str, doc: &'static str) -> Ke
 pub(crate) const SECTION: Section = Section {
     heading: "[headers]",
     doc: "Security headers of every response, those of refusals and errors too. Preset `strict` sets \
-          helmet's, `safe` those of them that break no correct app, `off` none.",
+          helmet's, `safe` those of them that break no correct app, `off` none. `{ value = \"DENY\", mode = \"override\" }` gives \
+          one of them a mode of its own, `{ mode = \"remove\" }` takes the app's out.",
     keys: &[
         Key {
             name: "mode",
@@ -154,6 +174,12 @@ pub(crate) const SECTION: Section = Section {
             "Switches off a filter of old browsers that did harm.",
         ),
         Key {
+            name: "csp",
+            kind: "section",
+            default: "",
+            doc: "The content security policy by directives, in place of `content-security-policy`.",
+        },
+        Key {
             name: "remove",
             kind: "list of header names",
             default: "(`x-powered-by`; strict: `server` too)",
@@ -167,7 +193,7 @@ pub(crate) const SECTION: Section = Section {
         },
     ],
     aliases: &[
-        ("csp", "content-security-policy"),
+        ("contentSecurityPolicy", "[headers.csp]"),
         ("hsts", "strict-transport-security"),
         ("frameguard", "x-frame-options"),
         ("no-sniff", "x-content-type-options"),
@@ -184,7 +210,7 @@ pub(crate) const SECTION: Section = Section {
     ],
     example: "\
 [headers]
-x-frame-options = \"DENY\"
+x-frame-options = { value = \"DENY\", mode = \"override\" }
 referrer-policy = false
 remove = [\"server\"]
 ",
@@ -207,13 +233,16 @@ pub(crate) fn read(section: Reader<'_>, slot: &mut HeaderOptions) {
         let Some(item) = section.item(name) else {
             continue;
         };
+        if name == "content-security-policy" {
+            slot.csp = None;
+        }
         if item.is_false() {
             slot.set.insert(name.to_owned(), HeaderSetting::Off);
-        } else if let Some(value) = field_value(&item) {
-            slot.set
-                .insert(name.to_owned(), HeaderSetting::Value(value));
+        } else {
+            read_one(&item, name, slot);
         }
     }
+    read_policy(&section, slot);
     if let Some(item) = section.item("remove") {
         slot.remove = item.elements().iter().filter_map(removed).collect();
     }
@@ -222,9 +251,9 @@ pub(crate) fn read(section: Reader<'_>, slot: &mut HeaderOptions) {
             let name = name.get_ref().to_ascii_lowercase();
             if let Err(problem) = added_name(&name, &item.path) {
                 item.push(problem);
-            } else if let Some(value) = field_value(&item) {
+            } else {
                 add.also_called(&item.path, &format!("{}.{name}", add.path()));
-                slot.set.insert(name, HeaderSetting::Value(value));
+                read_one(&item, &name, slot);
             }
         }
     }
@@ -237,11 +266,93 @@ pub(crate) fn read(section: Reader<'_>, slot: &mut HeaderOptions) {
     section.finish();
 }
 
+/// The policy by directives, over what the rest of the file says of it.
+fn read_policy(section: &Reader<'_>, slot: &mut HeaderOptions) {
+    let Some(policy) = section.section("csp", &csp::SECTION) else {
+        return;
+    };
+    if let Some(item) = section.item("content-security-policy") {
+        item.push(
+            Problem::new(format!(
+                "`{}` and `{}` are two policies",
+                item.path,
+                policy.path()
+            ))
+            .expected("one of them"),
+        );
+    }
+    let is_off = policy.get(Key::ENABLED.name) == Some(false);
+    let before = slot.csp.clone();
+    csp::read(policy, slot.csp.get_or_insert_with(CspOptions::default));
+    if is_off {
+        slot.csp = before;
+    }
+}
+
+/// The value of one header, or its value and mode.
+fn read_one(item: &Item<'_>, name: &str, slot: &mut HeaderOptions) {
+    let Some(table) = item.value.get_ref().as_table() else {
+        if let Some(value) = field_value(item) {
+            slot.set
+                .insert(name.to_owned(), HeaderSetting::Value(value));
+        }
+        return;
+    };
+    let (mut value, mut mode) = (None, None);
+    for (key, found) in table {
+        let item = Item {
+            path: format!("{}.{}", item.path, key.get_ref()),
+            value: found,
+            report: item.report,
+        };
+        match &**key.get_ref() {
+            "value" => value = field_value(&item),
+            "mode" => mode = OneMode::read(&item),
+            _ => item.push(
+                Problem::new(format!("`{}` is not a setting", item.path))
+                    .expected("`value` and `mode`"),
+            ),
+        }
+    }
+    let name = name.to_owned();
+    let has_value = table.get("value").is_some();
+    match mode {
+        Some(OneMode::Remove) if has_value => item.push(
+            Problem::new(format!("`{}` is removed and has a value", item.path))
+                .expected("one of them")
+                .hint("`mode = \"override\"` puts the value in the place of the app's"),
+        ),
+        Some(OneMode::Remove) => {
+            slot.modes.remove(&name);
+            slot.remove.push(name.clone());
+            slot.set.insert(name, HeaderSetting::Off);
+        }
+        Some(OneMode::Of(mode)) => {
+            slot.modes.insert(name.clone(), mode);
+            if let Some(value) = value {
+                slot.set.insert(name, HeaderSetting::Value(value));
+            } else if !has_value && !slot.resolved().contains_key(&name) {
+                item.push(
+                    Problem::new(format!("`{}` has a mode and no value", item.path))
+                        .expected("`value`, since the preset has none"),
+                );
+            }
+        }
+        None => {
+            if let Some(value) = value {
+                slot.set.insert(name, HeaderSetting::Value(value));
+            }
+        }
+    }
+}
+
 /// A value that can be sent as it is (RFC 9110 5.5), in visible ASCII.
 fn field_value(item: &Item<'_>) -> Option<String> {
     let wanted = |expected: &str| BadValue::new("a header's value", expected);
     let Some(value) = item.value.get_ref().as_str() else {
-        item.reject(wanted("text in quotes, or `false` for no such header"));
+        item.reject(wanted(
+            "text in quotes, `{ value = …, mode = … }`, or `false` for no such header",
+        ));
         return None;
     };
     let fault = if value.contains(['\r', '\n', '\0']) {

@@ -4,6 +4,7 @@ mod account;
 mod app;
 pub(crate) mod body;
 mod cors;
+mod csp;
 pub(crate) mod filter;
 pub(crate) mod headers;
 pub(crate) mod layers;
@@ -34,6 +35,7 @@ pub(crate) mod keys {
     pub(crate) use super::app::SECTION as APP;
     pub(crate) use super::body::SECTION as BODY;
     pub(crate) use super::cors::SECTION as CORS;
+    pub(crate) use super::csp::SECTION as CSP;
     pub(crate) use super::filter::SECTION as FILTER;
     pub(crate) use super::headers::SECTION as HEADERS;
     pub(crate) use super::limits::SECTION as LIMITS;
@@ -65,6 +67,7 @@ pub(crate) const ALL: &[crate::Section] = &[
     cors::SECTION,
     body::SECTION,
     headers::SECTION,
+    csp::SECTION,
     headers::ADD,
     log::SECTION,
 ];

@@ -8,17 +8,21 @@
 //!   browsers would enforce both.
 //! - **Follows**: helmet 8's default set, byte for byte, in the preset `strict`.
 
+mod csp;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
-    CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HeaderName, STRICT_TRANSPORT_SECURITY,
-    TRANSFER_ENCODING,
+    CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_REPORT_ONLY, HeaderName,
+    STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 
+pub use self::csp::{CspBase, CspEffect, CspOptions, Directive, REPORT_PATH};
+use self::csp::{REPORT_GROUP, over_plain_http};
 use crate::forwarding::{X_REQUEST_ID, strip_hop_by_hop};
 use crate::name_set::NameSet;
 use crate::{Exchange, Response, Scheme, Step};
@@ -66,6 +70,12 @@ pub struct HeaderOptions {
     pub mode: HeaderMode,
     /// Headers by their lower-case names, over the preset's. A value that cannot be a header's is left out.
     pub set: BTreeMap<String, HeaderSetting>,
+    /// Modes of single headers, over the one for all.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub modes: BTreeMap<String, HeaderMode>,
+    /// The content security policy by directives, in place of one among the headers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csp: Option<CspOptions>,
     /// Headers that are removed from the app's answers, in lower case.
     pub remove: Vec<String>,
 }
@@ -100,9 +110,10 @@ const HELMET: [(&str, &str, Option<&str>); 12] = [
     ("x-xss-protection", "0", Some("0")),
 ];
 
+const REPORTING_ENDPOINTS: HeaderName = HeaderName::from_static("reporting-endpoints");
+
 #[derive(Debug)]
 pub(crate) struct Headers {
-    mode: HeaderMode,
     https: Arc<Block>,
     /// Over https to `localhost`: no HSTS.
     https_local: Arc<Block>,
@@ -110,10 +121,18 @@ pub(crate) struct Headers {
     remove: NameSet,
 }
 
+/// One of ours, and what is done when the app sent it.
+#[derive(Clone, Debug)]
+struct Field {
+    name: HeaderName,
+    value: HeaderValue,
+    mode: HeaderMode,
+}
+
 /// Fields that are added as they stand.
 #[derive(Debug)]
 struct Block {
-    fields: Vec<(HeaderName, HeaderValue)>,
+    fields: Vec<Field>,
     names: NameSet,
     wire: Bytes,
 }
@@ -135,33 +154,49 @@ impl StandardFields {
 
     /// The names of all of them but the id's.
     pub(crate) fn names(&self) -> impl Iterator<Item = &HeaderName> {
-        self.0.fields.iter().map(|(name, _)| name)
+        self.0.fields.iter().map(|field| &field.name)
     }
 
     /// Adds all of them to a map.
     pub(crate) fn append(&self, exchange: &Exchange, headers: &mut HeaderMap) {
-        for (name, value) in &self.0.fields {
-            headers.append(name.clone(), value.clone());
+        for field in &self.0.fields {
+            headers.append(field.name.clone(), field.value.clone());
         }
         headers.insert(X_REQUEST_ID, exchange.request_id.clone());
     }
 }
 
 impl Block {
-    fn new(fields: Vec<(HeaderName, HeaderValue)>) -> Arc<Self> {
+    fn new(fields: Vec<Field>) -> Arc<Self> {
         let mut wire = Vec::new();
-        for (name, value) in &fields {
-            wire.extend_from_slice(name.as_str().as_bytes());
+        for field in &fields {
+            wire.extend_from_slice(field.name.as_str().as_bytes());
             wire.extend_from_slice(b": ");
-            wire.extend_from_slice(value.as_bytes());
+            wire.extend_from_slice(field.value.as_bytes());
             wire.extend_from_slice(b"\r\n");
         }
-        let names = NameSet::new(fields.iter().map(|(name, _)| name.clone()));
+        let names = NameSet::new(fields.iter().map(|field| field.name.clone()));
         Arc::new(Self {
             fields,
             names,
             wire: wire.into(),
         })
+    }
+
+    /// For an app that sent some of them itself.
+    fn merge_into(&self, headers: &mut HeaderMap) {
+        for Field { name, value, mode } in &self.fields {
+            match mode {
+                HeaderMode::Override => drop(headers.insert(name.clone(), value.clone())),
+                // a list of endpoints: the app's and ours stand beside each other (RFC 9651, 3.2)
+                HeaderMode::SetIfAbsent if *name == REPORTING_ENDPOINTS => {
+                    headers.append(name.clone(), value.clone());
+                }
+                HeaderMode::SetIfAbsent => {
+                    headers.entry(name.clone()).or_insert_with(|| value.clone());
+                }
+            }
+        }
     }
 }
 
@@ -170,23 +205,10 @@ impl Headers {
         let https = options.fields();
         let without_hsts = https
             .iter()
-            .filter(|(name, _)| *name != STRICT_TRANSPORT_SECURITY)
-            .cloned();
-        let https_local: Vec<_> = without_hsts.collect();
-        let plain = https_local
-            .iter()
-            .map(|(name, value)| {
-                let is_policy = *name == CONTENT_SECURITY_POLICY;
-                (
-                    name.clone(),
-                    if is_policy {
-                        without_upgrade(value)
-                    } else {
-                        value.clone()
-                    },
-                )
-            })
-            .collect();
+            .filter(|field| field.name != STRICT_TRANSPORT_SECURITY);
+        let https_local: Vec<Field> = without_hsts.cloned().collect();
+        let plain = https_local.iter().filter_map(Field::over_plain_http);
+        let plain = plain.collect();
         let mut remove: Vec<HeaderName> = options
             .removed()
             .iter()
@@ -195,7 +217,6 @@ impl Headers {
         // ours takes its place
         remove.push(X_REQUEST_ID);
         Self {
-            mode: options.mode,
             https: Block::new(https),
             https_local: Block::new(https_local),
             plain: Block::new(plain),
@@ -232,36 +253,39 @@ impl Headers {
             Scheme::Https => &self.https,
         };
         if headers.keys().any(|name| block.names.contains(name)) {
-            self.merge(block, headers);
+            block.merge_into(headers);
             headers.insert(X_REQUEST_ID, exchange.request_id.clone());
             return None;
         }
         Some(StandardFields(Arc::clone(block)))
     }
+}
 
-    /// The app sent some of them itself.
-    fn merge(&self, block: &Block, headers: &mut HeaderMap) {
-        for (name, value) in &block.fields {
-            match self.mode {
-                HeaderMode::Override => {
-                    headers.insert(name.clone(), value.clone());
-                }
-                HeaderMode::SetIfAbsent => {
-                    headers.entry(name.clone()).or_insert_with(|| value.clone());
-                }
-            }
+impl Field {
+    /// The same as it is sent in the clear, if it is.
+    fn over_plain_http(&self) -> Option<Self> {
+        if self.name == REPORTING_ENDPOINTS {
+            return None;
         }
+        let is_policy = self.name == CONTENT_SECURITY_POLICY
+            || self.name == CONTENT_SECURITY_POLICY_REPORT_ONLY;
+        let mut field = self.clone();
+        if is_policy && let Ok(text) = self.value.to_str() {
+            field.value = HeaderValue::from_str(&over_plain_http(text)).ok()?;
+        }
+        (!field.value.is_empty()).then_some(field)
     }
 }
 
 impl HeaderOptions {
     /// The same as types. What cannot be a field was refused when the settings were checked.
-    fn fields(&self) -> Vec<(HeaderName, HeaderValue)> {
+    fn fields(&self) -> Vec<Field> {
         let parsed = |(name, value): (String, String)| {
-            Some((
-                HeaderName::from_bytes(name.as_bytes()).ok()?,
-                HeaderValue::from_str(&value).ok()?,
-            ))
+            Some(Field {
+                name: HeaderName::from_bytes(name.as_bytes()).ok()?,
+                value: HeaderValue::from_str(&value).ok()?,
+                mode: self.modes.get(&name).copied().unwrap_or(self.mode),
+            })
         };
         self.resolved().into_iter().filter_map(parsed).collect()
     }
@@ -299,24 +323,19 @@ impl HeaderOptions {
                 HeaderSetting::Value(value) => set.insert(name.clone(), value.clone()),
             };
         }
+        if let Some(csp) = &self.csp {
+            // one of them, never both: browsers would enforce the one and report the other
+            set.remove(CONTENT_SECURITY_POLICY.as_str());
+            set.insert(csp.field().to_owned(), csp.text());
+            if let Some(path) = &csp.report {
+                let endpoint = format!("{REPORT_GROUP}=\"{path}\"");
+                set.entry(REPORTING_ENDPOINTS.as_str().to_owned())
+                    .and_modify(|others| *others = format!("{others}, {endpoint}"))
+                    .or_insert(endpoint);
+            }
+        }
         set
     }
-}
-
-/// The policy without `upgrade-insecure-requests`, which would break a site on plain http.
-fn without_upgrade(policy: &HeaderValue) -> HeaderValue {
-    let Ok(text) = policy.to_str() else {
-        return policy.clone();
-    };
-    let kept: Vec<&str> = text
-        .split(';')
-        .filter(|directive| {
-            !directive
-                .trim()
-                .eq_ignore_ascii_case("upgrade-insecure-requests")
-        })
-        .collect();
-    HeaderValue::from_str(&kept.join(";")).unwrap_or_else(|_| policy.clone())
 }
 
 fn is_local(host: &str) -> bool {

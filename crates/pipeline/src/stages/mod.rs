@@ -19,7 +19,10 @@ pub use cors::{CorsOptions, OriginPattern};
 pub(crate) use filter::Filter;
 pub use filter::{FilterOptions, HiddenFiles, MethodRule, Traps};
 pub(crate) use headers::Headers;
-pub use headers::{HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting, StandardFields};
+pub use headers::{
+    CspBase, CspEffect, CspOptions, Directive, HeaderMode, HeaderOptions, HeaderPreset,
+    HeaderSetting, REPORT_PATH, StandardFields,
+};
 pub(crate) use health::Health;
 pub use health::HealthOptions;
 pub(crate) use identify::Identify;

@@ -55,7 +55,7 @@ fn what_is_written_out_is_what_is_set() {
         HELMET.len() + 1,
         "a line each, and nothing after the last"
     );
-    for ((name, value), line) in block.fields.iter().zip(lines) {
+    for (Field { name, value, .. }, line) in block.fields.iter().zip(lines) {
         let line = std::str::from_utf8(line).expect("text");
         assert_eq!(line, format!("{name}: {}\r", value.to_str().expect("text")));
     }
@@ -161,4 +161,80 @@ fn off_changes_nothing_but_the_id() {
     let headers = answered(&options, Scheme::Https, &[("x-powered-by", "Express")]);
     assert_eq!(headers.len(), 2);
     assert_eq!(headers["x-powered-by"], "Express");
+}
+
+#[test]
+fn each_header_may_have_a_mode_of_its_own() {
+    let app = [
+        ("content-security-policy", "default-src *"),
+        ("x-frame-options", "DENY"),
+    ];
+    let mut options = strict();
+    let name = "x-frame-options".to_owned();
+    options.modes.insert(name.clone(), HeaderMode::Override);
+    let headers = answered(&options, Scheme::Https, &app);
+    assert_eq!(headers["x-frame-options"], "SAMEORIGIN");
+    assert_eq!(headers[CONTENT_SECURITY_POLICY], "default-src *");
+    options.mode = HeaderMode::Override;
+    options.modes.insert(name, HeaderMode::SetIfAbsent);
+    let headers = answered(&options, Scheme::Https, &app);
+    assert_eq!(headers["x-frame-options"], "DENY");
+    assert_ne!(headers[CONTENT_SECURITY_POLICY], "default-src *");
+}
+
+#[test]
+fn there_are_never_two_policies_that_are_enforced() {
+    const ONLY: HeaderName = CONTENT_SECURITY_POLICY_REPORT_ONLY;
+    let app = [("content-security-policy", "default-src *")];
+    let trying = [("content-security-policy-report-only", "default-src 'none'")];
+    for mode in [HeaderMode::SetIfAbsent, HeaderMode::Override] {
+        let mut options = strict();
+        options.mode = mode;
+        options.csp = Some(CspOptions::default());
+        for sent in [&app[..], &[app[0], app[0]], &trying] {
+            let headers = answered(&options, Scheme::Https, sent);
+            let policies = headers.get_all(CONTENT_SECURITY_POLICY).iter();
+            // two of the app's own are its own
+            let wanted = if mode == HeaderMode::SetIfAbsent {
+                sent.len()
+            } else {
+                1
+            };
+            assert_eq!(policies.count(), wanted.max(1), "{sent:?}");
+        }
+        // what the app tries out stands beside what is enforced here
+        assert!(answered(&options, Scheme::Https, &trying).contains_key(ONLY));
+        // and what is tried out here beside what the app enforces
+        let csp = CspOptions {
+            effect: CspEffect::ReportOnly,
+            ..CspOptions::default()
+        };
+        options.csp = Some(csp);
+        let headers = answered(&options, Scheme::Https, &app);
+        assert_eq!(headers[CONTENT_SECURITY_POLICY], "default-src *");
+        assert!(headers.contains_key(ONLY));
+        let headers = answered(&options, Scheme::Https, &[]);
+        assert!(!headers.contains_key(CONTENT_SECURITY_POLICY));
+    }
+}
+
+#[test]
+fn where_reports_go_stands_beside_where_the_apps_go() {
+    let mut options = strict();
+    options.csp = Some(CspOptions {
+        report: Some(REPORT_PATH.to_owned()),
+        ..CspOptions::default()
+    });
+    let ours = "mainstay-csp=\"/.mainstay/csp\"";
+    let headers = answered(&options, Scheme::Https, &[]);
+    assert_eq!(headers[REPORTING_ENDPOINTS], ours);
+    let app = [("reporting-endpoints", "crashes=\"/crashes\"")];
+    let headers = answered(&options, Scheme::Https, &app);
+    let all: Vec<_> = headers.get_all(REPORTING_ENDPOINTS).iter().collect();
+    assert_eq!(all, ["crashes=\"/crashes\"", ours]);
+    // browsers only heed it over https, and the other directive only without it
+    let headers = answered(&options, Scheme::Http, &[]);
+    assert!(!headers.contains_key(REPORTING_ENDPOINTS));
+    let policy = headers[CONTENT_SECURITY_POLICY].to_str().expect("text");
+    assert!(policy.ends_with(";report-uri /.mainstay/csp"), "{policy}");
 }
