@@ -6,7 +6,8 @@
 use crate::command::{cargo, run as run_command};
 use crate::failure::Failure;
 
-/// The crates whose tests write pages: `docs/configuration.md`, `docs/mainstay.schema.json`, `docs/life-of-a-request.md`.
+/// The crates whose tests write pages: `docs/configuration.md`, `docs/mainstay.default.toml`, `docs/mainstay.schema.json`,
+/// `docs/life-of-a-request.md`.
 const WRITERS: [&str; 2] = ["mainstay-config", "mainstay-pipeline"];
 
 pub(crate) fn run() -> Result<(), Failure> {

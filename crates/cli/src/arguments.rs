@@ -107,6 +107,9 @@ pub(crate) struct Init {
     /// Write the file to standard output, and nothing else
     #[arg(long)]
     pub(crate) print: bool,
+    /// Write a file with every section and key to standard output, all of it commented out
+    #[arg(long, conflicts_with_all = ["folder", "print"])]
+    pub(crate) all: bool,
 }
 
 /// `mainstay check`.

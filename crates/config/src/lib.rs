@@ -7,6 +7,7 @@
 //! is read. Adding a section is adding a file, a field of [`Settings`] and a line in `sections`.
 
 mod check;
+mod default_file;
 mod document;
 mod effective;
 mod files;
@@ -33,6 +34,7 @@ mod switch;
 mod value;
 mod word;
 
+pub use default_file::default_file;
 pub use effective::{Effective, InForce};
 pub use files::{Disk, Files};
 pub use flags::Flags;

@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use mainstay_config::{Flags, Included, SourceFile, Sources, load};
+use mainstay_config::{Flags, Included, SourceFile, Sources, default_file, load};
 
 use crate::arguments::Init;
 use crate::failure::Failure;
@@ -17,6 +17,9 @@ use crate::{Outcome, say};
 const NAME: &str = "mainstay.toml";
 
 pub(crate) fn execute(init: &Init) -> Outcome {
+    if init.all {
+        return super::print(default_file().as_bytes());
+    }
     // without the dot of `init .`
     let folder: PathBuf = super::here()?.join(&init.folder).components().collect();
     if !folder.is_dir() {

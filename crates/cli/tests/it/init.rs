@@ -64,3 +64,18 @@ fn a_folder_that_says_nothing_is_told_what_was_looked_for() {
         .expect_code(2)
         .says(["`nowhere` is not a folder"]);
 }
+
+#[test]
+fn everything_that_may_be_written_can_be_had_and_says_nothing_yet() {
+    let all = Mainstay::say(["init", "--all"]).finish().expect_code(0);
+    assert_eq!(
+        all.output,
+        include_str!("../../../../docs/mainstay.default.toml")
+    );
+    Mainstay::say(["check"])
+        .file("server.js", "require('http').createServer().listen(0);")
+        .config(&all.output)
+        .finish()
+        .expect_code(0)
+        .says(["the settings are sound"]);
+}

@@ -1,0 +1,121 @@
+//! The default file says what is: it is the committed file, nothing in it counts, and each line counts when its `#` is
+//! taken away.
+
+use std::path::Path;
+
+use mainstay_config::{Settings, SourceFile, Sources, default_file, load};
+
+#[test]
+fn the_page_is_up_to_date_with_the_default_file() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/mainstay.default.toml");
+    if update_asked() {
+        std::fs::write(&path, default_file()).expect("written");
+    }
+    let page = std::fs::read_to_string(&path).expect("docs/mainstay.default.toml");
+    assert!(page == default_file(), "run `cargo xtask generate`");
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test is told by its caller to rewrite the file"
+)]
+fn update_asked() -> bool {
+    std::env::var_os("UPDATE").is_some()
+}
+
+fn sources(text: &str) -> Sources {
+    Sources {
+        file: Some(SourceFile::new("mainstay.toml", "/srv", text.into())),
+        folder: "/srv".into(),
+        ..Sources::default()
+    }
+}
+
+fn loaded(text: &str) -> Settings {
+    load(&sources(text)).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
+}
+
+/// The settings of the file, each with the heading it stands below.
+fn settings() -> Vec<(String, String)> {
+    let mut heading = String::new();
+    let mut found = Vec::new();
+    for line in default_file().lines() {
+        let Some(setting) = line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')) else {
+            continue;
+        };
+        if setting.starts_with('[') {
+            setting.clone_into(&mut heading);
+        } else if !setting.is_empty() {
+            found.push((heading.clone(), setting.to_owned()));
+        }
+    }
+    found
+}
+
+#[test]
+fn as_it_is_it_says_nothing() {
+    assert!(settings().len() > 60);
+    assert_eq!(loaded(&default_file()), loaded(""));
+}
+
+/// The second spelling of a thing, which cannot stand beside the first.
+fn is_second(heading: &str, setting: &str) -> bool {
+    matches!(
+        (heading, setting.split_once(' ')),
+        ("", Some(("listen", _)))
+            | ("[headers]", Some(("content-security-policy", _)))
+            | ("[upstream.reports]", Some(("server", _)))
+    )
+}
+
+/// One after the other, each heading once.
+fn text<'a>(settings: impl Iterator<Item = &'a (String, String)>) -> String {
+    let mut text = String::new();
+    let mut last = "";
+    for (heading, setting) in settings {
+        if heading != last {
+            text.push_str(heading);
+            text.push('\n');
+            last = heading;
+        }
+        text.push_str(setting);
+        text.push('\n');
+    }
+    text
+}
+
+#[test]
+fn each_line_may_stand_alone_or_with_its_section() {
+    let settings = settings();
+    for one in &settings {
+        let (heading, setting) = one;
+        // whom a route leads to, and what is run where nothing else is
+        let app = match heading.as_str() {
+            "[app.web]" | "[upstream.reports]" => "",
+            _ => "[app.web]\n",
+        };
+        let alone = text(std::iter::once(one)) + app;
+        if load(&sources(&alone)).is_ok() {
+            continue;
+        }
+        let section = settings
+            .iter()
+            .filter(|(other, setting)| other == heading && !is_second(other, setting));
+        let whole = text(section);
+        assert!(whole.contains(setting), "{alone}");
+        loaded(&(whole + app));
+    }
+}
+
+#[test]
+fn all_of_it_may_stand_together() {
+    let settings = settings();
+    let first = settings
+        .iter()
+        .filter(|(heading, setting)| !is_second(heading, setting));
+    let text = text(first);
+    let settings = loaded(&text);
+    assert_eq!(settings.apps.len(), 1, "{text}");
+    assert_eq!(settings.upstreams.len(), 1, "{text}");
+    assert_eq!(settings.routes.len(), 1, "{text}");
+}
