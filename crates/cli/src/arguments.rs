@@ -121,7 +121,7 @@ pub(crate) struct Check {
     /// Tell every setting in force, and where it came from
     #[arg(long)]
     pub(crate) explain: bool,
-    /// For programs
+    /// Answer in JSON, for programs
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -146,7 +146,7 @@ pub(crate) struct Explain {
     /// Print the token of the running instance: `curl -H "Mainstay-Debug: TOKEN"` is told the same
     #[arg(long, conflicts_with_all = ["send", "request"])]
     pub(crate) token: bool,
-    /// For programs
+    /// Answer in JSON, for programs
     #[arg(long, conflicts_with = "token")]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -170,7 +170,7 @@ pub(crate) struct Common {
     /// Read this file instead of ./mainstay.toml
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Listen here, such as `:3000` or `127.0.0.1:8080`
+    /// Listen here, such as `:3000`, `127.0.0.1:8080` or `unix:/run/shop.sock`
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
     /// Serve health and metrics here, read-only
@@ -179,8 +179,8 @@ pub(crate) struct Common {
     /// Workers: a number, `auto` or `max`
     #[arg(short = 'n', long, value_name = "N|max|auto")]
     workers: Option<String>,
-    /// `off`, `safe` (default) or `strict`
-    #[arg(long, value_name = "PRESET")]
+    /// How much protection is on when nothing more is said; `safe` if none is named
+    #[arg(long, value_name = "off|safe|strict")]
     preset: Option<String>,
     /// Leave layers out, such as `headers`
     #[arg(long, value_name = "LAYER,…")]
@@ -248,7 +248,7 @@ pub(crate) struct Enable {
 pub(crate) struct Status {
     #[command(flatten)]
     pub(crate) which: Which,
-    /// For programs
+    /// Answer in JSON, for programs
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -258,7 +258,7 @@ pub(crate) struct Status {
 pub(crate) struct Diff {
     #[command(flatten)]
     pub(crate) which: Which,
-    /// For programs
+    /// Answer in JSON, for programs
     #[arg(long)]
     pub(crate) json: bool,
 }

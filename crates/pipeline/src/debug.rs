@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use mainstay_values::Secret;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::forwarding::is_hop_by_hop;
 use crate::{Exchange, Refusal, Step};
 
 /// The field that asks, and the one that answers.
@@ -77,7 +78,10 @@ impl Account {
             .filter(|name| !headers.contains_key(*name))
         {
             self.set.retain(|(known, _)| known != name);
-            self.removed.push((name.clone(), step));
+            // what concerned the app's connection ended with it: nobody decided that
+            if !is_hop_by_hop(name) {
+                self.removed.push((name.clone(), step));
+            }
         }
         self.before = headers.clone();
     }

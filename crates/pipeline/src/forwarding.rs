@@ -204,6 +204,11 @@ fn wants_trailers(headers: &HeaderMap) -> bool {
     })
 }
 
+/// Whether a field concerns one connection only.
+pub(crate) fn is_hop_by_hop(name: &HeaderName) -> bool {
+    HOP_BY_HOP.contains(name)
+}
+
 /// Fields of one connection (RFC 9110, 7.6.1). `Trailer` is not among them: trailers are passed on.
 const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,

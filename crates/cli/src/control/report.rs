@@ -37,9 +37,10 @@ pub(super) fn start(settings: &Settings, name: &str, sockets: &Sockets, workers:
             .collect();
         for bound in &front.bound {
             say::line(&format!(
-                "  {} → {}",
+                "  {} → {}{}",
                 say::strong(&url(&bound.address)),
-                targets.join(", ")
+                targets.join(", "),
+                say::dim(reach(&bound.address))
             ));
         }
     }
@@ -148,11 +149,22 @@ pub(super) fn greeting(greeting: &Greeting, sockets: &Sockets) {
     }
 }
 
-/// How a browser would be sent there; a Unix socket as the settings spell it.
+/// How a browser on this machine is sent there; a Unix socket as the settings spell it.
 pub(super) fn url(address: &Address) -> String {
     match address {
+        Address::Tcp(address) if address.ip().is_unspecified() => {
+            format!("http://localhost:{}", address.port())
+        }
         Address::Tcp(address) => format!("http://{address}"),
         Address::Unix(_) => address.to_string(),
+    }
+}
+
+/// Whether others reach it too.
+pub(super) fn reach(address: &Address) -> &'static str {
+    match address {
+        Address::Tcp(address) if address.ip().is_unspecified() => " (on every interface)",
+        Address::Tcp(_) | Address::Unix(_) => "",
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mainstay_config::Layer;
 use mainstay_pipeline::TargetKind;
+use mainstay_proxy::Address;
 use mainstay_supervisor::WorkerId;
 use mainstay_values::format_duration;
 use serde::Serialize;
@@ -12,6 +13,7 @@ use serde::Serialize;
 use super::fronts::{self, Sockets};
 use super::gateways::{GatewayPhase, GatewayState};
 use super::reloads::Last;
+use super::report;
 use super::roster::{Record, WorkerState};
 use super::state::Control;
 use crate::order::Order;
@@ -26,7 +28,8 @@ pub(super) struct Status {
     gateway_pid: Option<u32>,
     /// None while no address is known to start one on.
     gateway: Option<GatewayState>,
-    addresses: Vec<String>,
+    #[serde(serialize_with = "as_texts")]
+    addresses: Vec<Address>,
     targets: Vec<TargetStatus>,
     /// Layers that are left out for now, whatever the settings say.
     disabled: Vec<DisabledStatus>,
@@ -93,7 +96,7 @@ impl Status {
             pid: std::process::id(),
             gateway_pid: gateway.as_ref().and_then(|gateway| gateway.pid),
             gateway,
-            addresses: bound.map(|bound| bound.address.to_string()).collect(),
+            addresses: bound.map(|bound| bound.address.clone()).collect(),
             targets: targets
                 .into_iter()
                 .map(|target| {
@@ -138,12 +141,7 @@ impl Status {
             self.name, self.version, self.pid
         );
         for address in &self.addresses {
-            let scheme = if address.starts_with("unix:") {
-                ""
-            } else {
-                "http://"
-            };
-            let _ = writeln!(text, "  {scheme}{address}");
+            let _ = writeln!(text, "  {}{}", report::url(address), report::reach(address));
         }
         if let Some(gateway) = &self.gateway {
             let _ = writeln!(text, "  {}", gateway_line(gateway));
@@ -191,6 +189,11 @@ impl Status {
         }
         text
     }
+}
+
+/// As settings spell them.
+fn as_texts<S: serde::Serializer>(addresses: &[Address], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(addresses.iter().map(ToString::to_string))
 }
 
 fn worker((id, record): (&WorkerId, &Record)) -> WorkerStatus {

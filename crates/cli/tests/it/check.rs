@@ -44,6 +44,11 @@ fn sound_settings_on_a_free_address_would_start_and_nothing_is_left_behind() {
         .finish()
         .expect_code(0)
         .says(["it would start", "is free", "server.js"]);
+    let plain = Mainstay::say(["check"])
+        .file("server.js", HELLO)
+        .flags(["--listen", "127.0.0.1:0"]);
+    let shown = format!("`node server.js` in `{}`", plain.folder().display());
+    plain.finish().expect_code(0).says([&shown]);
     let entries = std::fs::read_dir(folder.path()).expect("the folder");
     assert_eq!(entries.count(), 2, "the two files, and nothing else");
 }

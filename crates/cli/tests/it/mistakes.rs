@@ -218,6 +218,12 @@ fn an_app_is_not_there() {
 }
 
 #[test]
+fn the_name_of_an_app_has_a_typo() {
+    let start = Mainstay::run("src/srver.js").file("src/server.js", HELLO);
+    mistake("typo-in-the-app", start, 2, &[]);
+}
+
+#[test]
 fn a_folder_is_not_there() {
     mistake(
         "folder-absent",

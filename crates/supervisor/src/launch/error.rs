@@ -11,8 +11,13 @@ pub enum LaunchError {
     #[error("the command is empty: give a program, a file or a folder")]
     Empty,
     /// There is neither a file nor a folder there.
-    #[error("no file or folder `{}`: check the name, or give a command such as `node server.js`", .0.display())]
-    NotFound(PathBuf),
+    #[error("no file or folder `{}`: {}", .path.display(), next_step(.near.as_deref()))]
+    NotFound {
+        /// What was named.
+        path: PathBuf,
+        /// The name of something there that is nearly the same.
+        near: Option<String>,
+    },
     /// The folder to run in is not there.
     #[error("no folder `{}` to run in: check `cwd`, or make the folder", .0.display())]
     NoFolder(PathBuf),
@@ -70,4 +75,11 @@ pub enum LaunchError {
         /// The Node that was found, in words.
         found: String,
     },
+}
+
+fn next_step(near: Option<&str>) -> String {
+    match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "check the name, or give a command such as `node server.js`".to_owned(),
+    }
 }

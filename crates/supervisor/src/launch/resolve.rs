@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use mainstay_values::nearest;
+
 use super::package::{Package, bin_folders, local_program};
 use super::target::is_script;
 use super::words::{ScriptCall, exec_last, plain, rough};
@@ -57,6 +59,18 @@ impl Launch {
     }
 }
 
+/// The name of something beside it that was probably meant.
+fn near(path: &Path) -> Option<String> {
+    /// A folder may hold anything.
+    const MOST: usize = 1_000;
+    let name = path.file_name()?.to_str()?;
+    let beside = std::fs::read_dir(path.parent()?).ok()?.take(MOST).flatten();
+    let beside: Vec<String> = beside
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    nearest(name, beside.iter().map(String::as_str)).map(str::to_owned)
+}
+
 struct Search<'a> {
     environment: &'a BTreeMap<OsString, OsString>,
     cwd: &'a Path,
@@ -94,11 +108,15 @@ impl Search<'_> {
     }
 
     fn path(&self, path: &Path) -> Result<Launch, LaunchError> {
-        let full = self.cwd.join(path);
+        // without the dot of `mainstay run .`
+        let full: PathBuf = self.cwd.join(path).components().collect();
         let kind = match std::fs::metadata(&full) {
             Ok(kind) => kind,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(LaunchError::NotFound(path.to_owned()));
+                return Err(LaunchError::NotFound {
+                    path: path.to_owned(),
+                    near: near(&full),
+                });
             }
             Err(source) => {
                 return Err(LaunchError::Unreadable {
@@ -158,8 +176,7 @@ impl Search<'_> {
             looked_for.push(format!("`{name}`"));
         }
         Err(LaunchError::NothingToStart {
-            // without the dot of `mainstay run .`
-            folder: folder.components().collect(),
+            folder: folder.to_owned(),
             looked_for: looked_for.join(", "),
         })
     }

@@ -121,7 +121,7 @@ fn files_run_by_their_kind() {
     ));
     assert!(matches!(
         project.path("b.js"),
-        Err(LaunchError::NotFound(_))
+        Err(LaunchError::NotFound { .. })
     ));
     let typescript = project.path("src/a.ts").unwrap();
     assert!(typescript.words[0] == "node" || typescript.words[0].ends_with("ts-node"));
