@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use mainstay_config::Flags;
 use mainstay_supervisor::launch::Target;
 
@@ -59,6 +59,15 @@ pub(crate) enum Command {
     /// End what `disable` began
     #[command(hide = true)]
     Enable(Enable),
+    /// Hold new requests while something is changed that the app needs; they go on when it is over
+    #[command(hide = true)]
+    Pause(Pause),
+    /// End what `pause` began
+    #[command(hide = true)]
+    Resume(Which),
+    /// Answer everything but health with 503, for a while or until it is switched off
+    #[command(hide = true)]
+    Maintenance(Maintenance),
     /// Run the bundled sample app behind the gateway
     #[command(hide = true)]
     Demo(Common),
@@ -241,6 +250,39 @@ pub(crate) struct Enable {
     pub(crate) layer: String,
     #[command(flatten)]
     pub(crate) which: Which,
+}
+
+/// `mainstay pause`.
+#[derive(Args)]
+pub(crate) struct Pause {
+    /// How long, from 1s to 1h; `mainstay resume` ends it sooner
+    #[arg(long = "for", value_name = "TIME", default_value = "30s")]
+    pub(crate) time: String,
+    /// How long one request waits before it is answered with 503, from 100ms to 5m
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    pub(crate) deadline: String,
+    #[command(flatten)]
+    pub(crate) which: Which,
+}
+
+/// `mainstay maintenance`.
+#[derive(Args)]
+pub(crate) struct Maintenance {
+    /// Begin or end it
+    #[arg(value_enum, value_name = "on|off", hide_possible_values = true)]
+    pub(crate) switch: Switch,
+    /// How long, such as `30m`, from 1s to 30d; until `off` or the instance's end if not given
+    #[arg(long = "for", value_name = "TIME")]
+    pub(crate) time: Option<String>,
+    #[command(flatten)]
+    pub(crate) which: Which,
+}
+
+/// Whether something shall hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Switch {
+    On,
+    Off,
 }
 
 /// `mainstay status`.

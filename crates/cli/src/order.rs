@@ -33,6 +33,27 @@ pub(crate) struct Disable {
     pub(crate) for_ms: Option<u64>,
 }
 
+/// New requests are to be kept out, or let in again.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Suspend {
+    /// They wait.
+    Pause {
+        for_ms: u64,
+        /// How long one of them may.
+        deadline_ms: u64,
+    },
+    /// Ends a pause.
+    Resume,
+    /// They are refused.
+    Maintenance {
+        /// None: until it is ended.
+        for_ms: Option<u64>,
+    },
+    /// Ends maintenance.
+    Reopen,
+}
+
 /// What it takes to ask how an instance answers: for its own user alone.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Insight {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use mainstay_observe::Totals;
-use mainstay_pipeline::{TargetKind, WaitOptions};
+use mainstay_pipeline::{Suspension, TargetKind, WaitOptions};
 use mainstay_proxy::{Address, Options, Tally, Trial};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -33,6 +33,13 @@ pub(crate) enum Down {
         /// After so long, whatever still runs on those who left is ended; 0: it takes its time.
         #[serde(default)]
         leave_within_ms: u64,
+    },
+    /// This keeps new requests out from now on. To be answered with the ticket: in a pause when what began before has
+    /// finished, at the latest after this time; else at once.
+    Suspend {
+        ticket: u64,
+        suspension: Suspension,
+        within_ms: u64,
     },
     /// Send what was counted, with this ticket.
     Metrics { ticket: u64 },
@@ -86,6 +93,8 @@ pub(crate) struct Beginning {
     /// Whether a socket for health and metrics follows those of the fronts.
     pub(crate) observe: Observe,
     pub(crate) settings: GatewaySettings,
+    /// What keeps new requests out when it begins.
+    pub(crate) suspension: Suspension,
     /// Who answers for each target when it begins: known before the first connection is accepted.
     pub(crate) members: BTreeMap<String, Vec<Member>>,
 }
@@ -150,6 +159,8 @@ pub(crate) enum Up {
     AskMetrics { ticket: u64 },
     /// Nothing runs any more on these members, which left.
     Released { ids: Vec<u64> },
+    /// What this ticket stands for holds; so many requests that began before still run.
+    Suspended { ticket: u64, running: u64 },
     /// These members gave their first answer.
     Answered { ids: Vec<u64> },
     /// What members on trial answered since this was told last.

@@ -65,6 +65,7 @@ impl Settings {
         self.routes
             .iter()
             .for_each(|each| route(each, &self.layers, &mut out));
+        maintenance(self, &mut out);
         filter("filter", &self.layers.filter, &mut out);
         cors("cors", &self.layers.cors, &mut out);
         body("body", &self.layers.body, &mut out);
@@ -292,6 +293,12 @@ fn route(route: &RouteSettings, general: &Layers, out: &mut Vec<Effective>) {
     } else {
         headers(&path, &layers.headers, out);
     }
+}
+
+fn maintenance(settings: &Settings, out: &mut Vec<Effective>) {
+    let mut lines = Lines::new(&sections::keys::MAINTENANCE, "maintenance", out);
+    lines.list("allow", &settings.maintenance.allow);
+    lines.value("retry_after", &settings.maintenance.retry_after);
 }
 
 fn cors(path: &str, options: &CorsOptions, out: &mut Vec<Effective>) {

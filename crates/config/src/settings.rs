@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mainstay_pipeline::Layers;
+use mainstay_pipeline::{Layers, MaintenanceOptions};
 use mainstay_values::TrustedProxies;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +43,8 @@ pub struct Settings {
     pub upstreams: Vec<UpstreamSettings>,
     /// Which requests go where, the most specific first: the first that matches is meant.
     pub routes: Vec<RouteSettings>,
+    /// What holds during maintenance.
+    pub maintenance: MaintenanceOptions,
     /// What the layers do where a route says nothing else; one that is left out does nothing.
     pub layers: Layers,
     /// What is written about requests.
@@ -67,6 +69,7 @@ impl Settings {
             shutdown: ShutdownSettings::default(),
             upstreams: Vec::new(),
             routes: Vec::new(),
+            maintenance: MaintenanceOptions::default(),
             layers: layers::of(preset),
             log: LogSettings::default(),
         }

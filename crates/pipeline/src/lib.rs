@@ -23,6 +23,7 @@ mod request_id;
 mod stages;
 mod standing;
 mod step;
+mod suspension;
 
 pub use body::{Body, BodyBroken, Frame, FrameSender, Frames, hand_off};
 pub use debug::{DEBUG_FIELD, DebugToken};
@@ -41,8 +42,9 @@ pub use refusal::{Fault, Refusal};
 pub use stages::{
     AccessLog, BodyOptions, CorsOptions, CspBase, CspEffect, CspOptions, Directive, Ending,
     FilterOptions, HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting, HealthOptions,
-    HiddenFiles, MethodRule, OriginPattern, REPORT_PATH, Recorder, RouteOptions, RouteTimeouts,
-    StandardFields, Traps,
+    HiddenFiles, MaintenanceOptions, MethodRule, OriginPattern, REPORT_PATH, Recorder,
+    RouteOptions, RouteTimeouts, StandardFields, Traps,
 };
 pub use standing::{Phase, Place, Standing, Target, TargetKind, WaitOptions};
 pub use step::{Step, Trail};
+pub use suspension::Suspension;

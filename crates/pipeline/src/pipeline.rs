@@ -11,8 +11,8 @@ use crate::debug::{DEBUG_FIELD, DebugToken};
 use crate::layers::PerRoute;
 use crate::stages::{Admission, Cors, Filter, Headers, Health, Identify, LimitSize, Routes, pages};
 use crate::{
-    Ending, Exchange, Forwarding, HealthOptions, Layers, Notices, Origin, Peer, Recorder, Refusal,
-    Request, Response, RouteOptions, StandardFields, Standing, Step,
+    Ending, Exchange, Forwarding, HealthOptions, Layers, MaintenanceOptions, Notices, Origin, Peer,
+    Recorder, Refusal, Request, Response, RouteOptions, StandardFields, Standing, Step,
 };
 
 /// What the stages are made of.
@@ -22,6 +22,8 @@ pub struct Options {
     pub trusted_proxies: TrustedProxies,
     /// Probes.
     pub health: HealthOptions,
+    /// What holds while an operator has closed the service.
+    pub maintenance: MaintenanceOptions,
     /// The routes; at least one.
     pub routes: Vec<RouteOptions>,
     /// What the layers do where a route says nothing else.
@@ -86,7 +88,7 @@ impl<O: Origin> Pipeline<O> {
         Self {
             identify: Identify::new(options.trusted_proxies, notices, options.debug),
             health: Health::new(options.health, Arc::clone(standing)),
-            admission: Admission::new(Arc::clone(standing)),
+            admission: Admission::new(Arc::clone(standing), options.maintenance),
             cors: PerRoute::new(&options.layers, &options.routes, |layers| {
                 Cors::new(&layers.cors)
             }),
@@ -135,7 +137,7 @@ impl<O: Origin> Pipeline<O> {
             return Ok(report);
         }
         self.routes.find(exchange)?; //                                   421 404  for whom
-        self.admission.admit(exchange).await?; //                             503  starting, draining
+        self.admission.admit(exchange).await?; //                             503  starting, paused, maintenance
         exchange.pass(Step::Redirect);
         self.filter
             .of(exchange)

@@ -42,6 +42,13 @@ pub enum Refusal {
     Trap,
     /// On the way out.
     Draining,
+    /// An operator paused the instance for longer than the request may wait, or too many wait.
+    Paused,
+    /// An operator closed the service for a while.
+    Maintenance {
+        /// Seconds after which it may be open again.
+        retry_after: u32,
+    },
     /// The head did not come in time.
     HeadTimeout,
     /// The body did not come in time.
@@ -80,7 +87,10 @@ impl Refusal {
             Refusal::ForeignOrigin | Refusal::Network => StatusCode::FORBIDDEN,
             Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::WrongHost => StatusCode::MISDIRECTED_REQUEST,
-            Refusal::Draining | Refusal::NoWorker => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Draining
+            | Refusal::Paused
+            | Refusal::Maintenance { .. }
+            | Refusal::NoWorker => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::HeadTimeout | Refusal::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             // only for the log: nobody is there to read it. http has no name for 499.
@@ -108,6 +118,8 @@ impl Refusal {
             Refusal::HiddenFile => "hidden_file",
             Refusal::Trap => "trap",
             Refusal::Draining => "draining",
+            Refusal::Paused => "paused",
+            Refusal::Maintenance { .. } => "maintenance",
             Refusal::HeadTimeout => "head_timeout",
             Refusal::BodyTimeout => "body_timeout",
             Refusal::BodyBroken => "body_broken",
@@ -141,7 +153,10 @@ impl Refusal {
             | Refusal::BodyBroken
             | Refusal::BodyTooLarge
             | Refusal::ClientGone => Fault::Client,
-            Refusal::Draining | Refusal::NoWorker => Fault::Service,
+            Refusal::Draining
+            | Refusal::Paused
+            | Refusal::Maintenance { .. }
+            | Refusal::NoWorker => Fault::Service,
             Refusal::OriginUnreachable
             | Refusal::OriginGone
             | Refusal::OriginMalformed(_)
@@ -152,6 +167,9 @@ impl Refusal {
 
     /// Seconds after which trying again makes sense, for `Retry-After`.
     pub const fn retry_after(self) -> Option<u32> {
+        if let Refusal::Maintenance { retry_after } = self {
+            return Some(retry_after);
+        }
         match self.fault() {
             Fault::Service => Some(1),
             Fault::Client | Fault::Origin => None,

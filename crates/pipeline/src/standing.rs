@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::Refusal;
+use crate::{Refusal, Suspension};
 
 /// The life of a gateway as clients may see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +109,9 @@ struct Life {
     draining: AtomicBool,
     was_ready: AtomicBool,
     waiting: AtomicUsize,
+    /// Whether `suspension` says so: looked at for every request.
+    suspended: AtomicBool,
+    suspension: watch::Sender<Suspension>,
     began: Instant,
 }
 
@@ -119,6 +122,8 @@ impl Standing {
             draining: AtomicBool::new(false),
             was_ready: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
+            suspended: AtomicBool::new(false),
+            suspension: watch::Sender::default(),
             began: Instant::now(),
         };
         Self {
@@ -168,6 +173,38 @@ impl Standing {
         self.life.draining.store(true, Release);
     }
 
+    /// From now on this holds for whoever is not let in yet, on all threads.
+    pub fn suspend(&self, suspension: Suspension) {
+        self.life
+            .suspended
+            .store(suspension != Suspension::None, Release);
+        self.life.suspension.send_replace(suspension);
+    }
+
+    /// Whether an operator keeps new requests out. It changes nothing about the phase: balancers must go on asking.
+    pub fn is_suspended(&self) -> bool {
+        self.life.suspended.load(Acquire)
+    }
+
+    /// What keeps new requests out now.
+    pub fn suspension(&self) -> Suspension {
+        *self.life.suspension.borrow()
+    }
+
+    /// Waits until a pause is over, in the queue of those who wait. Gives what took its place.
+    ///
+    /// # Errors
+    /// [`Refusal::Paused`] when too many wait already, or the pause outlasts the deadline.
+    pub(crate) async fn resumed(&self, deadline: Duration) -> Result<Suspension, Refusal> {
+        let _place = Place::take(self).ok_or(Refusal::Paused)?;
+        let mut changes = self.life.suspension.subscribe();
+        let is_over = |now: &Suspension| !matches!(now, Suspension::Pause { .. });
+        match tokio::time::timeout(deadline, changes.wait_for(is_over)).await {
+            Ok(Ok(now)) => Ok(*now),
+            _ => Err(Refusal::Paused),
+        }
+    }
+
     /// The phase now.
     pub fn phase(&self) -> Phase {
         if self.life.draining.load(Acquire) {
@@ -193,6 +230,11 @@ impl Standing {
     /// A place among those who wait, for one whose worker has just gone. None when too many wait already.
     pub fn queue(&self) -> Option<Place<'_>> {
         Place::take(self)
+    }
+
+    /// How many wait now.
+    pub fn waiting(&self) -> usize {
+        self.life.waiting.load(Relaxed)
     }
 
     /// How long anybody may wait.

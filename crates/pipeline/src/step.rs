@@ -101,7 +101,8 @@ impl Step {
             Step::Health => "Answers liveness, readiness and startup probes.",
             Step::Route => "Finds the route, whose options hold from here on.",
             Step::Admit => {
-                "Lets the request in; makes it wait while its app starts; turns it away while draining."
+                "Lets the request in; makes it wait while its app starts or the instance is paused; turns it away during \
+                 maintenance."
             }
             Step::Redirect => "Sends the client elsewhere: https, the canonical host, user rules.",
             Step::Filter => "Turns away by network, host, method, hidden file and scanner trap.",

@@ -1,15 +1,14 @@
 //! `mainstay disable` and `mainstay enable`: a layer out of the running instance's way, and back.
 
-use std::process::ExitCode;
 use std::time::Duration;
 
 use mainstay_config::Layer;
 use mainstay_values::{Problem, format_duration, parse_duration};
 
-use super::instance::Instance;
+use super::tell;
 use crate::arguments::{Disable, Enable};
 use crate::failure::Failure;
-use crate::{Outcome, order, say};
+use crate::{Outcome, order};
 
 /// Shorter is over before it is in force; longer is forgotten, and belongs into the settings.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -45,20 +44,4 @@ fn time(text: &str) -> Result<u64, Failure> {
         )));
     }
     u64::try_from(time.as_millis()).map_err(|error| Failure::internal("a duration", error))
-}
-
-fn tell(name: Option<&str>, path: &str, wish: &impl serde::Serialize) -> Outcome {
-    let body = serde_json::to_vec(wish).map_err(|error| Failure::internal("the wish", error))?;
-    let instance = Instance::find(name)?;
-    match instance.order(path, &body, say::note)? {
-        Some(ending) if ending.code == 0 => {
-            say::note(&ending.message);
-            Ok(ExitCode::SUCCESS)
-        }
-        Some(ending) => Err(ending.into()),
-        None => Err(Failure::cut_short(format!(
-            "instance `{}` ended before it had done it",
-            instance.name
-        ))),
-    }
 }

@@ -12,6 +12,7 @@ mod reload;
 mod run;
 mod status;
 mod stop;
+mod suspension;
 
 pub(crate) use instance::Instance;
 pub(crate) use run::{Read, here, read};
@@ -21,7 +22,7 @@ use std::process::ExitCode;
 
 use crate::arguments::Command;
 use crate::failure::Failure;
-use crate::{Outcome, demo};
+use crate::{Outcome, demo, say};
 
 /// Writes an answer to standard output, coloured on a terminal if it has colours. A reader that went away has what it
 /// wanted.
@@ -36,6 +37,23 @@ fn print(text: &[u8]) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Gives an order to a running instance, and says what came of it.
+fn tell(name: Option<&str>, path: &str, wish: &impl serde::Serialize) -> Outcome {
+    let body = serde_json::to_vec(wish).map_err(|error| Failure::internal("the wish", error))?;
+    let instance = Instance::find(name)?;
+    match instance.order(path, &body, say::note)? {
+        Some(ending) if ending.code == 0 => {
+            say::note(&ending.message);
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(ending) => Err(ending.into()),
+        None => Err(Failure::cut_short(format!(
+            "instance `{}` ended before it had done it",
+            instance.name
+        ))),
+    }
+}
+
 /// Does what was asked for.
 pub(crate) fn execute(command: Command) -> Outcome {
     match command {
@@ -48,6 +66,9 @@ pub(crate) fn execute(command: Command) -> Outcome {
         Command::Explain(explain) => explain::execute(&explain),
         Command::Disable(disable) => layers::disable(&disable),
         Command::Enable(enable) => layers::enable(&enable),
+        Command::Pause(pause) => suspension::pause(&pause),
+        Command::Resume(which) => suspension::resume(&which),
+        Command::Maintenance(maintenance) => suspension::maintenance(&maintenance),
         Command::Diff(which) => diff::execute(&which),
         Command::Init(init) => init::execute(&init),
         Command::Help(help) => help::execute(&help),

@@ -10,7 +10,7 @@ use mainstay_observe::Exposition;
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::order::{Asker, Disable, Order};
+use crate::order::{Asker, Disable, Order, Suspend};
 use crate::plain_http::{self, Call, Reply};
 
 /// A question, and where the answer goes.
@@ -32,6 +32,8 @@ pub(super) enum Question {
     Disable(Disable, Asker),
     /// `POST /enable`, with a layer as JSON.
     Enable(Layer, Asker),
+    /// `POST /suspend`, with a [`Suspend`] as JSON.
+    Suspend(Suspend, Asker),
     /// `POST /stop`.
     Stop(Asker),
 }
@@ -41,7 +43,7 @@ const WAITING: usize = 16;
 const TEXT: &str = "text/plain; charset=utf-8";
 /// One JSON value for each line, as things happen.
 const LINES: &str = "application/x-ndjson";
-const KNOWN: &str = "there is GET /status, /status.json, /diff.json, /debug.json and /metrics, POST /reload, /disable, /enable and /stop\n";
+const KNOWN: &str = "there is GET /status, /status.json, /diff.json, /debug.json and /metrics, POST /reload, /disable, /enable, /suspend and /stop\n";
 
 /// Opens the socket: 0600, and only this user (or root) is heard.
 pub(super) fn open(path: &Path) -> io::Result<mpsc::Receiver<Question>> {
@@ -88,11 +90,15 @@ async fn answer(sender: mpsc::Sender<Question>, call: Call) -> Reply {
             Ok(layer) => told(&sender, |asker| Question::Enable(layer, asker)).await,
             Err(error) => plain_http::text(StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")),
         },
+        (&Method::POST, "/suspend") => match serde_json::from_slice(call.body()) {
+            Ok(wish) => told(&sender, |asker| Question::Suspend(wish, asker)).await,
+            Err(error) => plain_http::text(StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")),
+        },
         (&Method::POST, "/stop") => told(&sender, Question::Stop).await,
         (
             _,
             "/status" | "/status.json" | "/diff.json" | "/debug.json" | "/metrics" | "/reload"
-            | "/disable" | "/enable" | "/stop",
+            | "/disable" | "/enable" | "/suspend" | "/stop",
         ) => plain_http::text(StatusCode::METHOD_NOT_ALLOWED, TEXT, KNOWN),
         _ => plain_http::text(StatusCode::NOT_FOUND, TEXT, KNOWN),
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mainstay_config::{Layer, Settings};
-use mainstay_pipeline::{self as pipeline, DebugToken, HealthOptions, WaitOptions};
+use mainstay_pipeline::{self as pipeline, DebugToken, HealthOptions, Suspension, WaitOptions};
 use mainstay_proxy::{ClientOptions, Options, UpstreamOptions};
 
 use super::fronts::{self, Sockets};
@@ -28,6 +28,7 @@ pub(super) fn beginning(
             Observe::Off
         },
         settings: gateway_settings(settings, workers, instance, Some(debug)),
+        suspension: Suspension::None,
         members: BTreeMap::new(),
     }
 }
@@ -44,6 +45,7 @@ pub(crate) fn gateway_settings(
         health: HealthOptions {
             enabled: settings.has(Layer::Health),
         },
+        maintenance: settings.maintenance.clone(),
         routes,
         layers: settings.layers.clone(),
         instance: instance.to_owned(),

@@ -2,6 +2,7 @@
 //! have. Started, replaced when they must or shall be, told alike, listened to as one. Knows nothing of workers
 //! but who answers for a target.
 
+mod agreement;
 mod comeback;
 mod counts;
 mod generation;
@@ -11,11 +12,13 @@ mod news;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::Duration;
 
+use mainstay_pipeline::Suspension;
 use mainstay_proxy::{DrainOptions, Tally};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
+use self::agreement::Agreements;
 use self::comeback::Comeback;
 use self::counts::{Asker, Counts};
 use self::generation::{Generation, Phase, Word, Words};
@@ -24,6 +27,7 @@ use super::fronts::Sockets;
 use crate::failure::Failure;
 use crate::protocol::{Beginning, Down, GatewaySettings, Member, Scope};
 
+pub(super) use agreement::Agreement;
 pub(super) use generation::Place;
 
 /// Words that may wait here before gateways have to.
@@ -50,6 +54,8 @@ pub(super) enum Heard {
     Answered(Vec<u64>),
     /// What these members on trial answered since it was heard last, at one gateway.
     Trial(Vec<(u64, Tally)>),
+    /// All gateways know what keeps new requests out, or had their time.
+    Agreed(Agreement),
     /// Sentences for the operator.
     Notices(Vec<String>),
     /// The one that served ended like this, with its connections; the next starts in a moment.
@@ -108,6 +114,7 @@ pub(super) struct Gateways {
     news: VecDeque<Heard>,
     holds: Holds,
     counts: Counts,
+    agreements: Agreements,
     comeback: Comeback,
     has_been_ready: bool,
     /// A successor was asked for while another was starting.
@@ -140,6 +147,7 @@ impl Gateways {
             news: VecDeque::new(),
             holds: Holds::default(),
             counts: Counts::default(),
+            agreements: Agreements::default(),
             comeback: Comeback::default(),
             has_been_ready: false,
             again: false,
@@ -188,6 +196,21 @@ impl Gateways {
         });
     }
 
+    /// This keeps new requests out from now on, at every gateway and all that follow. When all of them know it, and
+    /// what ran there has finished or this time is over, [`Heard::Agreed`] comes with the ticket.
+    pub(super) fn suspend(&mut self, suspension: Suspension, within: Duration) -> u64 {
+        self.beginning.suspension = suspension;
+        let living = self.generations.iter().map(|generation| generation.number);
+        let ticket = self.agreements.ask(living, within, Instant::now());
+        self.tell(|| Down::Suspend {
+            ticket,
+            suspension,
+            within_ms: milliseconds(within),
+        });
+        self.agreed();
+        ticket
+    }
+
     /// Starts a successor on the same sockets; when it accepts, the one that serves finishes what it has.
     pub(super) fn replace(&mut self) {
         if self.end.is_some() || self.comeback.due().is_some() {
@@ -207,7 +230,10 @@ impl Gateways {
     /// are served until the one before it has finished.
     pub(super) fn move_to(&mut self, sockets: Sockets, beginning: Beginning) {
         self.sockets = sockets;
-        self.beginning = beginning;
+        self.beginning = Beginning {
+            suspension: self.beginning.suspension,
+            ..beginning
+        };
         self.replace();
     }
 

@@ -32,6 +32,7 @@ mod state;
 mod status;
 mod stop;
 mod surroundings;
+mod suspended;
 mod trial;
 
 pub(crate) use beginning::gateway_settings;

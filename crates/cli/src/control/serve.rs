@@ -37,6 +37,7 @@ impl Control {
                 heard = hear(&mut self.gateways) => self.on_heard(heard),
                 pipe = guarded(&mut self.guard) => self.supervisor.guarded_by(pipe),
                 Some(wish) = self.wishes.recv() => self.grant(wish),
+                kind = self.suspended.ended() => self.on_resumed(kind),
                 layer = self.disabled.ended() => self.on_enabled(layer),
                 ended = self.reloads.ended() => self.on_reloaded(&ended),
                 Some(question) = self.questions.recv() => {
@@ -186,6 +187,7 @@ impl Control {
                     report::gateway(&Heard::NotReplaced { exit });
                 }
             }
+            Heard::Agreed(agreement) => self.on_agreed(agreement),
             heard => report::gateway(&heard),
         }
     }
@@ -229,6 +231,7 @@ impl Control {
             Question::Reload(order, asker) => self.reload(order, Some(asker)),
             Question::Disable(wish, asker) => asker.done(&self.disable(wish)),
             Question::Enable(layer, asker) => asker.done(&self.enable(layer)),
+            Question::Suspend(wish, asker) => self.suspend(wish, asker),
             Question::Stop(asker) => self.stop_askers.push(asker),
         }
     }

@@ -26,6 +26,7 @@ use super::runtime_dir::{ADMIN, RuntimeDir};
 use super::surroundings::{
     debug_token, default_node_env, gateway_identity, instance_id, open_folder,
 };
+use super::suspended::Suspended;
 use crate::failure::Failure;
 use crate::order::Asker;
 
@@ -35,6 +36,8 @@ pub(super) struct Control {
     pub(super) settings: Settings,
     /// What somebody disabled, over these settings.
     pub(super) disabled: Disabled,
+    /// What keeps new requests out for now.
+    pub(super) suspended: Suspended,
     pub(super) origin: Origin,
     pub(super) name: String,
     pub(super) threads: usize,
@@ -123,6 +126,7 @@ impl Control {
         let (hands, wishes) = mpsc::unbounded_channel();
         Ok(Self {
             disabled: Disabled::default(),
+            suspended: Suspended::default(),
             threads: threads(&settings),
             instance: instance_id(),
             debug: debug_token()?,
@@ -173,6 +177,7 @@ impl Control {
             &self.instance,
             &self.debug,
         );
+        beginning.suspension = self.suspended.in_force(tokio::time::Instant::now());
         let targets = self.settings.targets();
         beginning.members = targets
             .map(|target| (target.to_owned(), self.members.of(target)))

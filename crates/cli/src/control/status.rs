@@ -16,6 +16,7 @@ use super::reloads::Last;
 use super::report;
 use super::roster::{Record, WorkerState};
 use super::state::Control;
+use super::suspended::SuspendedSpan;
 use crate::order::Order;
 
 /// One answer.
@@ -31,6 +32,10 @@ pub(super) struct Status {
     #[serde(serialize_with = "as_texts")]
     addresses: Vec<Address>,
     targets: Vec<TargetStatus>,
+    /// Null when it is not paused.
+    paused: Option<SuspendedStatus>,
+    /// Null when it is not in maintenance.
+    maintenance: Option<SuspendedStatus>,
     /// Layers that are left out for now, whatever the settings say.
     disabled: Vec<DisabledStatus>,
     reload: ReloadStatus,
@@ -72,6 +77,31 @@ struct DisabledStatus {
 }
 
 #[derive(Debug, Serialize)]
+struct SuspendedStatus {
+    /// How long it has been so.
+    since_ms: u64,
+    /// How long it will. None: until somebody ends it.
+    left_ms: Option<u64>,
+}
+
+impl SuspendedStatus {
+    fn of(span: SuspendedSpan) -> Self {
+        Self {
+            since_ms: milliseconds(span.since),
+            left_ms: span.left.map(milliseconds),
+        }
+    }
+
+    /// In words; `end` says what ends it where no time does.
+    fn left(&self, end: &str) -> String {
+        match self.left_ms {
+            Some(left) => format!("{} left", rounded(Duration::from_millis(left))),
+            None => format!("until `{end}`"),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
 struct ReloadStatus {
     running: Option<Order>,
     /// How long it has been running.
@@ -90,6 +120,7 @@ impl Status {
         let bound = fronts.flat_map(|front| &front.bound);
         let targets = fronts::targets(&control.settings, &control.workers());
         let running = control.reloads.running();
+        let now = tokio::time::Instant::now();
         Self {
             name: control.name.clone(),
             version: env!("CARGO_PKG_VERSION"),
@@ -111,9 +142,14 @@ impl Status {
                     }
                 })
                 .collect(),
+            paused: control.suspended.pause_at(now).map(SuspendedStatus::of),
+            maintenance: control
+                .suspended
+                .maintenance_at(now)
+                .map(SuspendedStatus::of),
             disabled: control
                 .disabled
-                .list(tokio::time::Instant::now())
+                .list(now)
                 .into_iter()
                 .map(|one| DisabledStatus {
                     layer: one.layer,
@@ -145,6 +181,13 @@ impl Status {
         }
         if let Some(gateway) = &self.gateway {
             let _ = writeln!(text, "  {}", gateway_line(gateway));
+        }
+        if let Some(pause) = &self.paused {
+            let _ = writeln!(text, "  PAUSED · {}", pause.left("mainstay resume"));
+        }
+        if let Some(maintenance) = &self.maintenance {
+            let left = maintenance.left("mainstay maintenance off");
+            let _ = writeln!(text, "  MAINTENANCE · {left}");
         }
         for target in &self.targets {
             let alarm = if target.crash_loop {

@@ -96,7 +96,10 @@ impl Control {
                 self.stop_askers.push(asker);
                 return Pace::Hurried;
             }
-            Question::Reload(..) | Question::Disable(..) | Question::Enable(..) => refuse(question),
+            Question::Reload(..)
+            | Question::Disable(..)
+            | Question::Enable(..)
+            | Question::Suspend(..) => refuse(question),
             question => self.on_question(question),
         }
         Pace::Orderly
@@ -122,8 +125,10 @@ fn drain_options(shutdown: &ShutdownSettings) -> DrainOptions {
 
 /// Whoever asks for something else is told that it is too late.
 fn refuse(question: Question) {
-    if let Question::Reload(_, asker) | Question::Disable(_, asker) | Question::Enable(_, asker) =
-        question
+    if let Question::Reload(_, asker)
+    | Question::Disable(_, asker)
+    | Question::Enable(_, asker)
+    | Question::Suspend(_, asker) = question
     {
         let failure = Failure::cut_short("the instance is stopping");
         asker.done(&Ending::from(failure));

@@ -23,7 +23,10 @@ const BY_STEP: [(Step, &[&str]); 9] = [
     ),
     (Step::Health, &["without"]),
     (Step::Route, &["route."]),
-    (Step::Admit, &["limits.queue", "timeouts.queue"]),
+    (
+        Step::Admit,
+        &["limits.queue", "timeouts.queue", "maintenance."],
+    ),
     (Step::Filter, &["filter."]),
     (Step::Cors, &["cors."]),
     (

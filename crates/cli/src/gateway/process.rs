@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mainstay_pipeline::{Notices, Standing, Target};
+use mainstay_pipeline::{Notices, Standing, Suspension, Target};
 use mainstay_proxy::{DrainOptions, Endpoint, Listener, Listening, Tiding};
 use mainstay_supervisor::os::inherited_fd;
 use tokio::net::UnixStream;
@@ -113,6 +113,7 @@ impl Gateway {
         } = beginning;
         let settings = Arc::new(settings);
         let standing = Standing::new(targets(&settings.targets), settings.wait.clone());
+        standing.suspend(beginning.suspension);
         let standing = Arc::new(standing);
         let (tidings, tidings_receiver) = mpsc::unbounded_channel();
         let members = endpoints(members, &tidings);
@@ -185,6 +186,11 @@ impl Gateway {
                     let within = Duration::from_millis(leave_within_ms);
                     self.set_members(target, members, (!within.is_zero()).then_some(within));
                 }
+                Some(Down::Suspend {
+                    ticket,
+                    suspension,
+                    within_ms,
+                }) => self.suspend(ticket, suspension, Duration::from_millis(within_ms)),
                 Some(Down::Settings(settings)) => self.serve_with(*settings),
                 Some(Down::Metrics { ticket }) => {
                     let totals = Box::new(self.metrics.totals());
@@ -275,6 +281,20 @@ impl Gateway {
     fn target(&self, name: &str) -> Option<Arc<Target>> {
         let mut targets = self.standing.targets().iter();
         targets.find(|target| target.name == name).cloned()
+    }
+
+    /// Holds from now on, on all threads; told when it is so.
+    fn suspend(&self, ticket: u64, suspension: Suspension, within: Duration) {
+        self.standing.suspend(suspension);
+        let (metrics, standing) = (Arc::clone(&self.metrics), Arc::clone(&self.standing));
+        let up = self.up.clone();
+        tokio::spawn(async move {
+            let running = match suspension {
+                Suspension::Pause { .. } => up::quiet(&metrics, &standing, within).await,
+                Suspension::None | Suspension::Maintenance { .. } => 0,
+            };
+            let _ = up.send(Up::Suspended { ticket, running });
+        });
     }
 
     /// New settings for every request that begins from now on.

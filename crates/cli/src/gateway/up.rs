@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mainstay_observe::Totals;
-use mainstay_pipeline::Notices;
+use mainstay_pipeline::{Notices, Standing};
 use mainstay_proxy::{Endpoint, Tiding};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::mpsc;
@@ -18,6 +18,24 @@ const NOTICES: Duration = Duration::from_millis(100);
 const TRIAL: Duration = Duration::from_millis(50);
 /// How often counts are told unasked: so much is lost of them when the gateway is killed.
 const COUNTED: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether what ran when a pause began has finished: counting, which every request does, wakes nobody.
+const QUIET: Duration = Duration::from_millis(20);
+
+/// Waits until nothing runs but what waits for the end of the pause, or this time is over. How much still runs.
+pub(super) async fn quiet(metrics: &Metrics, standing: &Standing, within: Duration) -> u64 {
+    let end = tokio::time::Instant::now() + within;
+    loop {
+        // looked at for the first time when requests that were just being let in are counted
+        tokio::time::sleep(QUIET).await;
+        let active = metrics.totals().requests.active;
+        let waiting = i64::try_from(standing.waiting()).unwrap_or(i64::MAX);
+        let running = u64::try_from(active - waiting).unwrap_or(0);
+        if running == 0 || tokio::time::Instant::now() >= end {
+            return running;
+        }
+    }
+}
 
 /// Writes to the control plane.
 pub(super) async fn write(

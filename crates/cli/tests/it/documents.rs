@@ -103,7 +103,8 @@ impl Scene {
             ["mainstay", "run", ..] => self.run(line),
             [
                 "mainstay",
-                "reload" | "status" | "stop" | "disable" | "enable",
+                "reload" | "status" | "stop" | "disable" | "enable" | "pause" | "resume"
+                | "maintenance",
                 ..,
             ] => {
                 if self.running.is_none() {
@@ -195,6 +196,7 @@ documents! {
     commands_of_one_layer_at_a_time_do_what_they_say: "docs/migrate/layer-by-layer.md",
     commands_of_nginx_staying_do_what_they_say: "docs/migrate/nginx-stays.md",
     commands_of_the_layers_page_do_what_they_say: "docs/operations/layers.md",
+    commands_of_the_maintenance_page_do_what_they_say: "docs/operations/maintenance.md",
     commands_of_the_ports_page_do_what_they_say: "docs/operations/ports.md",
     commands_of_the_reload_page_do_what_they_say: "docs/operations/reload.md",
     commands_of_the_sizes_page_do_what_they_say: "docs/protection/sizes.md",

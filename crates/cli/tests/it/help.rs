@@ -16,6 +16,9 @@ fn help_reads_as_written() {
         ("explain", &["explain", "--help"]),
         ("diff", &["diff", "--help"]),
         ("disable", &["disable", "--help"]),
+        ("pause", &["pause", "--help"]),
+        ("resume", &["resume", "--help"]),
+        ("maintenance", &["maintenance", "--help"]),
         ("enable", &["enable", "--help"]),
         ("init", &["init", "--help"]),
         ("demo", &["demo", "--help"]),
@@ -96,7 +99,7 @@ fn bash_completes_commands_and_flags() {
         .expect_code(0)
         .output;
     for (typed, word, expected) in [
-        ("mainstay re", "re", "reload"),
+        ("mainstay re", "re", "reload resume"),
         ("mainstay run --pre", "--pre", "--preset"),
     ] {
         let ask = format!(

@@ -33,6 +33,7 @@ mod soak;
 mod start;
 mod stop;
 mod support;
+mod suspension;
 mod titles;
 mod trial;
 mod unharmed;

@@ -11,6 +11,7 @@ pub(crate) mod layers;
 mod limits;
 mod listen;
 mod log;
+mod maintenance;
 mod preset;
 mod reload;
 mod route;
@@ -41,6 +42,7 @@ pub(crate) mod keys {
     pub(crate) use super::limits::SECTION as LIMITS;
     pub(crate) use super::listen::SECTION as LISTEN;
     pub(crate) use super::log::SECTION as LOG;
+    pub(crate) use super::maintenance::SECTION as MAINTENANCE;
     pub(crate) use super::reload::SECTION as RELOAD;
     pub(crate) use super::route::SECTION as ROUTE;
     pub(crate) use super::shutdown::SECTION as SHUTDOWN;
@@ -63,6 +65,7 @@ pub(crate) const ALL: &[crate::Section] = &[
     shutdown::SECTION,
     upstream::SECTION,
     route::SECTION,
+    maintenance::SECTION,
     filter::SECTION,
     cors::SECTION,
     body::SECTION,

@@ -6,7 +6,8 @@ use toml::de::DeTable;
 
 use super::preset::{Layer, Preset};
 use super::{
-    account, app, layers, limits, listen, log, reload, route, shutdown, timeouts, upstream,
+    account, app, layers, limits, listen, log, maintenance, reload, route, shutdown, timeouts,
+    upstream,
 };
 use crate::key::{Key, Section};
 use crate::reader::{Reader, is_name, not_a_name};
@@ -112,6 +113,12 @@ pub(crate) const SECTION: Section = Section {
             kind: "sections",
             default: "(everything to the only app or upstream)",
             doc: "Which requests go where, one section each.",
+        },
+        Key {
+            name: "maintenance",
+            kind: "section",
+            default: "",
+            doc: "What holds while `mainstay maintenance on` does.",
         },
         Key {
             name: "cors",
@@ -246,6 +253,9 @@ pub(crate) fn read(top: Reader<'_>, settings: &mut Settings) {
         .into_iter()
         .filter_map(|(name, section)| route::read(name, section, &settings.layers))
         .collect();
+    if let Some(section) = top.section("maintenance", &maintenance::SECTION) {
+        maintenance::read(section, &mut settings.maintenance);
+    }
     if let Some(section) = top.section("log", &log::SECTION) {
         log::read(section, &mut settings.log);
     }

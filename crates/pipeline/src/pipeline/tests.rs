@@ -34,6 +34,7 @@ fn options() -> Options {
     Options {
         trusted_proxies: TrustedProxies::none(),
         health: HealthOptions::default(),
+        maintenance: MaintenanceOptions::default(),
         routes: vec![RouteOptions::everything(0)],
         layers: Layers::default(),
         instance: "test".to_owned(),
@@ -341,4 +342,19 @@ async fn nobody_else_is_told_anything() {
     for token in ["", "a-toke", "a-tokem", "a-token ", "a-token2", "A-TOKEN"] {
         assert_eq!(asked("/", token).await, None, "`{token}`");
     }
+}
+
+#[tokio::test]
+async fn a_suspended_instance_stays_in_rotation_and_asks_its_app_nothing() {
+    let world = world(|_| panic!("nobody is asked"));
+    world
+        .standing
+        .suspend(crate::Suspension::Maintenance { until: None });
+    for path in ["/.mainstay/ready", "/.mainstay/live", "/health", "/ready"] {
+        let answer = serve(&world, path).await;
+        assert_eq!(answer.response.status(), StatusCode::OK, "{path}");
+    }
+    let (response, _) = serve(&world, "/").await.into_response();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(response.headers()["retry-after"], "60");
 }

@@ -2,7 +2,7 @@
 //!
 //! - **Does**: answers `/.mainstay/live`, `/ready`, `/startup`, `/full` always. Paths that apps use
 //!   themselves (`/health`, `/ready`, `/health/readiness`, …) are answered with 503 while starting or
-//!   draining; else the app answers, and its 404 becomes ours.
+//!   draining, and with 200 while the instance is paused or in maintenance; else the app answers, and its 404 becomes ours.
 //! - **Refuses**: nothing; a probe gets 200 or 503.
 //! - **Deployment caveat**: `full` names apps and counts workers to local clients only.
 
@@ -61,8 +61,9 @@ impl Health {
         }
         let probe = apps(path)?;
         exchange.is_probe = true;
-        let is_up = self.is_up(probe);
-        (!is_up).then(|| self.report(exchange, probe))
+        // while requests are kept out, the app is not asked either
+        let is_ours = !self.is_up(probe) || self.standing.is_suspended();
+        is_ours.then(|| self.report(exchange, probe))
     }
 
     /// Replaces the app's 404 to a probe.
@@ -92,6 +93,9 @@ impl Health {
         let word = if probe == Probe::Live { "alive" } else { phase };
         let mut report = serde_json::json!({ "status": word });
         if probe == Probe::Full && exchange.client.is_loopback() {
+            if let Some(suspension) = self.standing.suspension().name() {
+                report["suspension"] = suspension.into();
+            }
             report["uptime_seconds"] = self.standing.uptime().as_secs().into();
             for target in self.standing.targets() {
                 report["targets"][&target.name] =

@@ -12,6 +12,7 @@ mod record;
 mod routes;
 
 pub(crate) use admission::Admission;
+pub use admission::MaintenanceOptions;
 pub use body::BodyOptions;
 pub(crate) use body::LimitSize;
 pub(crate) use cors::Cors;

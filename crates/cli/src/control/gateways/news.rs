@@ -36,6 +36,10 @@ impl Gateways {
                 }
             }
             Word::Said(Up::Trial { tallies }) => self.news.push_back(Heard::Trial(tallies)),
+            Word::Said(Up::Suspended { ticket, running }) => {
+                self.agreements.answered(number, ticket, running);
+                self.agreed();
+            }
             // its end follows
             Word::Said(Up::Drained) => {
                 if let Some(generation) = self.by_number(number) {
@@ -108,6 +112,8 @@ impl Gateways {
         let ended = self.generations.remove(index);
         self.counts.ended(number, ended.counted);
         self.answer_askers();
+        self.agreements.ended(number);
+        self.agreed();
         let free = self.holds.ended(number);
         self.released(free);
         let somebody_serves = self.find(Phase::Serving).is_some();
@@ -173,6 +179,7 @@ impl Gateways {
         let times = [
             self.comeback.due(),
             self.counts.due(),
+            self.agreements.due(),
             self.end.filter(|_| !self.generations.is_empty()),
             starting,
             healthy,
@@ -221,6 +228,12 @@ impl Gateways {
             self.generations.iter().for_each(Generation::kill);
         }
         self.answer_askers();
+        self.agreed();
+    }
+
+    pub(super) fn agreed(&mut self) {
+        let over = self.agreements.over(Instant::now());
+        self.news.extend(over.into_iter().map(Heard::Agreed));
     }
 
     pub(super) fn answer_askers(&mut self) {

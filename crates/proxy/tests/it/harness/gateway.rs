@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use mainstay_observe::RequestMetrics;
 use mainstay_pipeline::{
-    AccessLog, HealthOptions, Layers, Notices, Options as Stages, Pipeline, Recorder, RouteOptions,
-    Standing, Target, TargetKind, WaitOptions,
+    AccessLog, HealthOptions, Layers, MaintenanceOptions, Notices, Options as Stages, Pipeline,
+    Recorder, RouteOptions, Standing, Target, TargetKind, WaitOptions,
 };
 use mainstay_proxy::{
     Address, Counters, DrainOptions, Endpoint, Listening, Options, Serving, SocketAccess, Thread,
@@ -274,6 +274,7 @@ fn stages(trusted: &str, target: usize) -> Stages {
     Stages {
         trusted_proxies: trusted.parse().expect("trusted proxies"),
         health: HealthOptions::default(),
+        maintenance: MaintenanceOptions::default(),
         debug: None,
         routes: vec![RouteOptions::everything(target)],
         layers: Layers::default(),
