@@ -11,6 +11,9 @@ use crate::control::{self, Greeting, Invocation, Origin};
 use crate::failure::Failure;
 use crate::{Outcome, commands, sample};
 
+/// What the sample app is called.
+const APP: &str = "shortener";
+
 /// Never returns when all is well, as `run`.
 pub(crate) fn execute(flags: &Flags) -> Outcome {
     let program = std::env::current_exe()
@@ -44,9 +47,14 @@ pub(crate) fn execute(flags: &Flags) -> Outcome {
     })
 }
 
-/// What no flag says: how the sample app takes its socket, and in which folder its links are.
+/// What no flag says: how the sample app is called and takes its socket, and in which folder its links are.
 pub(crate) fn complete(settings: &mut Settings, links: Option<&Path>) {
-    for app in &mut settings.apps {
+    let Settings { apps, routes, .. } = settings;
+    for app in apps {
+        // it would be called after the folder, which is that of whoever tries it
+        let called = std::mem::replace(&mut app.options.name, APP.to_owned());
+        let here = routes.iter_mut().filter(|route| route.to == called);
+        here.for_each(|route| APP.clone_into(&mut route.to));
         complete_app(app, links);
     }
 }

@@ -49,6 +49,7 @@ fn the_links_of_the_demo_are_private_and_go_with_it() {
     let mode = folder.metadata().expect("it is there").permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
     assert!(folder.path().join("links.jsonl").is_file());
+    mainstay.output_contains_eventually(" → shortener");
     let before = mainstay.pid();
     Mainstay::say(["reload", "--settings"])
         .beside(&mainstay)
