@@ -139,7 +139,8 @@ const APPS: &str = "tests/apps";
 /// Installs the packages of the test apps, unless the same ones are there already.
 pub(crate) fn app_packages() -> Result<(), Failure> {
     npm_packages("node", APPS)?;
-    python_packages()
+    python_packages()?;
+    lists()
 }
 
 /// Installs what `bench lives` compares with, which no test needs.
@@ -188,6 +189,32 @@ fn python_packages() -> Result<(), Failure> {
         &requirements.to_string_lossy(),
     ];
     run(&mut program(&pip.to_string_lossy(), words))?;
+    place.finish()
+}
+
+/// Installs packages of which only the files are read.
+fn lists() -> Result<(), Failure> {
+    let place = Place::new("lists", "tests/lists", &["requirements.txt"])?;
+    if place.is_current() {
+        return Ok(());
+    }
+    let python = root().join("target/test-packages/python/bin/python");
+    let folder = place.folder.to_string_lossy().into_owned();
+    let requirements = place.folder.join("requirements.txt");
+    let words = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--upgrade",
+        "--target",
+        &folder,
+        "-r",
+        &requirements.to_string_lossy(),
+    ];
+    run(&mut program(&python.to_string_lossy(), words))?;
     place.finish()
 }
 

@@ -55,6 +55,7 @@ pub use load::{Failed, Failure, Load, Loading, Outcome};
 pub use mainstay::Mainstay;
 pub use origin::{Origin, Received};
 pub use output::Output;
+pub use packages::scanner_paths;
 pub use ports::free_port;
 pub use redis::Redis;
 pub use response::{Ending, Response};

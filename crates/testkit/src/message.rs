@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
 
-use crate::{Ending, Response};
+use crate::{Ending, Output, Response};
 
 /// Longest head or chunk line read; more is a broken message.
 const LINE_LIMIT: usize = 256 * 1024;
@@ -39,7 +39,7 @@ impl Reader {
             body: Vec::new(),
             trailers: Vec::new(),
             ending: Ending::Complete,
-            context: String::new(),
+            context: Output::default(),
         };
         let bodyless = body == Body::None || matches!(response.status(), 100..=199 | 204 | 304);
         if bodyless {

@@ -40,6 +40,18 @@ pub(crate) fn python() -> PathBuf {
     )
 }
 
+/// The paths that scanners ask for, as PyPI's `dirsearch` lists them: without the slash in front, some with queries.
+#[track_caller]
+pub fn scanner_paths() -> Vec<String> {
+    let list = existing(
+        &cache("lists/dirsearch/db/dicc.txt"),
+        "the lists that tests read are not installed; run `cargo xtask test` once",
+    );
+    let text = std::fs::read(list).expect("a list");
+    let text = String::from_utf8_lossy(&text);
+    text.lines().map(str::to_owned).collect()
+}
+
 fn cache(name: &str) -> PathBuf {
     workspace().join("target/test-packages").join(name)
 }

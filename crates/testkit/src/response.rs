@@ -3,6 +3,8 @@
 //! What may not be here: forgiveness. The message is read strictly and its end is judged, so that an answer
 //! that was cut off is never taken for a whole one.
 
+use crate::Output;
+
 /// How a response ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -25,8 +27,8 @@ pub struct Response {
     pub trailers: Vec<(String, String)>,
     /// How it ended.
     pub ending: Ending,
-    /// What the program had written, for the message of a failure.
-    pub(crate) context: String,
+    /// What the program writes, for the message of a failure.
+    pub(crate) context: Output,
 }
 
 impl Response {
@@ -154,7 +156,7 @@ impl Response {
             "({:?})\n{}\n\n{body}\n{}",
             self.ending,
             self.head.replace("\r\n", "\n"),
-            self.context
+            self.context.text()
         )
     }
 }

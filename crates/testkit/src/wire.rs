@@ -170,7 +170,7 @@ impl Wire {
     fn read_response(&mut self, body: Body) -> Response {
         match self.reader.response(body) {
             Ok(mut response) => {
-                response.context = self.output.text();
+                response.context = self.output.clone();
                 response
             }
             Err(broken) => panic!("waited for a response: {broken}\n{}", self.output.text()),

@@ -10,6 +10,7 @@ mod cors;
 mod demo;
 mod documents;
 mod explain;
+mod filters;
 mod forwarding;
 mod gateways;
 mod headers;
