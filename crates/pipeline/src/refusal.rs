@@ -114,7 +114,7 @@ impl Refusal {
             Refusal::ForeignOrigin => "cors_origin",
             Refusal::AmbiguousPath => "ambiguous_path",
             Refusal::Network => "network",
-            Refusal::Method => "method",
+            Refusal::Method => "method_not_allowed",
             Refusal::HiddenFile => "hidden_file",
             Refusal::Trap => "trap",
             Refusal::Draining => "draining",

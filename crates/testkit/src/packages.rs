@@ -40,7 +40,7 @@ pub(crate) fn python() -> PathBuf {
     )
 }
 
-/// The paths that scanners ask for, as PyPI's `dirsearch` lists them: without the slash in front, some with queries.
+/// The paths that scanners ask for, as the package `dirsearch` lists them: without the slash in front, some with queries.
 #[track_caller]
 pub fn scanner_paths() -> Vec<String> {
     let list = existing(

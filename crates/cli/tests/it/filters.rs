@@ -1,6 +1,7 @@
 //! Who and what is turned away, through the whole program, in front of real Express.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -57,7 +58,7 @@ fn target_of(path: &str) -> String {
         if byte.is_ascii_graphic() && byte != b'#' {
             target.push(char::from(byte));
         } else {
-            target.push_str(&format!("%{byte:02X}"));
+            let _ = write!(target, "%{byte:02X}");
         }
     }
     target
@@ -269,7 +270,7 @@ fn networks_hosts_and_methods_are_turned_away_with_the_status_that_says_so() {
             .header_is("Allow", "GET, POST, HEAD");
     }
     assert_eq!(origin.received().len(), 2);
-    for reason in ["network", "wrong_host", "method"] {
+    for reason in ["network", "wrong_host", "method_not_allowed"] {
         mainstay.output_contains_eventually(&format!("\"reason\":\"{reason}\""));
     }
 }
