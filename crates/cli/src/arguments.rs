@@ -1,11 +1,14 @@
 //! The command line as it is typed. Checks nothing that `config` checks.
 
+mod csp;
+
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use mainstay_config::Flags;
 use mainstay_supervisor::launch::Target;
 
+pub(crate) use self::csp::{Csp, CspWish};
 use crate::complaint::complaint;
 use crate::failure::Failure;
 
@@ -59,6 +62,9 @@ pub(crate) enum Command {
     /// End what `disable` began
     #[command(hide = true)]
     Enable(Enable),
+    /// Tell what browsers reported against the content security policy, or the policy that suggests
+    #[command(hide = true)]
+    Csp(Csp),
     /// Hold new requests while something is changed that the app needs; they go on when it is over
     #[command(hide = true)]
     Pause(Pause),

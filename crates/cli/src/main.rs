@@ -22,6 +22,7 @@ mod holder;
 mod init;
 mod order;
 mod plain_http;
+mod policy;
 mod protocol;
 mod sample;
 mod say;

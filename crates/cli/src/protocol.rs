@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use mainstay_observe::Totals;
-use mainstay_pipeline::{Suspension, TargetKind, WaitOptions};
+use mainstay_pipeline::{Reported, Suspension, TargetKind, WaitOptions};
 use mainstay_proxy::{Address, Options, Tally, Trial};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -165,6 +165,8 @@ pub(crate) enum Up {
     Answered { ids: Vec<u64> },
     /// What members on trial answered since this was told last.
     Trial { tallies: Vec<(u64, Tally)> },
+    /// What browsers reported against the content security policy since this was told last.
+    Violations(Reported),
     /// All connections are closed; it ends.
     Drained,
 }

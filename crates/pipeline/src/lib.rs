@@ -42,8 +42,8 @@ pub use refusal::{Fault, Refusal};
 pub use stages::{
     AccessLog, BodyOptions, CorsOptions, CspBase, CspEffect, CspOptions, Directive, Ending,
     FilterOptions, HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting, HealthOptions,
-    HiddenFiles, MaintenanceOptions, MethodRule, OriginPattern, REPORT_PATH, Recorder,
-    RouteOptions, RouteTimeouts, StandardFields, Traps,
+    HiddenFiles, MaintenanceOptions, MethodRule, OriginPattern, REPORT_PATH, Recorder, Reported,
+    RouteOptions, RouteTimeouts, StandardFields, Traps, Violation, Violations,
 };
 pub use standing::{Phase, Place, Standing, Target, TargetKind, WaitOptions};
 pub use step::{Step, Trail};

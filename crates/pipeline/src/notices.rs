@@ -3,12 +3,17 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
+use crate::Violations;
+
 /// Never more than this many different notices: they come from what clients send.
 const MOST: usize = 16;
 
-/// Sentences for the operator, each said once.
+/// Sentences for the operator, each said once; and what browsers reported.
 #[derive(Debug, Default)]
-pub struct Notices(Mutex<Inner>);
+pub struct Notices {
+    sentences: Mutex<Inner>,
+    violations: Violations,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -19,18 +24,26 @@ struct Inner {
 impl Notices {
     /// Says it, unless it was said before.
     pub fn say(&self, topic: &str, sentence: impl FnOnce() -> String) {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self
+            .sentences
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if inner.said.len() < MOST && !inner.said.contains(topic) {
             inner.said.insert(topic.to_owned());
             inner.waiting.push(sentence());
         }
     }
 
+    /// What browsers reported.
+    pub fn violations(&self) -> &Violations {
+        &self.violations
+    }
+
     /// Takes what has not been told yet.
     pub fn take(&self) -> Vec<String> {
         std::mem::take(
             &mut self
-                .0
+                .sentences
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .waiting,

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::debug::{DEBUG_FIELD, DebugToken};
 use crate::layers::PerRoute;
-use crate::stages::{Admission, Cors, Filter, Headers, Health, Identify, LimitSize, Routes, pages};
+use crate::stages::{
+    Admission, Cors, Filter, Headers, Health, Identify, LimitSize, Reports, Routes, pages,
+};
 use crate::{
     Ending, Exchange, Forwarding, HealthOptions, Layers, MaintenanceOptions, Notices, Origin, Peer,
     Recorder, Refusal, Request, Response, RouteOptions, StandardFields, Standing, Step,
@@ -39,6 +41,7 @@ pub struct Options {
 pub struct Pipeline<O> {
     identify: Identify,
     health: Health,
+    reports: Reports,
     routes: Routes,
     admission: Admission,
     cors: PerRoute<Cors>,
@@ -86,6 +89,7 @@ impl<O: Origin> Pipeline<O> {
         origin: O,
     ) -> Self {
         Self {
+            reports: Reports::new(&options.layers, &options.routes, Arc::clone(&notices)),
             identify: Identify::new(options.trusted_proxies, notices, options.debug),
             health: Health::new(options.health, Arc::clone(standing)),
             admission: Admission::new(Arc::clone(standing), options.maintenance),
@@ -135,6 +139,10 @@ impl<O: Origin> Pipeline<O> {
         if let Some(report) = self.health.answer(exchange) {
             exchange.note(Step::Health, report.headers());
             return Ok(report);
+        }
+        if self.reports.are_meant_by(exchange) {
+            // boxed: a request that is none carries nothing of it
+            return Box::pin(self.reports.take(exchange, request)).await; // 400 413 415
         }
         self.routes.find(exchange)?; //                                   421 404  for whom
         self.admission.admit(exchange).await?; //                             503  starting, paused, maintenance

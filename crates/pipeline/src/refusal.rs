@@ -28,6 +28,8 @@ pub enum Refusal {
     NoRoute,
     /// A host that is not served here.
     WrongHost,
+    /// What was sent to the collector of reports is none, or too much.
+    Report(StatusCode, &'static str),
     /// A preflight from a site whose pages may not read what is here.
     ForeignOrigin,
     /// A path that can be read in several ways, and different rules hold for them.
@@ -77,7 +79,7 @@ impl Refusal {
     /// The status that says so.
     pub const fn status(self) -> StatusCode {
         match self {
-            Refusal::Codec(status, _) => status,
+            Refusal::Codec(status, _) | Refusal::Report(status, _) => status,
             Refusal::BadPath
             | Refusal::BadForwarded
             | Refusal::AmbiguousPath
@@ -105,7 +107,9 @@ impl Refusal {
     /// Why, in a word for logs and metrics.
     pub const fn reason(self) -> &'static str {
         match self {
-            Refusal::Codec(_, reason) | Refusal::OriginMalformed(reason) => reason,
+            Refusal::Codec(_, reason)
+            | Refusal::Report(_, reason)
+            | Refusal::OriginMalformed(reason) => reason,
             Refusal::BadPath => "bad_path",
             Refusal::BadForwarded => "bad_forwarded",
             Refusal::Loop => "loop",
@@ -143,6 +147,7 @@ impl Refusal {
             | Refusal::NoRoute
             | Refusal::WrongHost
             | Refusal::ForeignOrigin
+            | Refusal::Report(..)
             | Refusal::AmbiguousPath
             | Refusal::Network
             | Refusal::Method

@@ -8,7 +8,7 @@ use std::fmt;
 pub enum Step {
     /// Finds out who asks, for what, and under which id.
     Identify,
-    /// Answers probes.
+    /// Answers probes, and takes browsers' reports.
     Health,
     /// Finds the route whose options hold from here on.
     Route,
@@ -98,7 +98,9 @@ impl Step {
                 "Finds the real client address, scheme and host behind trusted proxies, gives the request an id, and \
                  normalises the path for matching (the bytes forwarded stay the client's)."
             }
-            Step::Health => "Answers liveness, readiness and startup probes.",
+            Step::Health => {
+                "Answers liveness, readiness and startup probes; takes browsers' reports against the content security policy."
+            }
             Step::Route => "Finds the route, whose options hold from here on.",
             Step::Admit => {
                 "Lets the request in; makes it wait while its app starts or the instance is paused; turns it away during \
@@ -129,7 +131,7 @@ impl Step {
     pub const fn statuses(self) -> &'static str {
         match self {
             Step::Identify => "400, 508",
-            Step::Health => "200, 503",
+            Step::Health => "200, 204, 400, 413, 415, 503",
             Step::Route => "421, 404, 400",
             Step::Admit => "503",
             Step::Redirect => "301, 308",

@@ -22,6 +22,8 @@ pub(super) enum Question {
     StatusJson(oneshot::Sender<String>),
     /// `GET /diff.json`: a [`Comparison`](crate::order::Comparison).
     Diff(oneshot::Sender<String>),
+    /// `GET /csp.json`: what browsers reported, a [`Collected`](crate::policy::Collected).
+    Csp(oneshot::Sender<String>),
     /// `GET /debug.json`: an [`Insight`](crate::order::Insight).
     Debug(oneshot::Sender<String>),
     /// `GET /metrics`.
@@ -43,7 +45,7 @@ const WAITING: usize = 16;
 const TEXT: &str = "text/plain; charset=utf-8";
 /// One JSON value for each line, as things happen.
 const LINES: &str = "application/x-ndjson";
-const KNOWN: &str = "there is GET /status, /status.json, /diff.json, /debug.json and /metrics, POST /reload, /disable, /enable, /suspend and /stop\n";
+const KNOWN: &str = "there is GET /status, /status.json, /diff.json, /csp.json, /debug.json and /metrics, POST /reload, /disable, /enable, /suspend and /stop\n";
 
 /// Opens the socket: 0600, and only this user (or root) is heard.
 pub(super) fn open(path: &Path) -> io::Result<mpsc::Receiver<Question>> {
@@ -74,6 +76,7 @@ async fn answer(sender: mpsc::Sender<Question>, call: Call) -> Reply {
             text(&sender, Question::StatusJson, "application/json").await
         }
         (&Method::GET, "/diff.json") => text(&sender, Question::Diff, "application/json").await,
+        (&Method::GET, "/csp.json") => text(&sender, Question::Csp, "application/json").await,
         (&Method::GET, "/debug.json") => text(&sender, Question::Debug, "application/json").await,
         (&Method::GET, "/metrics") => {
             text(&sender, Question::Metrics, Exposition::CONTENT_TYPE).await
@@ -97,8 +100,8 @@ async fn answer(sender: mpsc::Sender<Question>, call: Call) -> Reply {
         (&Method::POST, "/stop") => told(&sender, Question::Stop).await,
         (
             _,
-            "/status" | "/status.json" | "/diff.json" | "/debug.json" | "/metrics" | "/reload"
-            | "/disable" | "/enable" | "/suspend" | "/stop",
+            "/status" | "/status.json" | "/diff.json" | "/csp.json" | "/debug.json" | "/metrics"
+            | "/reload" | "/disable" | "/enable" | "/suspend" | "/stop",
         ) => plain_http::text(StatusCode::METHOD_NOT_ALLOWED, TEXT, KNOWN),
         _ => plain_http::text(StatusCode::NOT_FOUND, TEXT, KNOWN),
     }

@@ -12,7 +12,7 @@ mod news;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::Duration;
 
-use mainstay_pipeline::Suspension;
+use mainstay_pipeline::{Reported, Suspension};
 use mainstay_proxy::{DrainOptions, Tally};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
@@ -58,6 +58,8 @@ pub(super) enum Heard {
     Agreed(Agreement),
     /// Sentences for the operator.
     Notices(Vec<String>),
+    /// What browsers reported against the content security policy.
+    Violations(Reported),
     /// The one that served ended like this, with its connections; the next starts in a moment.
     Died { exit: String, restarts_in: Duration },
     /// One that was finishing ended like this, before it had finished.

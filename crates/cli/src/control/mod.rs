@@ -34,6 +34,7 @@ mod stop;
 mod surroundings;
 mod suspended;
 mod trial;
+mod violations;
 
 pub(crate) use beginning::gateway_settings;
 pub(crate) use fronts::{decides_the_address, shared_addresses, socket_access};

@@ -280,6 +280,7 @@ pub(super) fn gateway(heard: &Heard) {
         | Heard::Released(_)
         | Heard::Answered(_)
         | Heard::Trial(_)
+        | Heard::Violations(_)
         | Heard::Agreed(_)
         | Heard::Drained => {}
     }

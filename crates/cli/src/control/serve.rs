@@ -3,7 +3,7 @@
 
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use mainstay_supervisor::events::{ReadyWorker, Why};
 use mainstay_supervisor::{AppOptions, Event, WorkerId};
@@ -181,6 +181,7 @@ impl Control {
                     }
                 }
             }
+            Heard::Violations(reported) => self.violations.add(reported, SystemTime::now()),
             Heard::Replaced => drop(self.reloads.tell(News::Gateway(Ok(())))),
             Heard::NotReplaced { exit } => {
                 if !self.reloads.tell(News::Gateway(Err(exit.clone()))) {
@@ -217,6 +218,10 @@ impl Control {
             Question::Diff(asker) => {
                 let comparison = serde_json::to_string(&self.diff());
                 let _ = asker.send(comparison.unwrap_or_default());
+            }
+            Question::Csp(asker) => {
+                let policy = self.settings.layers.headers.csp.as_ref();
+                let _ = asker.send(self.violations.json(policy));
             }
             Question::Debug(asker) => {
                 let sockets = self.gateways.as_ref().map(Gateways::sockets);

@@ -27,6 +27,7 @@ use super::surroundings::{
     debug_token, default_node_env, gateway_identity, instance_id, open_folder,
 };
 use super::suspended::Suspended;
+use super::violations::Violations;
 use crate::failure::Failure;
 use crate::order::Asker;
 
@@ -55,6 +56,8 @@ pub(super) struct Control {
     pub(super) reloads: Reloads,
     pub(super) output: Output,
     pub(super) roster: Roster,
+    /// What browsers reported.
+    pub(super) violations: Violations,
     pub(super) members: Members,
     /// None until every address is known.
     pub(super) gateways: Option<Gateways>,
@@ -126,6 +129,7 @@ impl Control {
         let (hands, wishes) = mpsc::unbounded_channel();
         Ok(Self {
             disabled: Disabled::default(),
+            violations: Violations::default(),
             suspended: Suspended::default(),
             threads: threads(&settings),
             instance: instance_id(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mainstay_observe::Totals;
-use mainstay_pipeline::{Notices, Standing};
+use mainstay_pipeline::{Notices, Reported, Standing};
 use mainstay_proxy::{Endpoint, Tiding};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::mpsc;
@@ -50,6 +50,10 @@ pub(super) async fn write(
             biased;
             message = messages.recv() => message,
             _ = interval.tick() => {
+                let reported = notices.violations().take();
+                if !reported.is_empty() && protocol::send(&mut to, &Up::Violations(reported)).await.is_err() {
+                    return;
+                }
                 let sentences = notices.take();
                 if !sentences.is_empty() && protocol::send(&mut to, &Up::Notices(sentences)).await.is_err() {
                     return;
@@ -59,6 +63,15 @@ pub(super) async fn write(
         };
         let Some(message) = message else { return };
         let is_last = matches!(message, Up::Drained);
+        let reported = if is_last {
+            notices.violations().take()
+        } else {
+            Reported::default()
+        };
+        if !reported.is_empty() {
+            // the rest of it; whether it arrives is seen by the next message
+            let _ = protocol::send(&mut to, &Up::Violations(reported)).await;
+        }
         if protocol::send(&mut to, &message).await.is_err() || is_last {
             return;
         }

@@ -103,7 +103,7 @@ impl Scene {
             ["mainstay", "run", ..] => self.run(line),
             [
                 "mainstay",
-                "reload" | "status" | "stop" | "disable" | "enable" | "pause" | "resume"
+                "reload" | "status" | "stop" | "disable" | "enable" | "csp" | "pause" | "resume"
                 | "maintenance",
                 ..,
             ] => {
@@ -187,6 +187,7 @@ macro_rules! documents {
 }
 
 documents! {
+    commands_of_the_headers_page_do_what_they_say: "docs/protection/headers.md",
     commands_of_the_readme_do_what_they_say: "README.md",
     commands_of_the_balancer_page_do_what_they_say: "docs/behind-a-balancer.md",
     commands_of_the_container_page_do_what_they_say: "docs/container.md",

@@ -23,6 +23,7 @@ fn help_reads_as_written() {
         ("init", &["init", "--help"]),
         ("demo", &["demo", "--help"]),
         ("help", &["help", "--help"]),
+        ("csp", &["csp", "--help"]),
         ("completions", &["completions", "--help"]),
         ("all", &["help", "--all"]),
     ] {

@@ -7,6 +7,7 @@ mod check;
 mod client_side;
 mod container;
 mod cors;
+mod csp;
 mod demo;
 mod documents;
 mod explain;

@@ -345,6 +345,55 @@ async fn nobody_else_is_told_anything() {
 }
 
 #[tokio::test]
+async fn reports_are_taken_before_there_is_a_route_and_no_app_sees_them() {
+    let seen = Mutex::new(0);
+    let notices = Arc::new(Notices::default());
+    let mut options = options();
+    options.layers.headers.csp = Some(crate::CspOptions {
+        report: Some(crate::REPORT_PATH.to_owned()),
+        ..crate::CspOptions::default()
+    });
+    let reports = Reports::new(&options.layers, &options.routes, Arc::clone(&notices));
+    let mut world = world_of(options, |request: &Request| {
+        *seen.lock().expect("no panic") += 1;
+        ok(request)
+    });
+    world.pipeline.reports = reports;
+    let send = async |method: &str, media_type: &str, body: String| {
+        let mut request = get(crate::REPORT_PATH);
+        *request.method_mut() = method.parse().expect("a method");
+        let media_type = http::HeaderValue::from_str(media_type).expect("text");
+        request.headers_mut().insert("content-type", media_type);
+        *request.body_mut() = Body::from(body);
+        let peer = Arc::default();
+        let answer = world.pipeline.serve(&peer, request, Instant::now()).await;
+        answer.response.status().as_u16()
+    };
+    let report = r#"{"csp-report":{"document-uri":"https://a.example/x","effective-directive":"img-src","blocked-uri":"https://b.example/y"}}"#;
+    let large = "x".repeat(65 * 1024);
+    for (media_type, body, status) in [
+        ("application/csp-report", report, 204),
+        ("application/csp-report; charset=utf-8", report, 204),
+        ("application/reports+json", "[]", 204),
+        ("application/csp-report", "no", 400),
+        ("text/plain", report, 415),
+        ("application/csp-report", &large, 413),
+    ] {
+        let found = send("POST", media_type, body.to_owned()).await;
+        assert_eq!(found, status, "{media_type}");
+    }
+    assert_eq!(*seen.lock().expect("no panic"), 0);
+    let reported = notices.violations().take().violations;
+    assert_eq!(reported.len(), 1);
+    assert_eq!(
+        (reported[0].0.blocked.as_str(), reported[0].1),
+        ("https://b.example", 2)
+    );
+    // anything else on that path is the app's
+    assert_eq!(send("GET", "", String::new()).await, 200);
+}
+
+#[tokio::test]
 async fn a_suspended_instance_stays_in_rotation_and_asks_its_app_nothing() {
     let world = world(|_| panic!("nobody is asked"));
     world

@@ -9,6 +9,7 @@ mod health;
 mod identify;
 pub(crate) mod pages;
 mod record;
+mod reports;
 mod routes;
 
 pub(crate) use admission::Admission;
@@ -28,5 +29,7 @@ pub(crate) use health::Health;
 pub use health::HealthOptions;
 pub(crate) use identify::Identify;
 pub use record::{AccessLog, Ending, Recorder};
+pub(crate) use reports::Reports;
+pub use reports::{Reported, Violation, Violations};
 pub(crate) use routes::Routes;
 pub use routes::{RouteOptions, RouteTimeouts};

@@ -76,6 +76,7 @@ fn message(status: StatusCode) -> &'static str {
         408 => "The request took too long to arrive.",
         413 => "The request is too large.",
         414 => "The address is too long.",
+        415 => "This media type is not understood here.",
         417 => "The expectation cannot be met.",
         421 => "This host is not served here.",
         431 => "The request's headers are too large.",

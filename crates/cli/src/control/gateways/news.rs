@@ -18,6 +18,9 @@ impl Gateways {
             Word::Ended(exit) => self.on_end(number, exit),
             Word::Said(Up::Ready) => self.on_ready(number),
             Word::Said(Up::Notices(sentences)) => self.news.push_back(Heard::Notices(sentences)),
+            Word::Said(Up::Violations(reported)) => {
+                self.news.push_back(Heard::Violations(reported));
+            }
             Word::Said(Up::Metrics { ticket, totals }) => {
                 self.on_counted(number, *totals);
                 self.counts.answered(number, ticket);

@@ -46,7 +46,7 @@ pub enum CspBase {
 }
 
 /// What a browser does about what a policy does not allow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CspEffect {
     /// It does not load it.
