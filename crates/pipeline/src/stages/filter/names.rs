@@ -37,12 +37,13 @@ impl HiddenNames {
         })
     }
 
+    /// Whether a look at the path as it was sent is enough to know that nothing of it is hidden.
+    pub(super) fn surely_show(&self, path: &str) -> bool {
+        self.are_dotted && is_plain(path.as_bytes())
+    }
+
     /// Whether somebody behind us may take the path for a hidden file.
-    pub(super) fn hide(&self, path: &str) -> bool {
-        if self.are_dotted && is_plain(path.as_bytes()) {
-            return false;
-        }
-        let readings = Readings::of(path);
+    pub(super) fn hide(&self, readings: &Readings<'_>) -> bool {
         readings.any(|reading| self.hide_reading(reading))
             && !self.except.iter().any(|path| readings.stay_in(path))
     }

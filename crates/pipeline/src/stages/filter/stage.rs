@@ -88,15 +88,23 @@ impl Filter {
         if !self.serves(&exchange.method, headers) {
             return Some(Refusal::Method);
         }
-        let path = exchange.uri.path();
-        // first: who walks into one is to be known as such, even where the file is hidden too
-        if !self.traps.is_empty() {
-            let readings = Readings::of(path);
-            if self.traps.iter().any(|trap| readings.meet(trap)) {
-                return Some(Refusal::Trap);
-            }
+        self.judge_path(exchange.uri.path())
+    }
+
+    fn judge_path(&self, path: &str) -> Option<Refusal> {
+        let hidden = self
+            .hidden
+            .as_ref()
+            .filter(|names| !names.surely_show(path));
+        if self.traps.is_empty() && hidden.is_none() {
+            return None;
         }
-        let is_hidden = self.hidden.as_ref().is_some_and(|names| names.hide(path));
+        let readings = Readings::of(path);
+        // first: who walks into one is to be known as such, even where the file is hidden too
+        if self.traps.iter().any(|trap| readings.meet(trap)) {
+            return Some(Refusal::Trap);
+        }
+        let is_hidden = hidden.is_some_and(|names| names.hide(&readings));
         is_hidden.then_some(Refusal::HiddenFile)
     }
 
