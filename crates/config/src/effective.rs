@@ -5,11 +5,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use mainstay_pipeline::{
-    BodyOptions, CorsOptions, CspBase, CspEffect, CspOptions, Directive, FilterOptions,
-    HeaderOptions, HeaderSetting, HiddenFiles, Layers, MethodRule, Traps,
+    BodyOptions, BreachGuard, CompressOptions, CorsOptions, CspBase, CspEffect, CspOptions,
+    Directive, FilterOptions, HeaderOptions, HeaderSetting, HiddenFiles, Layers, MethodRule, Traps,
 };
 use mainstay_supervisor::launch::Target;
 use mainstay_supervisor::options::{CoreDumps, GiveUp, Liveness};
+use mainstay_values::Size;
 
 use crate::key::{Key, Section};
 use crate::sections::{self, AppSettings, Preset, RouteSettings, UpstreamSettings};
@@ -69,6 +70,7 @@ impl Settings {
         filter("filter", &self.layers.filter, &mut out);
         cors("cors", &self.layers.cors, &mut out);
         body("body", &self.layers.body, &mut out);
+        compress("compress", &self.layers.compress, &mut out);
         headers("headers", &self.layers.headers, &mut out);
         let mut log = Lines::new(&sections::keys::LOG, "log", &mut out);
         log.value("access", &self.log.access);
@@ -266,32 +268,44 @@ fn route(route: &RouteSettings, general: &Layers, out: &mut Vec<Effective>) {
         return;
     };
     let off = sections::layers::of(Preset::Off);
-    let path = format!("route.{}.cors", route.name);
-    if layers.cors == general.cors {
-        // nothing of its own
-    } else if layers.cors == off.cors {
-        Lines::new(&sections::keys::CORS, path, out).value(Key::ENABLED.name, &false);
-    } else {
-        cors(&path, &layers.cors, out);
+    let path = |section| format!("route.{}.{section}", route.name);
+    own(
+        &path("cors"),
+        [&layers.cors, &general.cors, &off.cors],
+        cors,
+        out,
+    );
+    own(
+        &path("body"),
+        [&layers.body, &general.body, &off.body],
+        body,
+        out,
+    );
+    let three = [&layers.filter, &general.filter, &off.filter];
+    own(&path("filter"), three, filter, out);
+    let three = [&layers.compress, &general.compress, &off.compress];
+    own(&path("compress"), three, compress, out);
+    let three = [&layers.headers, &general.headers, &off.headers];
+    own(&path("headers"), three, headers, out);
+}
+
+/// What a route says of a layer: nothing, that it is off, or what holds then. Given are its own options, those of
+/// the whole file, and what is off.
+fn own<T: PartialEq>(
+    path: &str,
+    [own, general, off]: [&T; 3],
+    lines: impl Fn(&str, &T, &mut Vec<Effective>),
+    out: &mut Vec<Effective>,
+) {
+    if own == general {
+        return;
     }
-    if layers.body != general.body {
-        body(&format!("route.{}.body", route.name), &layers.body, out);
-    }
-    let path = format!("route.{}.filter", route.name);
-    if layers.filter == general.filter {
-        // nothing of its own
-    } else if layers.filter == off.filter {
-        Lines::new(&sections::keys::FILTER, path, out).value(Key::ENABLED.name, &false);
+    if own == off {
+        let path = format!("{path}.{}", Key::ENABLED.name);
+        let value = InForce::Value(false.toml());
+        out.push(Effective { path, value });
     } else {
-        filter(&path, &layers.filter, out);
-    }
-    let path = format!("route.{}.headers", route.name);
-    if layers.headers == general.headers {
-        // nothing of its own
-    } else if layers.headers == off.headers {
-        Lines::new(&sections::keys::HEADERS, path, out).value(Key::ENABLED.name, &false);
-    } else {
-        headers(&path, &layers.headers, out);
+        lines(path, own, out);
     }
 }
 
@@ -299,6 +313,17 @@ fn maintenance(settings: &Settings, out: &mut Vec<Effective>) {
     let mut lines = Lines::new(&sections::keys::MAINTENANCE, "maintenance", out);
     lines.list("allow", &settings.maintenance.allow);
     lines.value("retry_after", &settings.maintenance.retry_after);
+}
+
+fn compress(path: &str, options: &CompressOptions, out: &mut Vec<Effective>) {
+    let mut lines = Lines::new(&sections::keys::COMPRESS, path, out);
+    lines.list("codings", &options.codings);
+    lines.value("minimum", &Size::bytes(options.minimum));
+    lines.value("gzip_level", &options.gzip_level);
+    lines.value("br_level", &options.br_level);
+    lines.value("zstd_level", &options.zstd_level);
+    lines.value("origins", &options.origins);
+    lines.value("breach", &(options.breach == BreachGuard::On));
 }
 
 fn cors(path: &str, options: &CorsOptions, out: &mut Vec<Effective>) {

@@ -110,6 +110,9 @@ pub(crate) fn empty_left_out_layers(settings: &mut Settings) {
         if without.contains(&Layer::Filter) {
             layers.filter = off.filter.clone();
         }
+        if without.contains(&Layer::Compress) {
+            layers.compress = off.compress.clone();
+        }
         if without.contains(&Layer::Headers) {
             layers.headers = off.headers.clone();
         }

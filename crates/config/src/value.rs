@@ -386,7 +386,7 @@ macro_rules! value_by_count {
     )*};
 }
 
-value_by_count!(u16, u32);
+value_by_count!(u8, u16, u32);
 
 impl<T: Word> Value for T {
     fn from_text(text: &str) -> Result<Self, BadValue> {

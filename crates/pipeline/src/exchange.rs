@@ -9,6 +9,7 @@ use http::header::{ACCEPT, HOST, ORIGIN, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Uri, Version};
 
 use crate::debug::Account;
+use crate::stages::Wish;
 use crate::{Forwarding, Peer, Refusal, Request, RouteTimeouts, Step, Trail};
 
 /// How a client speaks to the outermost trusted proxy.
@@ -87,6 +88,8 @@ pub struct Exchange {
     pub(crate) heard: Heard,
     /// What is told to origins, once that has been decided.
     pub(crate) forwarding: Option<Arc<Forwarding>>,
+    /// What the answer may be encoded in.
+    pub(crate) wish: Wish,
     /// A probe of the app's own health path: its 404 becomes our answer.
     pub(crate) is_probe: bool,
     /// Set when a body exceeds a bound on a dry run.
@@ -159,6 +162,7 @@ impl Exchange {
             version: Version::HTTP_11,
             heard: Heard::default(),
             forwarding: None,
+            wish: Wish::default(),
             is_probe: false,
             overrun: None,
             account: None,

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BodyOptions, CorsOptions, Exchange, FilterOptions, HeaderOptions, RouteOptions};
+use crate::{
+    BodyOptions, CompressOptions, CorsOptions, Exchange, FilterOptions, HeaderOptions, RouteOptions,
+};
 
 /// The options of every layer that may differ from route to route. The default of a layer that refuses is one that does not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +20,8 @@ pub struct Layers {
     pub filter: FilterOptions,
     /// Response headers.
     pub headers: HeaderOptions,
+    /// Content codings of answers.
+    pub compress: CompressOptions,
 }
 
 impl Layers {
@@ -30,6 +34,7 @@ impl Layers {
             body,
             // what these say binds browsers only
             cors: _,
+            compress: _,
             headers: _,
         } = self;
         filter.is_as_strict_as(&other.filter) && body.is_as_strict_as(&other.body)

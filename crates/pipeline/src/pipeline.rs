@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::debug::{DEBUG_FIELD, DebugToken};
 use crate::layers::PerRoute;
 use crate::stages::{
-    Admission, Cors, Filter, Headers, Health, Identify, LimitSize, Reports, Routes, pages,
+    Admission, Compress, Cors, Filter, Headers, Health, Identify, LimitSize, Reports, Routes, pages,
 };
 use crate::{
     Ending, Exchange, Forwarding, HealthOptions, Layers, MaintenanceOptions, Notices, Origin, Peer,
@@ -49,6 +49,7 @@ pub struct Pipeline<O> {
     filter: PerRoute<Filter>,
     forwarding: Arc<Forwarding>,
     origin: O,
+    compress: PerRoute<Compress>,
     headers: PerRoute<Headers>,
     recorder: Arc<Recorder>,
 }
@@ -104,6 +105,9 @@ impl<O: Origin> Pipeline<O> {
             }),
             forwarding: Arc::new(Forwarding::new(&options.instance)),
             origin,
+            compress: PerRoute::new(&options.layers, &options.routes, |layers| {
+                Compress::new(&layers.compress)
+            }),
             headers: PerRoute::new(&options.layers, &options.routes, |layers| {
                 Headers::new(&layers.headers)
             }),
@@ -160,6 +164,9 @@ impl<O: Origin> Pipeline<O> {
         exchange.pass(Step::LimitIdentity);
         self.limit_size.of(exchange).limit(exchange, &mut request)?; //   413
         exchange.pass(Step::Cache);
+        self.compress
+            .of(exchange)
+            .ask(exchange, request.headers_mut());
         exchange.pass(Step::Origin);
         Forwarding::prepare(exchange, request.headers_mut());
         exchange.forwarding = Some(Arc::clone(&self.forwarding));
@@ -168,8 +175,7 @@ impl<O: Origin> Pipeline<O> {
         let response = self.health.fill_in(exchange, response); //                 the app's 404 to a probe
         exchange.note(Step::Health, response.headers());
         exchange.pass(Step::Scrub);
-        exchange.pass(Step::Compress);
-        Ok(response)
+        self.compress.of(exchange).encode(exchange, response).await
     }
 
     /// The way out, for answers and refusals alike.

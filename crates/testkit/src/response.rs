@@ -59,6 +59,12 @@ impl Response {
             .map(|(_, value)| value)
     }
 
+    /// The body, byte for byte.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// The body as text.
     #[must_use]
     pub fn text(&self) -> String {

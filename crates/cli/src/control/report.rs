@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use mainstay_config::{Layer, Preset, Settings};
-use mainstay_pipeline::{BodyOptions, Enforcement, FilterOptions, HeaderPreset};
+use mainstay_pipeline::{BodyOptions, CompressOptions, Enforcement, FilterOptions, HeaderPreset};
 use mainstay_proxy::Address;
 use mainstay_supervisor::WorkerId;
 use mainstay_supervisor::count::processors;
@@ -89,6 +89,7 @@ fn layers(settings: &Settings) -> String {
         options if options.enforcement == Enforcement::DryRun => "dry run",
         _ => "on",
     };
+    let compress = codings(&settings.layers.compress);
     let word = |on: bool| if on { "on" } else { "off" };
     let filter = match &settings.layers.filter {
         _ if !settings.has(Layer::Filter) => "left out",
@@ -96,20 +97,33 @@ fn layers(settings: &Settings) -> String {
         options if options.enforcement == Enforcement::DryRun => "dry run",
         _ => "on",
     };
-    let mut text = String::new();
-    let _ = write!(
-        text,
-        "headers {headers} · filter {filter} · cors {cors} · health {} · body limit {} · framing, head limits and slow-client clocks on · trusted proxies {} · access log {}",
-        word(settings.has(Layer::Health)),
-        body_limit(&settings.layers.body),
-        if settings.trusted_proxies.is_none() {
-            "none".to_owned()
-        } else {
-            settings.trusted_proxies.to_string()
-        },
-        word(settings.log.access),
-    );
-    text
+    let proxies = &settings.trusted_proxies;
+    let proxies = if proxies.is_none() {
+        "none".to_owned()
+    } else {
+        proxies.to_string()
+    };
+    [
+        format!("headers {headers}"),
+        format!("filter {filter}"),
+        format!("cors {cors}"),
+        format!("compress {compress}"),
+        format!("health {}", word(settings.has(Layer::Health))),
+        format!("body limit {}", body_limit(&settings.layers.body)),
+        "framing, head limits and slow-client clocks on".to_owned(),
+        format!("trusted proxies {proxies}"),
+        format!("access log {}", word(settings.log.access)),
+    ]
+    .join(" · ")
+}
+
+fn codings(options: &CompressOptions) -> String {
+    let names: Vec<_> = options.codings.iter().map(|coding| coding.name()).collect();
+    if names.is_empty() {
+        "off".to_owned()
+    } else {
+        names.join(" ")
+    }
 }
 
 fn body_limit(options: &BodyOptions) -> String {

@@ -9,7 +9,7 @@ use super::{Asked, Rehearsal};
 use crate::say;
 
 /// Settings by the step that goes by them; what ends with a point stands for all that begins so.
-const BY_STEP: [(Step, &[&str]); 9] = [
+const BY_STEP: [(Step, &[&str]); 10] = [
     (
         Step::Identify,
         &[
@@ -22,6 +22,7 @@ const BY_STEP: [(Step, &[&str]); 9] = [
         ],
     ),
     (Step::Health, &["without"]),
+    (Step::Compress, &["compress."]),
     (Step::Route, &["route."]),
     (
         Step::Admit,

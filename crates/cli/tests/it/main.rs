@@ -5,6 +5,7 @@
 mod apps;
 mod check;
 mod client_side;
+mod compress;
 mod container;
 mod cors;
 mod csp;

@@ -4,7 +4,7 @@
 use mainstay_pipeline::{CorsOptions, Layers};
 
 use super::preset::Preset;
-use super::{body, cors, filter, headers};
+use super::{body, compress, cors, filter, headers};
 use crate::key::Key;
 use crate::reader::Reader;
 
@@ -14,6 +14,7 @@ pub(crate) fn of(preset: Preset) -> Layers {
         cors: CorsOptions::default(),
         body: body::of(preset),
         filter: filter::of(preset),
+        compress: compress::of(preset),
         headers: headers::of(preset),
     }
 }
@@ -39,6 +40,12 @@ pub(crate) fn read(place: &Reader<'_>, slot: &mut Layers) -> bool {
             &mut slot.filter,
             off.filter,
             filter::read,
+        ),
+        read_one(
+            place.section("compress", &compress::SECTION),
+            &mut slot.compress,
+            off.compress,
+            compress::read,
         ),
         read_one(
             place.section("headers", &headers::SECTION),

@@ -3,6 +3,7 @@
 mod account;
 mod app;
 pub(crate) mod body;
+mod compress;
 mod cors;
 mod csp;
 pub(crate) mod filter;
@@ -35,6 +36,7 @@ pub use upstream::UpstreamSettings;
 pub(crate) mod keys {
     pub(crate) use super::app::SECTION as APP;
     pub(crate) use super::body::SECTION as BODY;
+    pub(crate) use super::compress::SECTION as COMPRESS;
     pub(crate) use super::cors::SECTION as CORS;
     pub(crate) use super::csp::SECTION as CSP;
     pub(crate) use super::filter::SECTION as FILTER;
@@ -69,6 +71,7 @@ pub(crate) const ALL: &[crate::Section] = &[
     filter::SECTION,
     cors::SECTION,
     body::SECTION,
+    compress::SECTION,
     headers::SECTION,
     csp::SECTION,
     headers::ADD,

@@ -36,6 +36,8 @@ impl Word for Preset {
 pub enum Layer {
     /// The health endpoints; their paths reach the app like any other.
     Health,
+    /// Content codings of answers.
+    Compress,
     /// Which other sites' pages may read answers.
     Cors,
     /// Networks, hosts, methods, hidden files and traps.
@@ -50,6 +52,7 @@ impl Word for Layer {
     const WANTED: &'static str = "a layer";
     const WORDS: &'static [(&'static str, Self)] = &[
         ("health", Self::Health),
+        ("compress", Self::Compress),
         ("cors", Self::Cors),
         ("filter", Self::Filter),
         ("body", Self::Body),

@@ -91,6 +91,12 @@ pub(crate) const SECTION: Section = Section {
             doc: "What differs from `[filter]` on this route, as `[route.NAME.filter]`.",
         },
         Key {
+            name: "compress",
+            kind: SAME_AT_THE_TOP,
+            default: "(that of the whole file)",
+            doc: "What differs from `[compress]` on this route, as `[route.NAME.compress]`.",
+        },
+        Key {
             name: "headers",
             kind: SAME_AT_THE_TOP,
             default: "(those of the whole file)",

@@ -139,6 +139,12 @@ pub(crate) const SECTION: Section = Section {
             doc: "Who and what is turned away.",
         },
         Key {
+            name: "compress",
+            kind: "section",
+            default: "",
+            doc: "Which answers are made smaller, and how.",
+        },
+        Key {
             name: "headers",
             kind: "section",
             default: "",
@@ -159,6 +165,8 @@ pub(crate) const SECTION: Section = Section {
         ("server", "[upstream.web]"),
         ("servers", "[upstream.web]"),
         ("helmet", "headers"),
+        ("compression", "compress"),
+        ("gzip", "compress"),
         ("logging", "log"),
         ("https", listen::NO_TLS),
         ("tls", listen::NO_TLS),

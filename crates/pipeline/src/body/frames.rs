@@ -14,6 +14,8 @@ use std::{
 use bytes::Bytes;
 use http::HeaderMap;
 
+use crate::stages::Encoded;
+
 /// A piece of a body.
 #[derive(Debug)]
 pub enum Frame {
@@ -74,9 +76,11 @@ pub fn hand_off(length: Option<u64>) -> (FrameSender, Frames) {
             shared: Arc::clone(&shared),
         },
         Frames {
-            shared,
+            source: Source::Producer(Consumer {
+                shared,
+                bound: None,
+            }),
             length,
-            bound: None,
         },
     )
 }
@@ -147,8 +151,23 @@ impl Drop for FrameSender {
 /// The end that consumes.
 #[derive(Debug)]
 pub struct Frames {
-    shared: Arc<Mutex<Shared>>,
+    source: Source,
     length: Option<u64>,
+}
+
+/// Where frames come from.
+#[derive(Debug)]
+enum Source {
+    /// The other end of the hand-off.
+    Producer(Consumer),
+    /// Other frames, encoded on the way.
+    Encoded(Box<Encoded>),
+}
+
+/// The consumer's end of a hand-off: when it goes away, the producer learns of it.
+#[derive(Debug)]
+struct Consumer {
+    shared: Arc<Mutex<Shared>>,
     bound: Option<Bound>,
 }
 
@@ -172,6 +191,14 @@ impl Bound {
 }
 
 impl Frames {
+    /// Other frames, encoded on the way; how many bytes will come is not known.
+    pub(crate) fn encoded(encoded: Encoded) -> Self {
+        Self {
+            source: Source::Encoded(Box::new(encoded)),
+            length: None,
+        }
+    }
+
     /// How many bytes will come, if that was known beforehand.
     pub fn length(&self) -> Option<u64> {
         self.length
@@ -179,7 +206,7 @@ impl Frames {
 
     /// Breaks the message where it would exceed `most` bytes of content.
     pub fn bound(&mut self, most: u64) {
-        self.bound = Some(Bound {
+        self.set_bound(Bound {
             left: most,
             overrun: None,
         });
@@ -188,11 +215,19 @@ impl Frames {
     /// What is set once the message exceeds `most` bytes of content. All of it passes.
     pub fn watch(&mut self, most: u64) -> Arc<AtomicBool> {
         let overrun = Arc::<AtomicBool>::default();
-        self.bound = Some(Bound {
+        self.set_bound(Bound {
             left: most,
             overrun: Some(Arc::clone(&overrun)),
         });
         overrun
+    }
+
+    /// Bounds what the producer sends, whatever becomes of it on the way.
+    fn set_bound(&mut self, bound: Bound) {
+        match &mut self.source {
+            Source::Producer(consumer) => consumer.bound = Some(bound),
+            Source::Encoded(encoded) => encoded.inner().set_bound(bound),
+        }
     }
 
     /// The next frame; `None` after a whole message.
@@ -200,6 +235,20 @@ impl Frames {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame, BodyBroken>>> {
+        match &mut self.source {
+            Source::Producer(consumer) => consumer.poll_frame(context),
+            Source::Encoded(encoded) => encoded.poll_frame(context),
+        }
+    }
+
+    /// The next frame; `None` after a whole message.
+    pub async fn frame(&mut self) -> Option<Result<Frame, BodyBroken>> {
+        std::future::poll_fn(|context| self.poll_frame(context)).await
+    }
+}
+
+impl Consumer {
+    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame, BodyBroken>>> {
         let mut shared = lock(&self.shared);
         if let Some(frame) = shared.queue.pop_front() {
             if let (Some(bound), Frame::Data(data)) = (&mut self.bound, &frame)
@@ -225,14 +274,9 @@ impl Frames {
             }
         }
     }
-
-    /// The next frame; `None` after a whole message.
-    pub async fn frame(&mut self) -> Option<Result<Frame, BodyBroken>> {
-        std::future::poll_fn(|context| self.poll_frame(context)).await
-    }
 }
 
-impl Drop for Frames {
+impl Drop for Consumer {
     fn drop(&mut self) {
         let mut shared = lock(&self.shared);
         shared.consumer_gone = true;

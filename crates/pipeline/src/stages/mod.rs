@@ -2,6 +2,7 @@
 
 mod admission;
 mod body;
+mod compress;
 mod cors;
 mod filter;
 mod headers;
@@ -16,6 +17,8 @@ pub(crate) use admission::Admission;
 pub use admission::MaintenanceOptions;
 pub use body::BodyOptions;
 pub(crate) use body::LimitSize;
+pub use compress::{BreachGuard, Coding, CompressOptions, OriginCoding};
+pub(crate) use compress::{Compress, Encoded, Wish};
 pub(crate) use cors::Cors;
 pub use cors::{CorsOptions, OriginPattern};
 pub(crate) use filter::Filter;
