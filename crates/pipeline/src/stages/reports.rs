@@ -18,7 +18,6 @@ use http::{Method, StatusCode};
 
 pub use self::collected::{Reported, Violations};
 pub use self::violation::Violation;
-use self::violation::{of_one, of_several};
 use crate::{Body, Exchange, Frame, Layers, Notices, Refusal, Request, Response, RouteOptions};
 
 /// More than any browser sends.
@@ -57,8 +56,8 @@ impl Reports {
         request: Request,
     ) -> Result<Response, Refusal> {
         let parse = match media_type(&request) {
-            b"application/csp-report" | b"application/json" => of_one,
-            b"application/reports+json" => of_several,
+            b"application/csp-report" | b"application/json" => Violation::of_one,
+            b"application/reports+json" => Violation::of_several,
             _ => {
                 let refused = StatusCode::UNSUPPORTED_MEDIA_TYPE;
                 return Err(Refusal::Report(refused, "report_media_type"));

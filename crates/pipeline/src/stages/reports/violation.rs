@@ -55,43 +55,47 @@ const DIRECTIVES: [&str; 23] = [
     "worker-src",
 ];
 
-/// What a body of `application/csp-report` tells (CSP 2, 4.4).
-pub(super) fn of_one(body: &[u8]) -> Option<Vec<Violation>> {
-    let report: Value = serde_json::from_slice(body).ok()?;
-    let report = report.get("csp-report")?.as_object()?;
-    let text = |name: &str| report.get(name).and_then(Value::as_str);
-    let directive = text("effective-directive").or_else(|| text("violated-directive"));
-    let found = violation(
-        directive,
-        text("blocked-uri"),
-        text("document-uri"),
-        text("disposition"),
-    );
-    Some(found.into_iter().collect())
-}
-
-/// What a body of `application/reports+json` tells (Reporting API, 3): several, and not of policies only.
-pub(super) fn of_several(body: &[u8]) -> Option<Vec<Violation>> {
-    let reports: Value = serde_json::from_slice(body).ok()?;
-    let reports = match &reports {
-        Value::Array(reports) => reports.as_slice(),
-        one @ Value::Object(_) => std::slice::from_ref(one),
-        _ => return None,
-    };
-    let found = reports.iter().take(MOST_REPORTS).filter_map(|report| {
-        if report.get("type")?.as_str()? != "csp-violation" {
-            return None;
-        }
-        let body = report.get("body")?;
-        let text = |name: &str| body.get(name).and_then(Value::as_str);
-        violation(
-            text("effectiveDirective"),
-            text("blockedURL"),
-            text("documentURL").or_else(|| report.get("url").and_then(Value::as_str)),
+impl Violation {
+    /// What a body of `application/csp-report` tells (CSP 2, 4.4): one, or none that counts. `None`: it is
+    /// no report.
+    pub fn of_one(body: &[u8]) -> Option<Vec<Self>> {
+        let report: Value = serde_json::from_slice(body).ok()?;
+        let report = report.get("csp-report")?.as_object()?;
+        let text = |name: &str| report.get(name).and_then(Value::as_str);
+        let directive = text("effective-directive").or_else(|| text("violated-directive"));
+        let found = violation(
+            directive,
+            text("blocked-uri"),
+            text("document-uri"),
             text("disposition"),
-        )
-    });
-    Some(found.collect())
+        );
+        Some(found.into_iter().collect())
+    }
+
+    /// What a body of `application/reports+json` tells (Reporting API, 3): several, and not of policies only. `None`: these are no
+    /// reports.
+    pub fn of_several(body: &[u8]) -> Option<Vec<Self>> {
+        let reports: Value = serde_json::from_slice(body).ok()?;
+        let reports = match &reports {
+            Value::Array(reports) => reports.as_slice(),
+            one @ Value::Object(_) => std::slice::from_ref(one),
+            _ => return None,
+        };
+        let found = reports.iter().take(MOST_REPORTS).filter_map(|report| {
+            if report.get("type")?.as_str()? != "csp-violation" {
+                return None;
+            }
+            let body = report.get("body")?;
+            let text = |name: &str| body.get(name).and_then(Value::as_str);
+            violation(
+                text("effectiveDirective"),
+                text("blockedURL"),
+                text("documentURL").or_else(|| report.get("url").and_then(Value::as_str)),
+                text("disposition"),
+            )
+        });
+        Some(found.collect())
+    }
 }
 
 fn violation(
@@ -178,7 +182,7 @@ mod tests {
             "disposition": "report",
             "script-sample": "alert(1)",
         }});
-        let found = of_one(body.to_string().as_bytes()).expect("a report");
+        let found = Violation::of_one(body.to_string().as_bytes()).expect("a report");
         let found = found.into_iter().next()?;
         assert_eq!(
             (found.page.as_str(), found.effect),
@@ -242,7 +246,7 @@ mod tests {
             { "type": "csp-violation" },
             7,
         ]);
-        let found = of_several(body.to_string().as_bytes()).expect("reports");
+        let found = Violation::of_several(body.to_string().as_bytes()).expect("reports");
         let [found] = &found[..] else {
             panic!("one of them: {found:?}");
         };
@@ -262,7 +266,7 @@ mod tests {
             document in "\\PC{0,60}|https://a\\.example/\\PC{0,300}",
             noise in proptest::collection::vec(any::<u8>(), 0..200),
         ) {
-            let _ = (of_one(&noise), of_several(&noise));
+            let _ = (Violation::of_one(&noise), Violation::of_several(&noise));
             if let Some(found) = violation(Some(&directive), Some(&blocked), Some(&document), None) {
                 prop_assert!(DIRECTIVES.contains(&&*found.directive));
                 prop_assert!(found.blocked.len() <= LONGEST_ORIGIN + 20);
