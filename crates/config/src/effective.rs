@@ -67,6 +67,7 @@ impl Settings {
             .iter()
             .for_each(|each| route(each, &self.layers, &mut out));
         maintenance(self, &mut out);
+        overload(self, &mut out);
         filter("filter", &self.layers.filter, &mut out);
         cors("cors", &self.layers.cors, &mut out);
         body("body", &self.layers.body, &mut out);
@@ -262,6 +263,8 @@ fn route(route: &RouteSettings, general: &Layers, out: &mut Vec<Effective>) {
     lines.option("host", route.host.as_ref());
     lines.option("path", route.path.as_ref());
     lines.value("to", &route.to);
+    lines.option("in_flight", route.admission.in_flight.as_ref());
+    lines.value("priority", &route.admission.priority);
     lines.option("response_timeout", route.timeouts.response.as_ref());
     lines.option("idle_timeout", route.timeouts.idle.as_ref());
     let Some(layers) = &route.layers else {
@@ -307,6 +310,19 @@ fn own<T: PartialEq>(
     } else {
         lines(path, own, out);
     }
+}
+
+fn overload(settings: &Settings, out: &mut Vec<Effective>) {
+    let options = &settings.overload;
+    let mut lines = Lines::new(&sections::keys::OVERLOAD, "overload", out);
+    lines.option(
+        "in_flight_per_worker",
+        options.in_flight_per_worker.as_ref(),
+    );
+    lines.value("adaptive", &options.adaptive);
+    lines.value("queue", &options.queue);
+    lines.value("wait", &options.wait);
+    lines.value(Key::DRY_RUN.name, &options.enforcement);
 }
 
 fn maintenance(settings: &Settings, out: &mut Vec<Effective>) {
@@ -439,53 +455,4 @@ fn csp(path: &str, policy: &CspOptions, out: &mut Vec<Effective>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::PathBuf;
-
-    use mainstay_pipeline::RouteTimeouts;
-    use mainstay_supervisor::launch::Target;
-
-    use super::*;
-
-    #[test]
-    fn every_key_of_the_reference_has_its_line() {
-        let mut settings = Settings::of(Preset::Safe);
-        let folder = PathBuf::from("/srv");
-        let target = Target::Path(PathBuf::from("."));
-        settings.apps.push(AppSettings::new(
-            "NAME".to_owned(),
-            target,
-            folder,
-            Preset::Safe,
-        ));
-        settings.upstreams.push(UpstreamSettings {
-            name: "NAME".to_owned(),
-            servers: Vec::new(),
-        });
-        settings.routes.push(RouteSettings {
-            name: "NAME".to_owned(),
-            host: None,
-            path: None,
-            to: "NAME".to_owned(),
-            timeouts: RouteTimeouts::default(),
-            layers: Some(settings.layers.clone()),
-        });
-        let lines = settings.effective();
-        for section in sections::ALL {
-            let heading = section.heading.trim_matches(['[', ']']);
-            for key in section.keys {
-                let path = match heading {
-                    "" => key.name.to_owned(),
-                    heading => format!("{heading}.{}", key.name),
-                };
-                // sections, and a key that is another's short form
-                let has_lines_below = key.kind.starts_with("section")
-                    // directives that are not sent
-                    || heading == "headers.csp"
-                    || matches!(path.as_str(), "include" | "listen" | "upstream.NAME.server");
-                let there = lines.iter().any(|line| line.path == path);
-                assert!(there || has_lines_below, "{path}");
-            }
-        }
-    }
-}
+mod tests;

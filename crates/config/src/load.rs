@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mainstay_pipeline::RouteTimeouts;
+use mainstay_pipeline::{OverloadOptions, RouteAdmission, RouteTimeouts};
 use mainstay_values::{Address, Problems};
 
 use crate::layout::Layout;
@@ -98,6 +98,12 @@ fn resolve_paths(settings: &mut Settings, base: &Path) {
 pub(crate) fn empty_left_out_layers(settings: &mut Settings) {
     let off = sections::layers::of(Preset::Off);
     let without = settings.without.clone();
+    if without.contains(&Layer::Overload) {
+        settings.overload = OverloadOptions::default();
+        for route in &mut settings.routes {
+            route.admission = RouteAdmission::default();
+        }
+    }
     let of_routes = settings.routes.iter_mut();
     let of_routes = of_routes.filter_map(|route| route.layers.as_mut());
     for layers in of_routes.chain([&mut settings.layers]) {
@@ -130,6 +136,7 @@ fn complete_routes(settings: &mut Settings) {
             path: None,
             to,
             timeouts: RouteTimeouts::default(),
+            admission: RouteAdmission::default(),
             layers: None,
         });
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mainstay_pipeline::{Layers, MaintenanceOptions};
+use mainstay_pipeline::{Layers, MaintenanceOptions, OverloadOptions};
 use mainstay_values::TrustedProxies;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +43,8 @@ pub struct Settings {
     pub upstreams: Vec<UpstreamSettings>,
     /// Which requests go where, the most specific first: the first that matches is meant.
     pub routes: Vec<RouteSettings>,
+    /// How much may be under way at once.
+    pub overload: OverloadOptions,
     /// What holds during maintenance.
     pub maintenance: MaintenanceOptions,
     /// What the layers do where a route says nothing else; one that is left out does nothing.
@@ -69,6 +71,7 @@ impl Settings {
             shutdown: ShutdownSettings::default(),
             upstreams: Vec::new(),
             routes: Vec::new(),
+            overload: OverloadOptions::default(),
             maintenance: MaintenanceOptions::default(),
             layers: layers::of(preset),
             log: LogSettings::default(),

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, Uri, Version};
 
 use crate::debug::Account;
 use crate::stages::Wish;
+use crate::stages::overload::Permits;
 use crate::{Forwarding, Peer, Refusal, Request, RouteTimeouts, Step, Trail};
 
 /// How a client speaks to the outermost trusted proxy.
@@ -92,6 +93,8 @@ pub struct Exchange {
     pub(crate) wish: Wish,
     /// A probe of the app's own health path: its 404 becomes our answer.
     pub(crate) is_probe: bool,
+    /// Its places among those under way.
+    pub(crate) permits: Permits,
     /// Set when a body exceeds a bound on a dry run.
     pub(crate) overrun: Option<Arc<AtomicBool>>,
     /// What is noted for whoever asked how the answer came about, and may know.
@@ -164,6 +167,7 @@ impl Exchange {
             forwarding: None,
             wish: Wish::default(),
             is_probe: false,
+            permits: Permits::default(),
             overrun: None,
             account: None,
             started,

@@ -40,11 +40,11 @@ pub use pipeline::{Answer, Options, Pipeline};
 pub use readings::Readings;
 pub use refusal::{Fault, Refusal};
 pub use stages::{
-    AccessLog, BodyOptions, BreachGuard, Coding, CompressOptions, CorsOptions, CspBase, CspEffect,
-    CspOptions, Directive, Ending, FilterOptions, HeaderMode, HeaderOptions, HeaderPreset,
-    HeaderSetting, HealthOptions, HiddenFiles, MaintenanceOptions, MethodRule, OriginCoding,
-    OriginPattern, REPORT_PATH, Recorder, Reported, RouteOptions, RouteTimeouts, StandardFields,
-    Traps, Violation, Violations,
+    AccessLog, Adaptation, BodyOptions, BreachGuard, Coding, CompressOptions, CorsOptions, CspBase,
+    CspEffect, CspOptions, Directive, Ending, FilterOptions, HeaderMode, HeaderOptions,
+    HeaderPreset, HeaderSetting, HealthOptions, HiddenFiles, MaintenanceOptions, MethodRule,
+    OriginCoding, OriginPattern, OverloadOptions, Priority, REPORT_PATH, Recorder, Reported,
+    RouteAdmission, RouteOptions, RouteTimeouts, StandardFields, Traps, Violation, Violations,
 };
 pub use standing::{Phase, Place, Standing, Target, TargetKind, WaitOptions};
 pub use step::{Step, Trail};

@@ -10,11 +10,13 @@ use serde::{Deserialize, Serialize};
 use crate::debug::{DEBUG_FIELD, DebugToken};
 use crate::layers::PerRoute;
 use crate::stages::{
-    Admission, Compress, Cors, Filter, Headers, Health, Identify, LimitSize, Reports, Routes, pages,
+    Admission, Compress, Cors, Filter, Headers, Health, Identify, LimitSize, Overload, Reports,
+    Routes, pages,
 };
 use crate::{
-    Ending, Exchange, Forwarding, HealthOptions, Layers, MaintenanceOptions, Notices, Origin, Peer,
-    Recorder, Refusal, Request, Response, RouteOptions, StandardFields, Standing, Step,
+    Ending, Exchange, Forwarding, HealthOptions, Layers, MaintenanceOptions, Notices, Origin,
+    OverloadOptions, Peer, Recorder, Refusal, Request, Response, RouteOptions, StandardFields,
+    Standing, Step,
 };
 
 /// What the stages are made of.
@@ -26,6 +28,8 @@ pub struct Options {
     pub health: HealthOptions,
     /// What holds while an operator has closed the service.
     pub maintenance: MaintenanceOptions,
+    /// Bounds on what is under way at once.
+    pub overload: OverloadOptions,
     /// The routes; at least one.
     pub routes: Vec<RouteOptions>,
     /// What the layers do where a route says nothing else.
@@ -44,6 +48,7 @@ pub struct Pipeline<O> {
     reports: Reports,
     routes: Routes,
     admission: Admission,
+    overload: Overload,
     cors: PerRoute<Cors>,
     limit_size: PerRoute<LimitSize>,
     filter: PerRoute<Filter>,
@@ -94,6 +99,7 @@ impl<O: Origin> Pipeline<O> {
             identify: Identify::new(options.trusted_proxies, notices, options.debug),
             health: Health::new(options.health, Arc::clone(standing)),
             admission: Admission::new(Arc::clone(standing), options.maintenance),
+            overload: Overload::new(&options.overload, &options.routes, standing),
             cors: PerRoute::new(&options.layers, &options.routes, |layers| {
                 Cors::new(&layers.cors)
             }),
@@ -150,6 +156,9 @@ impl<O: Origin> Pipeline<O> {
         }
         self.routes.find(exchange)?; //                                   421 404  for whom
         self.admission.admit(exchange).await?; //                             503  starting, paused, maintenance
+        if self.overload.is_on() {
+            self.overload.enter(exchange).await?; //                           503  more than can be worked on
+        }
         exchange.pass(Step::Redirect);
         self.filter
             .of(exchange)
@@ -172,6 +181,7 @@ impl<O: Origin> Pipeline<O> {
         exchange.forwarding = Some(Arc::clone(&self.forwarding));
         let response = self.origin.respond(exchange, request).await?; //  502 503 504  a worker, an upstream
         exchange.note(Step::Origin, response.headers());
+        self.overload.answered(exchange, &response);
         let response = self.health.fill_in(exchange, response); //                 the app's 404 to a probe
         exchange.note(Step::Health, response.headers());
         exchange.pass(Step::Scrub);

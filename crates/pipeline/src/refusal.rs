@@ -51,6 +51,8 @@ pub enum Refusal {
         /// Seconds after which it may be open again.
         retry_after: u32,
     },
+    /// More is under way than may be, and the wait for a place was in vain.
+    Overloaded,
     /// The head did not come in time.
     HeadTimeout,
     /// The body did not come in time.
@@ -90,6 +92,7 @@ impl Refusal {
             Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::WrongHost => StatusCode::MISDIRECTED_REQUEST,
             Refusal::Draining
+            | Refusal::Overloaded
             | Refusal::Paused
             | Refusal::Maintenance { .. }
             | Refusal::NoWorker => StatusCode::SERVICE_UNAVAILABLE,
@@ -122,6 +125,7 @@ impl Refusal {
             Refusal::HiddenFile => "hidden_file",
             Refusal::Trap => "trap",
             Refusal::Draining => "draining",
+            Refusal::Overloaded => "overloaded",
             Refusal::Paused => "paused",
             Refusal::Maintenance { .. } => "maintenance",
             Refusal::HeadTimeout => "head_timeout",
@@ -159,6 +163,7 @@ impl Refusal {
             | Refusal::BodyTooLarge
             | Refusal::ClientGone => Fault::Client,
             Refusal::Draining
+            | Refusal::Overloaded
             | Refusal::Paused
             | Refusal::Maintenance { .. }
             | Refusal::NoWorker => Fault::Service,

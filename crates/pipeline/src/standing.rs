@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use crate::stages::overload::Gates;
 use crate::{Refusal, Suspension};
 
 /// The life of a gateway as clients may see it.
@@ -112,6 +113,7 @@ struct Life {
     /// Whether `suspension` says so: looked at for every request.
     suspended: AtomicBool,
     suspension: watch::Sender<Suspension>,
+    gates: Gates,
     began: Instant,
 }
 
@@ -124,6 +126,7 @@ impl Standing {
             waiting: AtomicUsize::new(0),
             suspended: AtomicBool::new(false),
             suspension: watch::Sender::default(),
+            gates: Gates::default(),
             began: Instant::now(),
         };
         Self {
@@ -225,6 +228,11 @@ impl Standing {
     /// Since this was made.
     pub fn uptime(&self) -> Duration {
         self.life.began.elapsed()
+    }
+
+    /// The bounds on what is under way, shared by all threads.
+    pub(crate) fn gates(&self) -> &Gates {
+        &self.life.gates
     }
 
     /// A place among those who wait, for one whose worker has just gone. None when too many wait already.

@@ -103,7 +103,7 @@ impl Step {
             }
             Step::Route => "Finds the route, whose options hold from here on.",
             Step::Admit => {
-                "Lets the request in; makes it wait while its app starts or the instance is paused; turns it away during \
+                "Lets the request in; makes it wait while its app starts, is overloaded, or the instance is paused; turns it away during \
                  maintenance."
             }
             Step::Redirect => "Sends the client elsewhere: https, the canonical host, user rules.",

@@ -46,6 +46,7 @@ pub(crate) fn gateway_settings(
             enabled: settings.has(Layer::Health),
         },
         maintenance: settings.maintenance.clone(),
+        overload: settings.overload.clone(),
         routes,
         layers: settings.layers.clone(),
         instance: instance.to_owned(),

@@ -91,6 +91,7 @@ pub(super) fn routes(settings: &Settings) -> Vec<Vec<RouteOptions>> {
                 path: route.path.clone(),
                 target: index(&route.to)?,
                 timeouts: route.timeouts,
+                admission: route.admission,
                 layers: route.layers.clone().map(Box::new),
             })
         });

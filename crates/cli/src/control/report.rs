@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use mainstay_config::{Layer, Preset, Settings};
-use mainstay_pipeline::{BodyOptions, CompressOptions, Enforcement, FilterOptions, HeaderPreset};
+use mainstay_pipeline::{
+    Adaptation, BodyOptions, CompressOptions, Enforcement, FilterOptions, HeaderPreset,
+};
 use mainstay_proxy::Address;
 use mainstay_supervisor::WorkerId;
 use mainstay_supervisor::count::processors;
@@ -109,6 +111,7 @@ fn layers(settings: &Settings) -> String {
         format!("cors {cors}"),
         format!("compress {compress}"),
         format!("health {}", word(settings.has(Layer::Health))),
+        format!("overload {}", overload(settings)),
         format!("body limit {}", body_limit(&settings.layers.body)),
         "framing, head limits and slow-client clocks on".to_owned(),
         format!("trusted proxies {proxies}"),
@@ -123,6 +126,19 @@ fn codings(options: &CompressOptions) -> String {
         "off".to_owned()
     } else {
         names.join(" ")
+    }
+}
+
+fn overload(settings: &Settings) -> &'static str {
+    let options = &settings.overload;
+    let mut routes = settings.routes.iter();
+    let is_on = options.in_flight_per_worker.is_some()
+        || options.adaptive == Adaptation::Auto
+        || routes.any(|route| route.admission.in_flight.is_some());
+    match (is_on, options.enforcement) {
+        (false, _) => "off",
+        (true, Enforcement::Enforce) => "on",
+        (true, Enforcement::DryRun) => "dry run",
     }
 }
 

@@ -26,7 +26,12 @@ const BY_STEP: [(Step, &[&str]); 10] = [
     (Step::Route, &["route."]),
     (
         Step::Admit,
-        &["limits.queue", "timeouts.queue", "maintenance."],
+        &[
+            "limits.queue",
+            "timeouts.queue",
+            "maintenance.",
+            "overload.",
+        ],
     ),
     (Step::Filter, &["filter."]),
     (Step::Cors, &["cors."]),

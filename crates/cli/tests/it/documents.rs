@@ -198,6 +198,7 @@ documents! {
     commands_of_nginx_staying_do_what_they_say: "docs/migrate/nginx-stays.md",
     commands_of_the_layers_page_do_what_they_say: "docs/operations/layers.md",
     commands_of_the_maintenance_page_do_what_they_say: "docs/operations/maintenance.md",
+    commands_of_the_overload_page_do_what_they_say: "docs/protection/overload.md",
     commands_of_the_ports_page_do_what_they_say: "docs/operations/ports.md",
     commands_of_the_reload_page_do_what_they_say: "docs/operations/reload.md",
     commands_of_the_filters_page_do_what_they_say: "docs/protection/filters.md",

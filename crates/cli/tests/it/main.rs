@@ -23,6 +23,7 @@ mod layers;
 mod lives;
 mod measure;
 mod mistakes;
+mod overload;
 mod pages;
 mod processes;
 mod python;

@@ -13,6 +13,7 @@ mod limits;
 mod listen;
 mod log;
 mod maintenance;
+mod overload;
 mod preset;
 mod reload;
 mod route;
@@ -45,6 +46,7 @@ pub(crate) mod keys {
     pub(crate) use super::listen::SECTION as LISTEN;
     pub(crate) use super::log::SECTION as LOG;
     pub(crate) use super::maintenance::SECTION as MAINTENANCE;
+    pub(crate) use super::overload::SECTION as OVERLOAD;
     pub(crate) use super::reload::SECTION as RELOAD;
     pub(crate) use super::route::SECTION as ROUTE;
     pub(crate) use super::shutdown::SECTION as SHUTDOWN;
@@ -68,6 +70,7 @@ pub(crate) const ALL: &[crate::Section] = &[
     upstream::SECTION,
     route::SECTION,
     maintenance::SECTION,
+    overload::SECTION,
     filter::SECTION,
     cors::SECTION,
     body::SECTION,

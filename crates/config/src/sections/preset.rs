@@ -38,6 +38,8 @@ pub enum Layer {
     Health,
     /// Content codings of answers.
     Compress,
+    /// The bounds on what is under way.
+    Overload,
     /// Which other sites' pages may read answers.
     Cors,
     /// Networks, hosts, methods, hidden files and traps.
@@ -53,6 +55,7 @@ impl Word for Layer {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("health", Self::Health),
         ("compress", Self::Compress),
+        ("overload", Self::Overload),
         ("cors", Self::Cors),
         ("filter", Self::Filter),
         ("body", Self::Body),

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use mainstay_pipeline::{Layers, RouteTimeouts};
+use mainstay_pipeline::{Layers, RouteAdmission, RouteTimeouts};
 use mainstay_values::{HostPattern, PathPattern, Problem};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,8 @@ pub struct RouteSettings {
     pub to: String,
     /// How long it waits for its origin.
     pub timeouts: RouteTimeouts,
+    /// How many of its requests may be under way, and who goes first.
+    pub admission: RouteAdmission,
     /// The layers' options, where it says something of its own.
     pub layers: Option<Layers>,
 }
@@ -65,6 +67,18 @@ pub(crate) const SECTION: Section = Section {
             kind: SAME_AT_THE_TOP,
             default: "(that of the whole file)",
             doc: "What differs from `[cors]` on this route, as `[route.NAME.cors]`.",
+        },
+        Key {
+            name: "in_flight",
+            kind: "count, 1 to 100000",
+            default: "(no bound)",
+            doc: "Its requests that may be under way at once; others wait as `[overload]` says, then 503.",
+        },
+        Key {
+            name: "priority",
+            kind: "`low`, `normal` or `high`",
+            default: "\"normal\"",
+            doc: "Who goes first, and who is refused last, where routes share a bound of `[overload]`.",
         },
         Key {
             name: "response_timeout",
@@ -138,6 +152,11 @@ pub(crate) fn read(name: String, section: Reader<'_>, general: &Layers) -> Optio
         response: section.get_within("response_timeout", &bounds),
         idle: section.get_within("idle_timeout", &bounds),
     };
+    let mut admission = RouteAdmission {
+        in_flight: section.get_within("in_flight", &(1..=100_000)),
+        ..RouteAdmission::default()
+    };
+    section.set("priority", &mut admission.priority);
     let mut own = general.clone();
     let layers = layers::read(&section, &mut own).then_some(own);
     section.finish();
@@ -147,6 +166,7 @@ pub(crate) fn read(name: String, section: Reader<'_>, general: &Layers) -> Optio
         path,
         to: to?,
         timeouts,
+        admission,
         layers,
     })
 }

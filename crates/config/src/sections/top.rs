@@ -6,8 +6,8 @@ use toml::de::DeTable;
 
 use super::preset::{Layer, Preset};
 use super::{
-    account, app, layers, limits, listen, log, maintenance, reload, route, shutdown, timeouts,
-    upstream,
+    account, app, layers, limits, listen, log, maintenance, overload, reload, route, shutdown,
+    timeouts, upstream,
 };
 use crate::key::{Key, Section};
 use crate::reader::{Reader, is_name, not_a_name};
@@ -68,7 +68,7 @@ pub(crate) const SECTION: Section = Section {
         },
         Key {
             name: "without",
-            kind: "list of `health`, `filter`, `cors`, `body` and `headers`",
+            kind: "list of `health`, `overload`, `filter`, `cors`, `body` and `headers`",
             default: "[]",
             doc: "Layers to leave out, whatever the preset says.",
         },
@@ -113,6 +113,12 @@ pub(crate) const SECTION: Section = Section {
             kind: "sections",
             default: "(everything to the only app or upstream)",
             doc: "Which requests go where, one section each.",
+        },
+        Key {
+            name: "overload",
+            kind: "section",
+            default: "",
+            doc: "How many requests may be under way at once.",
         },
         Key {
             name: "maintenance",
@@ -261,6 +267,9 @@ pub(crate) fn read(top: Reader<'_>, settings: &mut Settings) {
         .into_iter()
         .filter_map(|(name, section)| route::read(name, section, &settings.layers))
         .collect();
+    if let Some(section) = top.section("overload", &overload::SECTION) {
+        overload::read(section, &mut settings.overload);
+    }
     if let Some(section) = top.section("maintenance", &maintenance::SECTION) {
         maintenance::read(section, &mut settings.maintenance);
     }

@@ -35,6 +35,7 @@ fn options() -> Options {
         trusted_proxies: TrustedProxies::none(),
         health: HealthOptions::default(),
         maintenance: MaintenanceOptions::default(),
+        overload: OverloadOptions::default(),
         routes: vec![RouteOptions::everything(0)],
         layers: Layers::default(),
         instance: "test".to_owned(),

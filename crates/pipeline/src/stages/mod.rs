@@ -8,6 +8,7 @@ mod filter;
 mod headers;
 mod health;
 mod identify;
+pub(crate) mod overload;
 pub(crate) mod pages;
 mod record;
 mod reports;
@@ -31,6 +32,8 @@ pub use headers::{
 pub(crate) use health::Health;
 pub use health::HealthOptions;
 pub(crate) use identify::Identify;
+pub(crate) use overload::Overload;
+pub use overload::{Adaptation, OverloadOptions, Priority, RouteAdmission};
 pub use record::{AccessLog, Ending, Recorder};
 pub(crate) use reports::Reports;
 pub use reports::{Reported, Violation, Violations};

@@ -13,7 +13,7 @@ use std::time::Duration;
 use mainstay_values::{HostPattern, PathPattern};
 use serde::{Deserialize, Serialize};
 
-use crate::{Exchange, Layers, NormalPath, Readings, Refusal, Step};
+use crate::{Exchange, Layers, NormalPath, Readings, Refusal, RouteAdmission, Step};
 
 /// How long a route waits for its origin, where it says so itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +39,8 @@ pub struct RouteOptions {
     pub layers: Option<Box<Layers>>,
     /// How long it waits for its origin.
     pub timeouts: RouteTimeouts,
+    /// How many of its requests may be under way, and who goes first.
+    pub admission: RouteAdmission,
 }
 
 impl RouteOptions {
@@ -51,6 +53,7 @@ impl RouteOptions {
             target,
             layers: None,
             timeouts: RouteTimeouts::default(),
+            admission: RouteAdmission::default(),
         }
     }
 }

@@ -275,6 +275,7 @@ fn stages(trusted: &str, target: usize) -> Stages {
         trusted_proxies: trusted.parse().expect("trusted proxies"),
         health: HealthOptions::default(),
         maintenance: MaintenanceOptions::default(),
+        overload: mainstay_pipeline::OverloadOptions::default(),
         debug: None,
         routes: vec![RouteOptions::everything(target)],
         layers: Layers::default(),

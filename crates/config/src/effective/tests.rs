@@ -1,0 +1,51 @@
+//! No key of the reference is forgotten.
+
+use std::path::PathBuf;
+
+use mainstay_pipeline::{RouteAdmission, RouteTimeouts};
+use mainstay_supervisor::launch::Target;
+
+use super::*;
+
+#[test]
+fn every_key_of_the_reference_has_its_line() {
+    let mut settings = Settings::of(Preset::Safe);
+    let folder = PathBuf::from("/srv");
+    let target = Target::Path(PathBuf::from("."));
+    settings.apps.push(AppSettings::new(
+        "NAME".to_owned(),
+        target,
+        folder,
+        Preset::Safe,
+    ));
+    settings.upstreams.push(UpstreamSettings {
+        name: "NAME".to_owned(),
+        servers: Vec::new(),
+    });
+    settings.routes.push(RouteSettings {
+        name: "NAME".to_owned(),
+        host: None,
+        path: None,
+        to: "NAME".to_owned(),
+        timeouts: RouteTimeouts::default(),
+        admission: RouteAdmission::default(),
+        layers: Some(settings.layers.clone()),
+    });
+    let lines = settings.effective();
+    for section in sections::ALL {
+        let heading = section.heading.trim_matches(['[', ']']);
+        for key in section.keys {
+            let path = match heading {
+                "" => key.name.to_owned(),
+                heading => format!("{heading}.{}", key.name),
+            };
+            // sections, and a key that is another's short form
+            let has_lines_below = key.kind.starts_with("section")
+                // directives that are not sent
+                || heading == "headers.csp"
+                || matches!(path.as_str(), "include" | "listen" | "upstream.NAME.server");
+            let there = lines.iter().any(|line| line.path == path);
+            assert!(there || has_lines_below, "{path}");
+        }
+    }
+}
