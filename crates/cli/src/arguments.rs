@@ -9,6 +9,7 @@ use mainstay_config::Flags;
 use mainstay_supervisor::launch::Target;
 
 pub(crate) use self::csp::{Csp, CspWish};
+use crate::commands;
 use crate::complaint::complaint;
 use crate::failure::Failure;
 
@@ -74,6 +75,9 @@ pub(crate) enum Command {
     /// Answer everything but health with 503, for a while or until it is switched off
     #[command(hide = true)]
     Maintenance(Maintenance),
+    /// Hash a password for `[auth]`, typed or from standard input
+    #[command(hide = true)]
+    Hash(commands::Hash),
     /// Run the bundled sample app behind the gateway
     #[command(hide = true)]
     Demo(Common),
@@ -329,7 +333,7 @@ impl Run {
     /// A file takes no flags of its own: those behind it are ours, as those before it. What follows a program's name
     /// is the program's.
     fn with_later_flags(self) -> Result<Self, clap::Error> {
-        let cwd = crate::commands::here().unwrap_or_default();
+        let cwd = commands::here().unwrap_or_default();
         let Some((first, rest)) = self.words.split_first() else {
             return Ok(self);
         };
@@ -348,7 +352,7 @@ impl Run {
 
     /// All that was said, for the settings.
     pub(crate) fn flags(&self) -> Flags {
-        let cwd = crate::commands::here().unwrap_or_default();
+        let cwd = commands::here().unwrap_or_default();
         let words = &self.words;
         Flags {
             target: (!words.is_empty()).then(|| Target::from_words(words, &cwd)),

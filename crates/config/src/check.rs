@@ -8,6 +8,7 @@ use mainstay_values::{Address, Problem, nearest};
 
 use crate::origin::Origin;
 use crate::report::Report;
+use crate::sections::{Layer, auth};
 use crate::settings::Settings;
 
 /// All rules.
@@ -20,6 +21,21 @@ pub(crate) fn all(settings: &Settings, report: &Report<'_>) {
     liveness_has_a_path_to_ask(settings, report);
     every_socket_path_fits(settings, report);
     a_field_and_a_target_fit_in_the_head(settings, report);
+    auth_names_somebody(settings, report);
+}
+
+/// Whoever writes `[auth]` believes the service protected. Routes see to themselves.
+fn auth_names_somebody(settings: &Settings, report: &Report<'_>) {
+    let is_written = report.origin("auth") != Origin::Preset
+        && settings.has(Layer::Auth)
+        && !auth::tries_to_name_somebody(report);
+    let routes = settings.routes.iter();
+    let mut everywhere = routes
+        .filter_map(|route| route.layers.as_ref())
+        .chain([&settings.layers]);
+    if is_written && everywhere.all(|layers| layers.auth.set_up().is_empty()) {
+        report.push_about("auth", auth::nobody("auth"));
+    }
 }
 
 fn names_are_unique(settings: &Settings, report: &Report<'_>) {

@@ -27,6 +27,14 @@ const TOP: &str = "\
 
 /// What is shown of keys whose default depends on something: by heading and key. Others get an example by their kind.
 const EXAMPLES: &[(&str, &str, &str)] = &[
+    ("[auth]", "users_file", "\"htpasswd\""),
+    ("[auth]", "key_query", "\"api_key\""),
+    ("[auth]", "user_header", "\"x-user\""),
+    (
+        "[auth.key.NAME]",
+        "hash",
+        "\"sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"",
+    ),
     ("", "listen", "\":3000\""),
     ("[listen]", "http", "\"0.0.0.0:80\""),
     ("[listen]", "observe", "\"127.0.0.1:9464\""),

@@ -1,6 +1,8 @@
 //! Every setting in force, as a line that could stand in the file: for whoever explains settings or compares them.
 //! Reads no source and decides nothing.
 
+mod auth;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -70,6 +72,7 @@ impl Settings {
         overload(self, &mut out);
         filter("filter", &self.layers.filter, &mut out);
         cors("cors", &self.layers.cors, &mut out);
+        auth::lines("auth", &self.layers.auth, &mut out);
         body("body", &self.layers.body, &mut out);
         compress("compress", &self.layers.compress, &mut out);
         headers("headers", &self.layers.headers, &mut out);
@@ -278,6 +281,8 @@ fn route(route: &RouteSettings, general: &Layers, out: &mut Vec<Effective>) {
         cors,
         out,
     );
+    let three = [&layers.auth, &general.auth, &off.auth];
+    own(&path("auth"), three, auth::lines, out);
     own(
         &path("body"),
         [&layers.body, &general.body, &off.body],

@@ -26,6 +26,36 @@ pub trait Files {
     fn identity(&self, path: &Path) -> PathBuf;
 }
 
+/// The files that settings may name besides settings files, such as those with users.
+#[derive(Clone, Debug, Default)]
+pub enum Reachable {
+    /// None: whatever is named is not there.
+    #[default]
+    Nothing,
+    /// Those of this machine.
+    Disk,
+    /// Those of a map.
+    Memory(BTreeMap<PathBuf, Vec<u8>>),
+}
+
+impl Reachable {
+    /// The bytes of a file, at most `most` of them.
+    ///
+    /// # Errors
+    /// Those of the system, what is not a regular file, and a longer file.
+    pub(crate) fn read(&self, path: &Path, most: usize) -> io::Result<Vec<u8>> {
+        let bytes = match self {
+            Self::Nothing => Err(ErrorKind::NotFound.into()),
+            Self::Disk => Disk.read(path, most),
+            Self::Memory(files) => files.read(path, most),
+        }?;
+        if bytes.len() > most {
+            return Err(io::Error::other(format!("it is longer than {most} bytes")));
+        }
+        Ok(bytes)
+    }
+}
+
 /// The files of this machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Disk;

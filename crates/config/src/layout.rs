@@ -11,7 +11,10 @@ use crate::source_file::SourceFile;
 
 /// See the module. A file's places begin where those of the file before it have ended.
 #[derive(Clone, Debug)]
-pub(crate) struct Layout<'a>(Vec<(usize, &'a SourceFile)>);
+pub(crate) struct Layout<'a> {
+    files: Vec<(usize, &'a SourceFile)>,
+    sources: &'a Sources,
+}
 
 impl<'a> Layout<'a> {
     /// The settings file, then what it includes.
@@ -24,18 +27,28 @@ impl<'a> Layout<'a> {
             begin += file.bytes().len() + 1;
             placed
         });
-        Self(placed.collect())
+        Self {
+            files: placed.collect(),
+            sources,
+        }
+    }
+
+    /// All that settings are made of.
+    pub(crate) fn sources(&self) -> &'a Sources {
+        self.sources
     }
 
     /// The files, each with where its places begin.
     pub(crate) fn files(&self) -> impl Iterator<Item = (usize, &'a SourceFile)> {
-        self.0.iter().copied()
+        self.files.iter().copied()
     }
 
     /// The file that a place is in, and where there.
     pub(crate) fn find(&self, span: &Range<usize>) -> Option<(&'a SourceFile, Range<usize>)> {
-        let after = self.0.partition_point(|(begin, _)| *begin <= span.start);
-        let (begin, file) = *self.0.get(after.checked_sub(1)?)?;
+        let after = self
+            .files
+            .partition_point(|(begin, _)| *begin <= span.start);
+        let (begin, file) = *self.files.get(after.checked_sub(1)?)?;
         let end = span.end.saturating_sub(begin).min(file.bytes().len());
         let start = span.start - begin;
         Some((file, start..end.max(start)))
@@ -65,7 +78,7 @@ impl<'a> Layout<'a> {
     }
 
     fn rank(&self, name: &str) -> usize {
-        let position = self.0.iter().position(|(_, file)| file.name == name);
-        position.unwrap_or(self.0.len())
+        let position = self.files.iter().position(|(_, file)| file.name == name);
+        position.unwrap_or(self.files.len())
     }
 }

@@ -36,7 +36,7 @@ mod word;
 
 pub use default_file::default_file;
 pub use effective::{Effective, InForce};
-pub use files::{Disk, Files};
+pub use files::{Disk, Files, Reachable};
 pub use flags::Flags;
 pub use include::Included;
 pub use key::{Key, Section};

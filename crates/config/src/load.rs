@@ -119,6 +119,9 @@ pub(crate) fn empty_left_out_layers(settings: &mut Settings) {
         if without.contains(&Layer::Compress) {
             layers.compress = off.compress.clone();
         }
+        if without.contains(&Layer::Auth) {
+            layers.auth = off.auth.clone();
+        }
         if without.contains(&Layer::Headers) {
             layers.headers = off.headers.clone();
         }

@@ -63,6 +63,13 @@ fn in_file(text: &mut String, problem: &Problem, place: &Place, file: &SourceFil
         excerpt.column
     );
     let _ = writeln!(text, "{pad} {bar}");
+    if problem.keeps_line_back {
+        let _ = writeln!(text, "{} {bar} (not shown)", paint.frame(&number));
+        if let Some(expected) = &problem.expected {
+            let _ = writeln!(text, "{pad} {bar} expected {}", sentence(expected));
+        }
+        return hint(text, problem, &format!("{pad} {bar}"), paint);
+    }
     let _ = writeln!(text, "{} {bar} {}", paint.frame(&number), excerpt.shown);
     let carets = paint.error(&"^".repeat(excerpt.length));
     let _ = write!(text, "{pad} {bar} {}{carets}", " ".repeat(excerpt.before));

@@ -8,6 +8,7 @@ use mainstay_values::{Place, Problem, Problems};
 
 use crate::layout::Layout;
 use crate::origin::{Origin, Origins};
+use crate::source::Sources;
 
 /// Nobody corrects more at once, and a wrong kind of file would make thousands.
 const MOST_PROBLEMS: usize = 50;
@@ -37,6 +38,11 @@ impl<'a> Report<'a> {
     /// The files that it is about.
     pub(crate) fn layout(&self) -> &Layout<'a> {
         &self.layout
+    }
+
+    /// All that settings are made of.
+    pub(crate) fn sources(&self) -> &'a Sources {
+        self.layout.sources()
     }
 
     pub(crate) fn push(&self, problem: Problem) {

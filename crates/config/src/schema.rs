@@ -23,10 +23,10 @@ pub fn schema() -> String {
             Some(("profile", _)) => ("profile", named(section, &json!({ "$ref": "#" }))),
             Some((kind, "NAME")) => (kind, named(section, &object(section))),
             Some((outer, inner)) => {
-                let below = if section.keys.is_empty() {
-                    texts(section)
-                } else {
-                    object(section)
+                let (inner, below) = match inner.strip_suffix(".NAME") {
+                    Some(inner) => (inner, named(section, &object(section))),
+                    None if section.keys.is_empty() => (inner, texts(section)),
+                    None => (inner, object(section)),
                 };
                 root["properties"][outer]["properties"][inner] = below;
                 continue;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use mainstay_values::{Place, Problem, Problems, nearest};
 
-use crate::files::{Disk, Files as _, read_bounded};
+use crate::files::{Disk, Files as _, Reachable, read_bounded};
 use crate::flags::Flags;
 use crate::include::Included;
 use crate::source_file::SourceFile;
@@ -21,7 +21,9 @@ pub struct Sources {
     pub file: Option<SourceFile>,
     /// The files that it includes.
     pub included: Included,
-    /// The environment; only names beginning with `MAINSTAY_` are looked at.
+    /// The files that settings may name besides.
+    pub reachable: Reachable,
+    /// The environment; only names beginning with `MAINSTAY_` are looked at, and those that a setting names.
     pub environment: BTreeMap<String, String>,
     /// The command line.
     pub flags: Flags,
@@ -62,6 +64,7 @@ impl Sources {
         Ok(Self {
             file,
             included: included.unwrap_or_default(),
+            reachable: Reachable::Disk,
             environment,
             flags,
             folder,

@@ -70,6 +70,26 @@ impl<'a> Item<'a> {
         folder.unwrap_or(Path::new(""))
     }
 
+    /// The text of the file that is named here, and its name for people. `None`: a problem has been reported, without
+    /// a word of what is in the file.
+    pub(crate) fn text_of_file(&self, longest: usize) -> Option<(String, String)> {
+        let path = String::read(self)?;
+        let sources = self.report.sources();
+        let folder = self.report.folder(&self.value.span());
+        let full = folder.unwrap_or(&sources.folder).join(&path);
+        let text = sources.reachable.read(&full, longest).and_then(|bytes| {
+            String::from_utf8(bytes).map_err(|_| std::io::Error::other("it is not UTF-8"))
+        });
+        match text {
+            Ok(text) => Some((path, text)),
+            Err(error) => {
+                let problem = Problem::new(format!("cannot read `{path}`: {error}"));
+                self.push(problem.expected("a file that whoever starts Mainstay may read"));
+                None
+            }
+        }
+    }
+
     pub(crate) fn is_list(&self) -> bool {
         self.value.get_ref().is_array()
     }

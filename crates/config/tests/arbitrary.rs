@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use mainstay_config::{Flags, Included, SourceFile, Sources, Style, explain, render};
+use mainstay_config::{Flags, Included, Reachable, SourceFile, Sources, Style, explain, render};
 use proptest::prelude::*;
 
 fn load_and_render(bytes: Vec<u8>, flags: Flags, environment: BTreeMap<String, String>) {
@@ -18,6 +18,7 @@ fn load_and_render(bytes: Vec<u8>, flags: Flags, environment: BTreeMap<String, S
     let file = SourceFile::new("mainstay.toml", "/srv", bytes);
     let sources = Sources {
         included: Included::by(&file, &others),
+        reachable: Reachable::Memory(others),
         file: Some(file),
         environment,
         flags,

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use mainstay_config::{Settings, SourceFile, Sources, default_file, load};
+use mainstay_config::{Reachable, Settings, SourceFile, Sources, default_file, load};
 
 #[test]
 fn the_page_is_up_to_date_with_the_default_file() {
@@ -23,8 +23,15 @@ fn update_asked() -> bool {
     std::env::var_os("UPDATE").is_some()
 }
 
+/// The files that examples name.
+fn files() -> Reachable {
+    let user = "anna:$2y$04$CpBLmLQCpNG0OxvJ3nYzLOwkm9F7e2aSOk3i6DR1PRnN8WBRHrBJS\n";
+    Reachable::Memory([("/srv/htpasswd".into(), user.into())].into())
+}
+
 fn sources(text: &str) -> Sources {
     Sources {
+        reachable: files(),
         file: Some(SourceFile::new("mainstay.toml", "/srv", text.into())),
         folder: "/srv".into(),
         ..Sources::default()

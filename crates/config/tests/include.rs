@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use mainstay_config::{Flags, Included, Settings, SourceFile, Sources, explain, load};
+use mainstay_config::{Flags, Included, Reachable, Settings, SourceFile, Sources, explain, load};
 use proptest::prelude::*;
 
 type Files = BTreeMap<PathBuf, Vec<u8>>;
@@ -13,6 +13,7 @@ fn sources(main: &str, others: &Files) -> Sources {
     let file = SourceFile::new("mainstay.toml", "/srv", main.into());
     Sources {
         included: Included::by(&file, others),
+        reachable: Reachable::Nothing,
         file: Some(file),
         folder: "/srv".into(),
         ..Sources::default()

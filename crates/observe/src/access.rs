@@ -35,6 +35,8 @@ pub struct AccessRecord<'a> {
     pub origin_duration: Option<Duration>,
     /// The route's name.
     pub route: &'a str,
+    /// Who asked, where that was verified.
+    pub user: Option<&'a str>,
     /// Which worker or server answered.
     pub origin: Option<&'a str>,
     /// Why the request was refused or broken off, in a word.
@@ -73,7 +75,8 @@ impl AccessRecord<'_> {
         out.extend_from_slice(b",\"route\":");
         write_json_string(out, self.route.as_bytes());
         for (key, value) in [
-            (&b",\"origin\":"[..], self.origin.map(str::as_bytes)),
+            (&b",\"user\":"[..], self.user.map(str::as_bytes)),
+            (b",\"origin\":", self.origin.map(str::as_bytes)),
             (b",\"reason\":", self.reason.map(str::as_bytes)),
             (b",\"dry_run\":", self.dry_run.map(str::as_bytes)),
             (b",\"user_agent\":", self.user_agent),
@@ -132,17 +135,20 @@ const SECRET_PARAMETERS: [&str; 14] = [
     "token",
 ];
 
+/// Whether values of a query parameter of this name are masked in access lines.
+pub fn is_masked(parameter: &str) -> bool {
+    SECRET_PARAMETERS
+        .iter()
+        .any(|secret| parameter.eq_ignore_ascii_case(secret))
+}
+
 fn write_target(out: &mut Vec<u8>, target: &str) {
     let Some((path, query)) = target.split_once('?') else {
         return write_json_string(out, target.as_bytes());
     };
     let is_secret = |pair: &str| {
-        pair.split_once('=').is_some_and(|(name, value)| {
-            !value.is_empty()
-                && SECRET_PARAMETERS
-                    .iter()
-                    .any(|secret| name.eq_ignore_ascii_case(secret))
-        })
+        pair.split_once('=')
+            .is_some_and(|(name, value)| !value.is_empty() && is_masked(name))
     };
     if !query.split('&').any(is_secret) {
         return write_json_string(out, target.as_bytes());
@@ -178,6 +184,7 @@ mod tests {
             bytes: 12,
             duration: Duration::from_micros(12_034),
             origin_duration: Some(Duration::from_micros(900)),
+            user: Some("anna"),
             route: "default",
             origin: Some("api/0"),
             reason: None,
@@ -195,7 +202,7 @@ mod tests {
             record("/a?b=c"),
             "{\"time\":\"1970-01-01T00:00:00.000Z\",\"request_id\":\"abc\",\"client\":\"192.0.2.7\",\"method\":\"GET\",\
              \"host\":\"example.com\",\"path\":\"/a?b=c\",\"status\":200,\"bytes\":12,\"duration_ms\":12.034,\
-             \"origin_ms\":0.900,\"route\":\"default\",\"origin\":\"api/0\",\"user_agent\":\"curl \\\"8\\\"\"}\n"
+             \"origin_ms\":0.900,\"route\":\"default\",\"user\":\"anna\",\"origin\":\"api/0\",\"user_agent\":\"curl \\\"8\\\"\"}\n"
         );
     }
 

@@ -13,7 +13,7 @@ mod requests;
 mod timestamp;
 mod totals;
 
-pub use access::AccessRecord;
+pub use access::{AccessRecord, is_masked};
 pub use counter::{Counter, Gauge};
 pub use exposition::Exposition;
 pub use histogram::{BUCKETS, Histogram, HistogramSum};

@@ -100,6 +100,9 @@ impl Account {
         if let Some(route) = route {
             let _ = write!(text, ",\"route\":\"{route}\"");
         }
+        if let Some(identity) = &exchange.identity {
+            let _ = write!(text, ",\"user\":{}", serde_json::json!(&*identity.name));
+        }
         if let Some(origin) = &exchange.origin {
             // names of servers may hold paths, and those anything
             let _ = write!(text, ",\"origin\":{}", serde_json::json!(&**origin));

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
 use http::header::{ACCEPT, HOST, ORIGIN, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Method, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 
 use crate::debug::Account;
 use crate::stages::Wish;
 use crate::stages::overload::Permits;
-use crate::{Forwarding, Peer, Refusal, Request, RouteTimeouts, Step, Trail};
+use crate::{Forwarding, Identity, Peer, Refusal, Request, RouteTimeouts, Step, Trail};
 
 /// How a client speaks to the outermost trusted proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +71,8 @@ pub struct Exchange {
     pub target: usize,
     /// What the route says of waiting for its origin.
     pub timeouts: RouteTimeouts,
+    /// Who asks, once that is verified.
+    pub identity: Option<Arc<Identity>>,
     /// Which worker or server answered, for the log.
     pub origin: Option<Arc<str>>,
     /// How long the origin took to its response head.
@@ -91,6 +93,10 @@ pub struct Exchange {
     pub(crate) forwarding: Option<Arc<Forwarding>>,
     /// What the answer may be encoded in.
     pub(crate) wish: Wish,
+    /// Fields that tell the app who asks: set after all that a client may have taken out.
+    pub(crate) vouched: Vec<(HeaderName, HeaderValue)>,
+    /// What a 401 asks for, as values of `WWW-Authenticate`.
+    pub(crate) challenges: Vec<HeaderValue>,
     /// A probe of the app's own health path: its 404 becomes our answer.
     pub(crate) is_probe: bool,
     /// Its places among those under way.
@@ -156,6 +162,7 @@ impl Exchange {
             route: None,
             target: 0,
             timeouts: RouteTimeouts::default(),
+            identity: None,
             origin: None,
             origin_duration: None,
             resends: 0,
@@ -166,6 +173,8 @@ impl Exchange {
             heard: Heard::default(),
             forwarding: None,
             wish: Wish::default(),
+            vouched: Vec::new(),
+            challenges: Vec::new(),
             is_probe: false,
             permits: Permits::default(),
             overrun: None,
@@ -209,6 +218,11 @@ impl Exchange {
     /// Since the head's first byte.
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// When the head's first byte came.
+    pub fn started(&self) -> Instant {
+        self.started
     }
 
     /// When the head's first byte came, by the wall clock.

@@ -100,6 +100,10 @@ impl Forwarding {
                 name == DEBUG_FIELD || speaks_of_client(name)
             });
         }
+        // last, so that no client can have them taken out by naming them in `Connection`
+        for (name, value) in exchange.vouched.drain(..) {
+            headers.append(name, value);
+        }
     }
 
     /// What the origin is told beside the client's own fields, one field after the other. They are told

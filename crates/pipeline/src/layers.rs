@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BodyOptions, CompressOptions, CorsOptions, Exchange, FilterOptions, HeaderOptions, RouteOptions,
+    AuthOptions, BodyOptions, CompressOptions, CorsOptions, Exchange, FilterOptions, HeaderOptions,
+    RouteOptions,
 };
 
 /// The options of every layer that may differ from route to route. The default of a layer that refuses is one that does not.
@@ -18,6 +19,8 @@ pub struct Layers {
     pub body: BodyOptions,
     /// Networks, hosts, methods, hidden files.
     pub filter: FilterOptions,
+    /// Who may come.
+    pub auth: AuthOptions,
     /// Response headers.
     pub headers: HeaderOptions,
     /// Content codings of answers.
@@ -31,13 +34,16 @@ impl Layers {
         // whoever adds a layer says here whether it refuses
         let Self {
             filter,
+            auth,
             body,
             // what these say binds browsers only
             cors: _,
             compress: _,
             headers: _,
         } = self;
-        filter.is_as_strict_as(&other.filter) && body.is_as_strict_as(&other.body)
+        filter.is_as_strict_as(&other.filter)
+            && auth.is_as_strict_as(&other.auth)
+            && body.is_as_strict_as(&other.body)
     }
 }
 

@@ -9,6 +9,7 @@ mod debug;
 mod enforcement;
 mod exchange;
 mod forwarding;
+mod identity;
 mod interim;
 mod layers;
 mod name_set;
@@ -20,6 +21,7 @@ mod pipeline;
 mod readings;
 mod refusal;
 mod request_id;
+mod sealed;
 mod stages;
 mod standing;
 mod step;
@@ -30,6 +32,7 @@ pub use debug::{DEBUG_FIELD, DebugToken};
 pub use enforcement::Enforcement;
 pub use exchange::{Exchange, Scheme};
 pub use forwarding::{Forwarding, strip_hop_by_hop};
+pub use identity::{Identity, IdentityKind};
 pub use interim::{Interim, InterimHead};
 pub use layers::Layers;
 pub use normal_path::NormalPath;
@@ -39,12 +42,14 @@ pub use peer::Peer;
 pub use pipeline::{Answer, Options, Pipeline};
 pub use readings::Readings;
 pub use refusal::{Fault, Refusal};
+pub use sealed::Sealed;
 pub use stages::{
-    AccessLog, Adaptation, BodyOptions, BreachGuard, Coding, CompressOptions, CorsOptions, CspBase,
-    CspEffect, CspOptions, Directive, Ending, FilterOptions, HeaderMode, HeaderOptions,
-    HeaderPreset, HeaderSetting, HealthOptions, HiddenFiles, MaintenanceOptions, MethodRule,
-    OriginCoding, OriginPattern, OverloadOptions, Priority, REPORT_PATH, Recorder, Reported,
-    RouteAdmission, RouteOptions, RouteTimeouts, StandardFields, Traps, Violation, Violations,
+    AccessLog, Adaptation, AuthMethod, AuthOptions, BodyOptions, BreachGuard, Coding,
+    CompressOptions, CorsOptions, CspBase, CspEffect, CspOptions, Directive, Ending, FilterOptions,
+    HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting, HealthOptions, HiddenFiles, KeyHash,
+    KeyOptions, MaintenanceOptions, MethodRule, OriginCoding, OriginPattern, OverloadOptions,
+    PasswordHash, Priority, REPORT_PATH, Recorder, Reported, RouteAdmission, RouteOptions,
+    RouteTimeouts, Seen, StandardFields, Traps, Verification, Violation, Violations, make_key,
 };
 pub use standing::{Phase, Place, Standing, Target, TargetKind, WaitOptions};
 pub use step::{Step, Trail};

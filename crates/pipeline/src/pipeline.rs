@@ -14,9 +14,15 @@ use crate::stages::{
     Routes, pages,
 };
 use crate::{
-    Ending, Exchange, Forwarding, HealthOptions, Layers, MaintenanceOptions, Notices, Origin,
-    OverloadOptions, Peer, Recorder, Refusal, Request, Response, RouteOptions, StandardFields,
-    Standing, Step,
+    Admission, Authentication, Check, Compress, Cors, Ending, Exchange, Filter, Forwarding,
+    Headers, Health, HealthOptions, Identify, Layers, LimitSize, MaintenanceOptions, Notices,
+    Origin, OverloadOptions, Peer, Recorder, Refusal, Reports, Request, Response, RouteOptions,
+    Routes, StandardFields, Standing, Step, pages,
+};
+use crate::{
+    Ending, Exchange, Forwarding, HealthOptions, Layers, MaintenanceOptions, Notices, Origin, Peer,
+    Recorder, Refusal, Request, Response, RouteOptions, StandardFields, Standing, Step,
+    Verification,
 };
 
 /// What the stages are made of.
@@ -52,6 +58,7 @@ pub struct Pipeline<O> {
     cors: PerRoute<Cors>,
     limit_size: PerRoute<LimitSize>,
     filter: PerRoute<Filter>,
+    authentication: Authentication,
     forwarding: Arc<Forwarding>,
     origin: O,
     compress: PerRoute<Compress>,
@@ -92,6 +99,7 @@ impl<O: Origin> Pipeline<O> {
         standing: &Arc<Standing>,
         notices: Arc<Notices>,
         recorder: Arc<Recorder>,
+        verification: Arc<Verification>,
         origin: O,
     ) -> Self {
         Self {
@@ -109,6 +117,7 @@ impl<O: Origin> Pipeline<O> {
             filter: PerRoute::new(&options.layers, &options.routes, |layers| {
                 Filter::new(&layers.filter)
             }),
+            authentication: Authentication::new(&options.layers, &options.routes, verification),
             forwarding: Arc::new(Forwarding::new(&options.instance)),
             origin,
             compress: PerRoute::new(&options.layers, &options.routes, |layers| {
@@ -169,7 +178,10 @@ impl<O: Origin> Pipeline<O> {
             return Ok(permit);
         }
         exchange.pass(Step::LimitRate); //                                         before authentication, so that
-        exchange.pass(Step::Authenticate); //                                      guessing credentials is limited
+        let check = self.authentication.check(exchange, &mut request)?; // 401 403 503  guessing credentials is limited
+        if let Check::Wait(errand) = check {
+            Box::pin(self.authentication.finish(errand, exchange, &mut request)).await?;
+        }
         exchange.pass(Step::LimitIdentity);
         self.limit_size.of(exchange).limit(exchange, &mut request)?; //   413
         exchange.pass(Step::Cache);

@@ -42,6 +42,12 @@ pub enum Refusal {
     HiddenFile,
     /// A path that only scanners ask for.
     Trap,
+    /// Nobody is verified: nothing was shown, or what was shown is not right. Why, in a word.
+    Unauthenticated(&'static str),
+    /// Somebody is verified, and may not come here. Why, in a word.
+    Forbidden(&'static str),
+    /// Too many passwords wait to be verified.
+    AuthBusy,
     /// On the way out.
     Draining,
     /// An operator paused the instance for longer than the request may wait, or too many wait.
@@ -88,13 +94,17 @@ impl Refusal {
             | Refusal::BodyBroken => StatusCode::BAD_REQUEST,
             Refusal::Loop => StatusCode::LOOP_DETECTED,
             Refusal::NoRoute | Refusal::HiddenFile | Refusal::Trap => StatusCode::NOT_FOUND,
-            Refusal::ForeignOrigin | Refusal::Network => StatusCode::FORBIDDEN,
+            Refusal::ForeignOrigin | Refusal::Network | Refusal::Forbidden(_) => {
+                StatusCode::FORBIDDEN
+            }
             Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::WrongHost => StatusCode::MISDIRECTED_REQUEST,
+            Refusal::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Refusal::Draining
             | Refusal::Overloaded
             | Refusal::Paused
             | Refusal::Maintenance { .. }
+            | Refusal::AuthBusy
             | Refusal::NoWorker => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::HeadTimeout | Refusal::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -110,10 +120,12 @@ impl Refusal {
     /// Why, in a word for logs and metrics.
     pub const fn reason(self) -> &'static str {
         match self {
+            Refusal::BadPath => "bad_path",
             Refusal::Codec(_, reason)
             | Refusal::Report(_, reason)
-            | Refusal::OriginMalformed(reason) => reason,
-            Refusal::BadPath => "bad_path",
+            | Refusal::OriginMalformed(reason)
+            | Refusal::Unauthenticated(reason)
+            | Refusal::Forbidden(reason) => reason,
             Refusal::BadForwarded => "bad_forwarded",
             Refusal::Loop => "loop",
             Refusal::NoRoute => "no_route",
@@ -124,6 +136,7 @@ impl Refusal {
             Refusal::Method => "method_not_allowed",
             Refusal::HiddenFile => "hidden_file",
             Refusal::Trap => "trap",
+            Refusal::AuthBusy => "auth_busy",
             Refusal::Draining => "draining",
             Refusal::Overloaded => "overloaded",
             Refusal::Paused => "paused",
@@ -157,6 +170,8 @@ impl Refusal {
             | Refusal::Method
             | Refusal::HiddenFile
             | Refusal::Trap
+            | Refusal::Unauthenticated(_)
+            | Refusal::Forbidden(_)
             | Refusal::HeadTimeout
             | Refusal::BodyTimeout
             | Refusal::BodyBroken
@@ -166,6 +181,7 @@ impl Refusal {
             | Refusal::Overloaded
             | Refusal::Paused
             | Refusal::Maintenance { .. }
+            | Refusal::AuthBusy
             | Refusal::NoWorker => Fault::Service,
             Refusal::OriginUnreachable
             | Refusal::OriginGone

@@ -28,6 +28,8 @@ pub struct Problem {
     pub hint: Option<String>,
     /// Where it is, when it is in a file.
     pub place: Option<Box<Place>>,
+    /// Whether the line is kept back, since a password or a key may stand there.
+    pub keeps_line_back: bool,
 }
 
 impl Problem {
@@ -67,6 +69,13 @@ impl Problem {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Without the line it is about: what is wrong there may be a password or a key.
+    #[must_use]
+    pub fn keep_line_back(mut self) -> Self {
+        self.keeps_line_back = true;
         self
     }
 

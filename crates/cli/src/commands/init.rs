@@ -82,6 +82,7 @@ fn must_load(text: &str, folder: &Path) -> Result<(), Failure> {
     let sources = Sources {
         file: Some(SourceFile::new(NAME, folder, text.into())),
         included: Included::default(),
+        reachable: mainstay_config::Reachable::Nothing,
         environment: BTreeMap::new(),
         flags: Flags::default(),
         folder: folder.to_owned(),

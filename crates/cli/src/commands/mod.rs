@@ -5,6 +5,7 @@ mod completions;
 mod csp;
 mod diff;
 mod explain;
+mod hash;
 mod help;
 mod init;
 mod instance;
@@ -15,6 +16,7 @@ mod status;
 mod stop;
 mod suspension;
 
+pub(crate) use hash::Hash;
 pub(crate) use instance::Instance;
 pub(crate) use run::{Read, here, read};
 
@@ -72,6 +74,7 @@ pub(crate) fn execute(command: Command) -> Outcome {
         Command::Resume(which) => suspension::resume(&which),
         Command::Maintenance(maintenance) => suspension::maintenance(&maintenance),
         Command::Diff(which) => diff::execute(&which),
+        Command::Hash(hash) => hash::execute(&hash),
         Command::Init(init) => init::execute(&init),
         Command::Help(help) => help::execute(&help),
         Command::Completions(completions) => completions::execute(&completions),

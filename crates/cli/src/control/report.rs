@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mainstay_config::{Layer, Preset, Settings};
 use mainstay_pipeline::{
-    Adaptation, BodyOptions, CompressOptions, Enforcement, FilterOptions, HeaderPreset,
+    Adaptation, BodyOptions, CompressOptions, Enforcement, FilterOptions, HeaderPreset, Layers,
 };
 use mainstay_proxy::Address;
 use mainstay_supervisor::WorkerId;
@@ -92,6 +92,7 @@ fn layers(settings: &Settings) -> String {
         _ => "on",
     };
     let compress = codings(&settings.layers.compress);
+    let auth = auth(settings);
     let word = |on: bool| if on { "on" } else { "off" };
     let filter = match &settings.layers.filter {
         _ if !settings.has(Layer::Filter) => "left out",
@@ -109,6 +110,7 @@ fn layers(settings: &Settings) -> String {
         format!("headers {headers}"),
         format!("filter {filter}"),
         format!("cors {cors}"),
+        format!("auth {auth}"),
         format!("compress {compress}"),
         format!("health {}", word(settings.has(Layer::Health))),
         format!("overload {}", overload(settings)),
@@ -147,6 +149,22 @@ fn body_limit(options: &BodyOptions) -> String {
         (None, _) => "none".to_owned(),
         (Some(limit), Enforcement::Enforce) => limit.to_string(),
         (Some(limit), Enforcement::DryRun) => format!("{limit} (dry run)"),
+    }
+}
+
+/// Where somebody has to say who they are.
+fn auth(settings: &Settings) -> String {
+    if !settings.has(Layer::Auth) {
+        return "left out".to_owned();
+    }
+    let asks = |layers: &Layers| !layers.auth.set_up().is_empty();
+    let routes = settings.routes.iter();
+    let asking = routes.filter(|route| asks(route.layers.as_ref().unwrap_or(&settings.layers)));
+    match (asking.count(), settings.routes.len()) {
+        (0, 0) if asks(&settings.layers) => "on".to_owned(),
+        (0, _) => "off".to_owned(),
+        (asking, all) if asking == all => "on".to_owned(),
+        (asking, all) => format!("on {asking} of {all} routes"),
     }
 }
 

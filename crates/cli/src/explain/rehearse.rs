@@ -110,7 +110,14 @@ fn pipeline(gateway: &GatewaySettings, front: usize) -> Pipeline<Anybody> {
         log: None,
         routes: names.collect(),
     });
-    Pipeline::new(options, &standing, Arc::default(), recorder, Anybody)
+    Pipeline::new(
+        options,
+        &standing,
+        Arc::default(),
+        recorder,
+        Arc::default(),
+        Anybody,
+    )
 }
 
 /// Read by the codec, as the gateway reads it.

@@ -9,7 +9,7 @@ use super::{Asked, Rehearsal};
 use crate::say;
 
 /// Settings by the step that goes by them; what ends with a point stands for all that begins so.
-const BY_STEP: [(Step, &[&str]); 10] = [
+const BY_STEP: &[(Step, &[&str])] = &[
     (
         Step::Identify,
         &[
@@ -35,6 +35,7 @@ const BY_STEP: [(Step, &[&str]); 10] = [
     ),
     (Step::Filter, &["filter."]),
     (Step::Cors, &["cors."]),
+    (Step::Authenticate, &["auth."]),
     (
         Step::LimitSize,
         &["body.", "limits.body_rate", "timeouts.body_period"],
@@ -162,6 +163,9 @@ fn concerns(path: &str, value: &InForce, rehearsal: &Rehearsal) -> bool {
         let name = rest.split('.').next();
         return route.is_none_or(|(route, _)| name == Some(route)) && does_something(path, value);
     }
+    if path.starts_with("auth.") && matches!(value, InForce::Unsaid(_)) {
+        return false;
+    }
     let target = path
         .strip_prefix("app.")
         .or_else(|| path.strip_prefix("upstream."));
@@ -179,7 +183,8 @@ fn does_something(path: &str, value: &InForce) -> bool {
     let InForce::Value(text) = value else {
         return true;
     };
-    !path.starts_with("headers.") && !path.starts_with("cors.") || !is_nothing(text)
+    let has_its_say = ["headers.", "cors.", "auth."];
+    !has_its_say.iter().any(|layer| path.starts_with(layer)) || !is_nothing(text)
 }
 
 /// Whether the route that was met says something of its own about the same layer.

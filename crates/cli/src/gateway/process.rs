@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mainstay_pipeline::{Notices, Standing, Suspension, Target};
+use mainstay_pipeline::{Notices, Standing, Suspension, Target, Verification};
 use mainstay_proxy::{DrainOptions, Endpoint, Listener, Listening, Tiding};
 use mainstay_supervisor::os::inherited_fd;
 use tokio::net::UnixStream;
@@ -119,6 +119,7 @@ impl Gateway {
         let members = endpoints(members, &tidings);
         set_ready(&standing, &members, |_| true);
         let notices = Arc::new(Notices::default());
+        let verification = Arc::new(Verification::default());
         let (up, up_receiver) = mpsc::unbounded_channel();
         let metrics = Arc::new(Metrics::new(
             beginning.threads,
@@ -132,6 +133,7 @@ impl Gateway {
             threads.push(commands);
             let plan = thread::Plan {
                 notices: Arc::clone(&notices),
+                verification: Arc::clone(&verification),
                 counters: metrics.counters(index),
                 serve: thread::Serve {
                     settings: Arc::clone(&settings),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::AcqRel};
 use std::time::Duration;
 
-use mainstay_pipeline::{Notices, Pipeline, Recorder, Standing, Target};
+use mainstay_pipeline::{Notices, Pipeline, Recorder, Standing, Target, Verification};
 use mainstay_proxy::{
     Counters, DrainOptions, Endpoint, Listener, Listening, Serving, Thread, Upstreams, Workshop,
 };
@@ -82,6 +82,7 @@ pub(super) struct Serve {
 /// What a thread is made of.
 pub(super) struct Plan {
     pub(super) notices: Arc<Notices>,
+    pub(super) verification: Arc<Verification>,
     /// By front.
     pub(super) counters: Vec<Arc<Counters>>,
     pub(super) serve: Serve,
@@ -132,7 +133,11 @@ async fn run(
         }
         fronts.push(front);
     }
-    let Plan { notices, .. } = plan;
+    let Plan {
+        notices,
+        verification,
+        ..
+    } = plan;
     let _ = told.send(Ok(()));
     while let Some(command) = commands.recv().await {
         match command {
@@ -151,7 +156,7 @@ async fn run(
             }
             Command::Serve(serve) => {
                 for (index, front) in fronts.iter_mut().enumerate() {
-                    front.serve_with(&serve, index, &notices);
+                    front.serve_with(&serve, index, &notices, &verification);
                 }
             }
             Command::Drain {
@@ -188,31 +193,44 @@ impl Front {
             serve.settings.proxy.upstream.clone(),
             Arc::clone(&serve.standing),
         );
-        let serving = serving(serve, index, &plan.notices, &upstreams);
+        let serving = serving(serve, index, &plan.notices, &plan.verification, &upstreams);
         Self {
             thread: Thread::start(workshop, serving),
             upstreams,
         }
     }
 
-    fn serve_with(&mut self, serve: &Serve, index: usize, notices: &Arc<Notices>) {
+    fn serve_with(
+        &mut self,
+        serve: &Serve,
+        index: usize,
+        notices: &Arc<Notices>,
+        verification: &Arc<Verification>,
+    ) {
         self.upstreams = self.upstreams.succeed(
             serve.settings.proxy.upstream.clone(),
             Arc::clone(&serve.standing),
         );
-        let serving = serving(serve, index, notices, &self.upstreams);
+        let serving = serving(serve, index, notices, verification, &self.upstreams);
         self.thread.serve_with(serving);
     }
 }
 
 /// A pipeline for one front.
-fn serving(serve: &Serve, index: usize, notices: &Arc<Notices>, upstreams: &Upstreams) -> Serving {
+fn serving(
+    serve: &Serve,
+    index: usize,
+    notices: &Arc<Notices>,
+    verification: &Arc<Verification>,
+    upstreams: &Upstreams,
+) -> Serving {
     let settings = &serve.settings;
     let pipeline = Pipeline::new(
         settings.fronts[index].clone(),
         &serve.standing,
         Arc::clone(notices),
         Arc::clone(&serve.recorders[index]),
+        Arc::clone(verification),
         upstreams.clone(),
     );
     Serving::new(pipeline, settings.proxy.clone())

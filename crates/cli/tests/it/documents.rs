@@ -202,6 +202,7 @@ documents! {
     commands_of_the_ports_page_do_what_they_say: "docs/operations/ports.md",
     commands_of_the_reload_page_do_what_they_say: "docs/operations/reload.md",
     commands_of_the_filters_page_do_what_they_say: "docs/protection/filters.md",
+    commands_of_the_authentication_page_do_what_they_say: "docs/protection/authentication.md",
     commands_of_the_sizes_page_do_what_they_say: "docs/protection/sizes.md",
 }
 

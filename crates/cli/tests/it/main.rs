@@ -3,6 +3,7 @@
 //! What may not be here: calls into our crates. Whatever is tested here is tested through a process.
 
 mod apps;
+mod authentication;
 mod check;
 mod client_side;
 mod compress;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use mainstay_pipeline::{RouteAdmission, RouteTimeouts};
+use mainstay_pipeline::{KeyOptions, RouteAdmission, RouteTimeouts};
 use mainstay_supervisor::launch::Target;
 
 use super::*;
@@ -30,6 +30,12 @@ fn every_key_of_the_reference_has_its_line() {
         timeouts: RouteTimeouts::default(),
         admission: RouteAdmission::default(),
         layers: Some(settings.layers.clone()),
+    });
+    let hash = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    settings.layers.auth.keys.push(KeyOptions {
+        id: "NAME".to_owned(),
+        hash: hash.parse().expect("a hash"),
+        labels: Vec::new(),
     });
     let lines = settings.effective();
     for section in sections::ALL {

@@ -402,7 +402,7 @@ fn added_name(name: &str, path: &str) -> Result<(), Problem> {
 }
 
 /// A token (RFC 9110 5.6.2) that does not belong to framing.
-fn check_name(name: &str) -> Result<(), BadValue> {
+pub(super) fn check_name(name: &str) -> Result<(), BadValue> {
     let complaint = BadValue::new(
         "a header's name",
         "letters, digits and `-`, such as `permissions-policy`",

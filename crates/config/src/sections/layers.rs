@@ -1,10 +1,10 @@
 //! The sections of the layers that may stand at the top of the file and again below a route. What each of them
 //! means is in its own file.
 
-use mainstay_pipeline::{CorsOptions, Layers};
+use mainstay_pipeline::{AuthOptions, CorsOptions, Layers};
 
 use super::preset::Preset;
-use super::{body, compress, cors, filter, headers};
+use super::{auth, body, compress, cors, filter, headers};
 use crate::key::Key;
 use crate::reader::Reader;
 
@@ -15,6 +15,7 @@ pub(crate) fn of(preset: Preset) -> Layers {
         body: body::of(preset),
         filter: filter::of(preset),
         compress: compress::of(preset),
+        auth: AuthOptions::default(),
         headers: headers::of(preset),
     }
 }
@@ -46,6 +47,12 @@ pub(crate) fn read(place: &Reader<'_>, slot: &mut Layers) -> bool {
             &mut slot.compress,
             off.compress,
             compress::read,
+        ),
+        read_one(
+            place.section("auth", &auth::SECTION),
+            &mut slot.auth,
+            off.auth,
+            auth::read,
         ),
         read_one(
             place.section("headers", &headers::SECTION),

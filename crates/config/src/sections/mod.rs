@@ -2,6 +2,7 @@
 
 mod account;
 mod app;
+pub(crate) mod auth;
 pub(crate) mod body;
 mod compress;
 mod cors;
@@ -36,6 +37,7 @@ pub use upstream::UpstreamSettings;
 /// The keys of each section that is there at most once, or once for each name.
 pub(crate) mod keys {
     pub(crate) use super::app::SECTION as APP;
+    pub(crate) use super::auth::{KEY as AUTH_KEY, SECTION as AUTH};
     pub(crate) use super::body::SECTION as BODY;
     pub(crate) use super::compress::SECTION as COMPRESS;
     pub(crate) use super::cors::SECTION as CORS;
@@ -73,6 +75,9 @@ pub(crate) const ALL: &[crate::Section] = &[
     overload::SECTION,
     filter::SECTION,
     cors::SECTION,
+    auth::SECTION,
+    auth::USERS,
+    auth::KEY,
     body::SECTION,
     compress::SECTION,
     headers::SECTION,

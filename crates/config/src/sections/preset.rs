@@ -44,6 +44,8 @@ pub enum Layer {
     Cors,
     /// Networks, hosts, methods, hidden files and traps.
     Filter,
+    /// Who may come: without it everybody may.
+    Auth,
     /// The bound on bodies.
     Body,
     /// The security headers.
@@ -58,6 +60,7 @@ impl Word for Layer {
         ("overload", Self::Overload),
         ("cors", Self::Cors),
         ("filter", Self::Filter),
+        ("auth", Self::Auth),
         ("body", Self::Body),
         ("headers", Self::Headers),
     ];

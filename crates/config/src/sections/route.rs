@@ -93,6 +93,12 @@ pub(crate) const SECTION: Section = Section {
             doc: "Between two pieces of a response's body; longer breaks it off.",
         },
         Key {
+            name: "auth",
+            kind: SAME_AT_THE_TOP,
+            default: "(that of the whole file)",
+            doc: "Who may come to this route, as `[route.NAME.auth]`.",
+        },
+        Key {
             name: "body",
             kind: SAME_AT_THE_TOP,
             default: "(that of the whole file)",

@@ -133,6 +133,12 @@ pub(crate) const SECTION: Section = Section {
             doc: "Which other sites' pages may read answers.",
         },
         Key {
+            name: "auth",
+            kind: "section",
+            default: "",
+            doc: "Who may come.",
+        },
+        Key {
             name: "body",
             kind: "section",
             default: "",

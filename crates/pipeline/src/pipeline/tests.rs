@@ -63,7 +63,14 @@ fn world_of<F: Fn(&Request) -> Result<Response, Refusal>>(options: Options, orig
             .map(|route| route.name.clone())
             .collect(),
     });
-    let pipeline = Pipeline::new(options, &standing, Arc::default(), recorder, Echo(origin));
+    let pipeline = Pipeline::new(
+        options,
+        &standing,
+        Arc::default(),
+        recorder,
+        Arc::default(),
+        Echo(origin),
+    );
     World {
         pipeline,
         standing,

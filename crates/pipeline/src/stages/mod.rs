@@ -1,6 +1,7 @@
 //! The stages that have something to decide, one concern a file. Their order stands in `pipeline`.
 
 mod admission;
+mod authenticate;
 mod body;
 mod compress;
 mod cors;
@@ -16,6 +17,10 @@ mod routes;
 
 pub(crate) use admission::Admission;
 pub use admission::MaintenanceOptions;
+pub use authenticate::{
+    AuthMethod, AuthOptions, KeyHash, KeyOptions, PasswordHash, Seen, Verification, make_key,
+};
+pub(crate) use authenticate::{Authentication, Check};
 pub use body::BodyOptions;
 pub(crate) use body::LimitSize;
 pub use compress::{BreachGuard, Coding, CompressOptions, OriginCoding};

@@ -1,6 +1,6 @@
 //! A refusal as an answer: JSON for programs, a small page for browsers, nothing internal ever.
 
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 
 use crate::{Body, Exchange, Refusal, Response, Step};
@@ -32,6 +32,9 @@ fn page(exchange: &Exchange, refusal: Refusal) -> Response {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(seconds) = refusal.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    for challenge in &exchange.challenges {
+        headers.append(WWW_AUTHENTICATE, challenge.clone());
     }
     response
 }
@@ -70,6 +73,7 @@ fn code(status: StatusCode) -> String {
 fn message(status: StatusCode) -> &'static str {
     match status.as_u16() {
         400 => "The request could not be understood.",
+        401 => "Please say who you are.",
         403 => "This is not allowed.",
         404 => "There is nothing here.",
         405 => "This method is not allowed here.",

@@ -160,6 +160,7 @@ impl Drop for Open {
                 .route
                 .and_then(|route| recorder.routes.get(route))
                 .map_or(NO_ROUTE, String::as_str),
+            user: exchange.identity.as_ref().map(|identity| &*identity.name),
             origin: exchange.origin.as_deref(),
             reason: self
                 .reason

@@ -300,6 +300,7 @@ fn serving(
         standing,
         Arc::<Notices>::default(),
         Arc::new(recorder),
+        Arc::default(),
         upstreams.clone(),
     );
     Serving::new(pipeline, options)

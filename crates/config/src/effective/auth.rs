@@ -1,0 +1,39 @@
+//! The lines of `[auth]`. Hashes are not shown: whoever has them may guess at leisure.
+
+use mainstay_pipeline::{AuthOptions, Seen};
+
+use super::{Effective, InForce, Lines};
+use crate::sections::keys;
+use crate::value::quoted;
+
+/// Who may come.
+pub(super) fn lines(path: &str, options: &AuthOptions, out: &mut Vec<Effective>) {
+    let mut lines = Lines::new(&keys::AUTH, path, out);
+    if options.set_up().is_empty() {
+        let all = keys::AUTH.keys.iter();
+        let own = all.filter(|key| !key.kind.starts_with("section"));
+        own.for_each(|key| lines.unsaid(key.name));
+        return;
+    }
+    lines.option("users_file", options.users_file.as_ref());
+    if options.users_file.is_none() {
+        for name in options.users.keys() {
+            lines.push(&format!("users.{}", quoted(name)), InForce::Hidden);
+        }
+    }
+    lines.value("key_header", &options.key_header);
+    lines.option("key_query", options.key_query.as_ref());
+    lines.list("accept", &options.accept);
+    lines.list("only", &options.only);
+    lines.option("user_header", options.user_header.as_ref());
+    let hides = options.credentials == Seen::ByNobody;
+    lines.value("hide_credentials", &hides);
+    lines.value("realm", &options.realm);
+    lines.value("dry_run", &options.enforcement);
+    for key in &options.keys {
+        let path = format!("{path}.key.{}", key.id);
+        let mut lines = Lines::new(&keys::AUTH_KEY, path, out);
+        lines.push("hash", InForce::Hidden);
+        lines.list("labels", &key.labels);
+    }
+}
