@@ -10,19 +10,13 @@ use serde::{Deserialize, Serialize};
 use crate::debug::{DEBUG_FIELD, DebugToken};
 use crate::layers::PerRoute;
 use crate::stages::{
-    Admission, Compress, Cors, Filter, Headers, Health, Identify, LimitSize, Overload, Reports,
-    Routes, pages,
+    Admission, Authentication, Check, Compress, Cors, Filter, Headers, Health, Identify, LimitSize,
+    Overload, Reports, Routes, pages,
 };
 use crate::{
-    Admission, Authentication, Check, Compress, Cors, Ending, Exchange, Filter, Forwarding,
-    Headers, Health, HealthOptions, Identify, Layers, LimitSize, MaintenanceOptions, Notices,
-    Origin, OverloadOptions, Peer, Recorder, Refusal, Reports, Request, Response, RouteOptions,
-    Routes, StandardFields, Standing, Step, pages,
-};
-use crate::{
-    Ending, Exchange, Forwarding, HealthOptions, Layers, MaintenanceOptions, Notices, Origin, Peer,
-    Recorder, Refusal, Request, Response, RouteOptions, StandardFields, Standing, Step,
-    Verification,
+    Ending, Exchange, Forwarding, HealthOptions, Layers, MaintenanceOptions, Notices, Origin,
+    OverloadOptions, Peer, Recorder, Refusal, Request, Response, RouteOptions, StandardFields,
+    Standing, Step, Verification,
 };
 
 /// What the stages are made of.
