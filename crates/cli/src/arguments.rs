@@ -1,6 +1,8 @@
 //! The command line as it is typed. Checks nothing that `config` checks.
 
 mod csp;
+mod layers;
+mod limits;
 
 use std::path::PathBuf;
 
@@ -12,6 +14,9 @@ pub(crate) use self::csp::{Csp, CspWish};
 use crate::commands;
 use crate::complaint::complaint;
 use crate::failure::Failure;
+
+pub(crate) use layers::{Disable, Enable};
+pub(crate) use limits::{Limits, Unban};
 
 #[derive(Parser)]
 #[command(
@@ -78,6 +83,12 @@ pub(crate) enum Command {
     /// Hash a password for `[auth]`, typed or from standard input
     #[command(hide = true)]
     Hash(commands::Hash),
+    /// Tell how the rate limits of a running instance stand
+    #[command(hide = true)]
+    Limits(Limits),
+    /// Forget what somebody has used of the rate limits, and lift the ban
+    #[command(hide = true)]
+    Unban(Unban),
     /// Run the bundled sample app behind the gateway
     #[command(hide = true)]
     Demo(Common),
@@ -235,29 +246,6 @@ pub(crate) struct Reload {
     /// Replace the gateway by a new one on the same sockets
     #[arg(long, conflicts_with = "apps")]
     pub(crate) gateway: bool,
-    #[command(flatten)]
-    pub(crate) which: Which,
-}
-
-/// `mainstay disable`.
-#[derive(Args)]
-pub(crate) struct Disable {
-    /// The layer, such as `headers`: those that `--without` knows
-    #[arg(value_name = "LAYER")]
-    pub(crate) layer: String,
-    /// How long, such as `30m`, from 1s to 30d; until `mainstay enable` or the instance's end if not given
-    #[arg(long = "for", value_name = "TIME")]
-    pub(crate) time: Option<String>,
-    #[command(flatten)]
-    pub(crate) which: Which,
-}
-
-/// `mainstay enable`.
-#[derive(Args)]
-pub(crate) struct Enable {
-    /// The layer, such as `headers`
-    #[arg(value_name = "LAYER")]
-    pub(crate) layer: String,
     #[command(flatten)]
     pub(crate) which: Which,
 }

@@ -24,6 +24,7 @@ mod order;
 mod plain_http;
 mod policy;
 mod protocol;
+mod rates;
 mod sample;
 mod say;
 

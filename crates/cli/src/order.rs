@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use mainstay_config::Layer;
+use mainstay_pipeline::RateState;
 use mainstay_proxy::Address;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::UnboundedSender;
@@ -52,6 +53,28 @@ pub(crate) enum Suspend {
     },
     /// Ends maintenance.
     Reopen,
+}
+
+/// Whose use of limits is to be forgotten.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Unban {
+    /// As `key` of the policy makes it: an address, or a header's value.
+    pub(crate) key: String,
+    /// None: every policy.
+    pub(crate) policy: Option<String>,
+}
+
+/// How one limit stands.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct LimitState {
+    /// `100/15m`.
+    pub(crate) rate: String,
+    /// What it is counted by.
+    pub(crate) key: Vec<String>,
+    /// It refuses nobody.
+    pub(crate) dry_run: bool,
+    #[serde(flatten)]
+    pub(crate) state: RateState,
 }
 
 /// What it takes to ask how an instance answers: for its own user alone.

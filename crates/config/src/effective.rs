@@ -2,6 +2,7 @@
 //! Reads no source and decides nothing.
 
 mod auth;
+mod rate_limits;
 
 use std::path::Path;
 use std::time::Duration;
@@ -72,6 +73,7 @@ impl Settings {
         overload(self, &mut out);
         filter("filter", &self.layers.filter, &mut out);
         cors("cors", &self.layers.cors, &mut out);
+        rate_limits::write(self, &mut out);
         auth::lines("auth", &self.layers.auth, &mut out);
         body("body", &self.layers.body, &mut out);
         compress("compress", &self.layers.compress, &mut out);

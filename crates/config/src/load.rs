@@ -42,6 +42,7 @@ pub fn explain(sources: &Sources) -> Result<Loaded, Problems> {
     let mut settings = Settings::of(preset.unwrap_or_default());
     sections::read(top, &mut settings);
     off.leave_out(&mut settings.without, &report);
+    off.take_out_policies(&mut settings.rate_limits);
     settings
         .apps
         .iter_mut()
@@ -97,6 +98,9 @@ fn resolve_paths(settings: &mut Settings, base: &Path) {
 /// A layer that is left out has nothing to do, so that nobody needs to ask whether it is.
 pub(crate) fn empty_left_out_layers(settings: &mut Settings) {
     let off = sections::layers::of(Preset::Off);
+    if !settings.has(Layer::RateLimit) {
+        settings.rate_limits.clear();
+    }
     let without = settings.without.clone();
     if without.contains(&Layer::Overload) {
         settings.overload = OverloadOptions::default();

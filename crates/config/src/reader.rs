@@ -11,7 +11,9 @@ use toml::de::{DeTable, DeValue};
 
 use crate::key::{Key, Section};
 use crate::report::Report;
+use crate::sections::Layer;
 use crate::value::{Item, MOST_ELEMENTS, Value};
+use crate::word;
 
 /// Names longer than this do not fit where names go: socket paths, metrics, log lines.
 const LONGEST_NAME: usize = 32;
@@ -155,6 +157,11 @@ impl<'a> Reader<'a> {
         };
         let mut found = Vec::new();
         for (name, value) in in_file_order(table).into_iter().take(MOST_ELEMENTS) {
+            // the switch of a layer that has named sections; what it means was seen to before
+            let is_switch = name.get_ref() == Key::ENABLED.name && value.get_ref().is_bool();
+            if is_switch && word::read::<Layer>(key).is_ok() {
+                continue;
+            }
             let path = format!("{}.{}", item.path, name.get_ref());
             let DeValue::Table(table) = value.get_ref() else {
                 let (cure, bare) = (section.heading.replace("NAME", "web"), item.path.as_str());

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use mainstay_pipeline::{Layers, MaintenanceOptions, OverloadOptions};
+use mainstay_pipeline::{Layers, MaintenanceOptions, OverloadOptions, RatePolicy};
 use mainstay_values::TrustedProxies;
 use serde::{Deserialize, Serialize};
 
 use crate::load::empty_left_out_layers;
 use crate::sections::{
     AppSettings, Layer, Limits, ListenSettings, LogSettings, Preset, ReloadSettings, RouteSettings,
-    ShutdownSettings, Timeouts, UpstreamSettings, layers,
+    ShutdownSettings, Timeouts, UpstreamSettings, layers, rate_limit,
 };
 
 /// Everything that was decided. Immutable once loaded; a reload makes another.
@@ -49,6 +49,8 @@ pub struct Settings {
     pub maintenance: MaintenanceOptions,
     /// What the layers do where a route says nothing else; one that is left out does nothing.
     pub layers: Layers,
+    /// How much one client may ask for, in the order in which it is asked; nothing when left out.
+    pub rate_limits: Vec<RatePolicy>,
     /// What is written about requests.
     pub log: LogSettings,
 }
@@ -74,6 +76,7 @@ impl Settings {
             overload: OverloadOptions::default(),
             maintenance: MaintenanceOptions::default(),
             layers: layers::of(preset),
+            rate_limits: rate_limit::of(preset),
             log: LogSettings::default(),
         }
     }

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use mainstay_pipeline::RatePolicy;
 use mainstay_values::Problem;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -19,6 +20,8 @@ use crate::word;
 pub(crate) struct SwitchedOff {
     /// Layers, each with where that is said.
     layers: Vec<(Layer, Range<usize>)>,
+    /// Limits on rates, which a preset may have brought.
+    policies: Vec<String>,
     /// An app or upstream: what would have answered requests.
     target: Option<(String, Range<usize>)>,
 }
@@ -61,6 +64,7 @@ impl SwitchedOff {
                     self.layers.push((layer, place));
                 }
             }
+            ["rate_limit", name] => self.policies.push((*name).to_owned()),
             ["app" | "upstream", _] => self.target = Some((path.join("."), place)),
             _ => {}
         }
@@ -72,6 +76,11 @@ impl SwitchedOff {
             without.insert(*layer);
             report.set_place("without", place.clone());
         }
+    }
+
+    /// Takes the policies out that are off.
+    pub(crate) fn take_out_policies(&self, policies: &mut Vec<RatePolicy>) {
+        policies.retain(|policy| !self.policies.contains(&policy.name));
     }
 
     /// Whoever switches everything off that answers does not mean whatever else lies in the folder.

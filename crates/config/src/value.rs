@@ -5,10 +5,10 @@ use std::num::IntErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
-use mainstay_pipeline::Enforcement;
+use mainstay_pipeline::{Enforcement, KeyPart, Listed};
 use mainstay_values::{
-    Address, BadValue, FileMode, HostPattern, NamePattern, Network, PathPattern, Problem, Size,
-    TrustedProxies, format_duration, parse_duration,
+    Address, BadValue, FileMode, HostPattern, NamePattern, Network, PathPattern, Problem, Rate,
+    RequestPattern, Size, TrustedProxies, format_duration, parse_duration,
 };
 use toml::Spanned;
 use toml::de::DeValue;
@@ -178,7 +178,17 @@ macro_rules! value_by_from_str {
     )*};
 }
 
-value_by_from_str!(HostPattern, NamePattern, Network, PathPattern, Size);
+value_by_from_str!(
+    HostPattern,
+    KeyPart,
+    Listed,
+    NamePattern,
+    Network,
+    PathPattern,
+    Rate,
+    RequestPattern,
+    Size
+);
 
 impl Value for Address {
     fn from_text(text: &str) -> Result<Self, BadValue> {

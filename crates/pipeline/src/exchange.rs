@@ -9,8 +9,8 @@ use http::header::{ACCEPT, HOST, ORIGIN, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 
 use crate::debug::Account;
-use crate::stages::Wish;
 use crate::stages::overload::Permits;
+use crate::stages::{Owed, Quota, Wish};
 use crate::{Forwarding, Identity, Peer, Refusal, Request, RouteTimeouts, Step, Trail};
 
 /// How a client speaks to the outermost trusted proxy.
@@ -103,6 +103,10 @@ pub struct Exchange {
     pub(crate) permits: Permits,
     /// Set when a body exceeds a bound on a dry run.
     pub(crate) overrun: Option<Arc<AtomicBool>>,
+    /// The budget that is nearest to its end, for the client.
+    pub(crate) quota: Option<Quota>,
+    /// What is given back of budgets when the answer is known.
+    pub(crate) owed: Option<Box<Owed>>,
     /// What is noted for whoever asked how the answer came about, and may know.
     pub(crate) account: Option<Box<Account>>,
     started: Instant,
@@ -157,12 +161,12 @@ impl Exchange {
             method,
             uri,
             accept: None,
+            identity: None,
             user_agent: None,
             web_origin: None,
             route: None,
             target: 0,
             timeouts: RouteTimeouts::default(),
-            identity: None,
             origin: None,
             origin_duration: None,
             resends: 0,
@@ -177,6 +181,8 @@ impl Exchange {
             challenges: Vec::new(),
             is_probe: false,
             permits: Permits::default(),
+            quota: None,
+            owed: None,
             overrun: None,
             account: None,
             started,

@@ -51,6 +51,10 @@ pub use stages::{
     PasswordHash, Priority, REPORT_PATH, Recorder, Reported, RouteAdmission, RouteOptions,
     RouteTimeouts, Seen, StandardFields, Traps, Verification, Violation, Violations, make_key,
 };
+pub use stages::{
+    Algorithm, BanOptions, KeyPart, Listed, NotATable, QuotaHeaders, RatePolicies, RatePolicy,
+    RateState, RateTable, SharedWords, Skip,
+};
 pub use standing::{Phase, Place, Standing, Target, TargetKind, WaitOptions};
 pub use step::{Step, Trail};
 pub use suspension::Suspension;

@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use crate::debug::{DEBUG_FIELD, DebugToken};
 use crate::layers::PerRoute;
 use crate::stages::{
-    Admission, Authentication, Check, Compress, Cors, Filter, Headers, Health, Identify, LimitSize,
-    Overload, Reports, Routes, pages,
+    Admission, Authentication, Check, Compress, Cors, Filter, Headers, Health, Identify, LimitRate,
+    LimitSize, Overload, Reports, Routes, limit_rate, pages,
 };
 use crate::{
     Ending, Exchange, Forwarding, HealthOptions, Layers, MaintenanceOptions, Notices, Origin,
-    OverloadOptions, Peer, Recorder, Refusal, Request, Response, RouteOptions, StandardFields,
-    Standing, Step, Verification,
+    OverloadOptions, Peer, RatePolicy, Recorder, Refusal, Request, Response, RouteOptions,
+    StandardFields, Standing, Step, Verification,
 };
 
 /// What the stages are made of.
@@ -34,6 +34,8 @@ pub struct Options {
     pub routes: Vec<RouteOptions>,
     /// What the layers do where a route says nothing else.
     pub layers: Layers,
+    /// Limits on rates, in the order in which they are asked.
+    pub rate_limits: Vec<RatePolicy>,
     /// Tells this instance from others in `Via`.
     pub instance: String,
     /// Whoever sends it in `Mainstay-Debug` is told how the answer came about. None: nobody is.
@@ -50,6 +52,7 @@ pub struct Pipeline<O> {
     admission: Admission,
     overload: Overload,
     cors: PerRoute<Cors>,
+    limit_rate: LimitRate,
     limit_size: PerRoute<LimitSize>,
     filter: PerRoute<Filter>,
     authentication: Authentication,
@@ -105,6 +108,7 @@ impl<O: Origin> Pipeline<O> {
             cors: PerRoute::new(&options.layers, &options.routes, |layers| {
                 Cors::new(&layers.cors)
             }),
+            limit_rate: LimitRate::new(&options.rate_limits, &options.routes, standing),
             limit_size: PerRoute::new(&options.layers, &options.routes, |layers| {
                 LimitSize::new(&layers.body)
             }),
@@ -171,12 +175,13 @@ impl<O: Origin> Pipeline<O> {
             //      403  other sites' pages
             return Ok(permit);
         }
-        exchange.pass(Step::LimitRate); //                                         before authentication, so that
-        let check = self.authentication.check(exchange, &mut request)?; // 401 403 503  guessing credentials is limited
+        // before authentication, so that guessing credentials is limited
+        self.turn(Step::LimitRate, exchange, &request).await?; //         429 403  this client's budget
+        let check = self.authentication.check(exchange, &mut request)?; // 401 403 503
         if let Check::Wait(errand) = check {
             Box::pin(self.authentication.finish(errand, exchange, &mut request)).await?;
         }
-        exchange.pass(Step::LimitIdentity);
+        self.turn(Step::LimitIdentity, exchange, &request).await?; //     429 403  a verified user's
         self.limit_size.of(exchange).limit(exchange, &mut request)?; //   413
         exchange.pass(Step::Cache);
         self.compress
@@ -194,6 +199,19 @@ impl<O: Origin> Pipeline<O> {
         self.compress.of(exchange).encode(exchange, response).await
     }
 
+    /// Takes from a budget, and waits for the request's turn where a policy says so.
+    async fn turn(
+        &self,
+        step: Step,
+        exchange: &mut Exchange,
+        request: &Request,
+    ) -> Result<(), Refusal> {
+        match self.limit_rate.take(step, exchange, request.headers())? {
+            Some(turn) => turn.await,
+            None => Ok(()),
+        }
+    }
+
     /// The way out, for answers and refusals alike.
     fn leave(&self, mut ending: Ending, outcome: Result<Response, Refusal>) -> Answer {
         let exchange = ending.exchange_mut();
@@ -202,6 +220,7 @@ impl<O: Origin> Pipeline<O> {
             self.filter.of(exchange).name_methods(&mut response);
         }
         exchange.note(Step::Pages, response.headers());
+        limit_rate::conclude(exchange, &mut response);
         self.cors.of(exchange).mark(exchange, &mut response);
         let standard = self.headers.of(exchange).set(exchange, &mut response);
         ending.answered(response.status().as_u16());

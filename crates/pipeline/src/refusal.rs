@@ -81,6 +81,18 @@ pub enum Refusal {
     ConnectTimeout,
     /// The origin took too long to answer.
     OriginTimeout,
+    /// More requests than a rate allows.
+    RateLimited {
+        /// Seconds.
+        retry_after: u32,
+    },
+    /// Refused so often that for a time nothing is heard.
+    RateBanned {
+        /// Seconds.
+        retry_after: u32,
+    },
+    /// On a list of those whom a rate denies everything.
+    RateDenied,
 }
 
 impl Refusal {
@@ -94,9 +106,10 @@ impl Refusal {
             | Refusal::BodyBroken => StatusCode::BAD_REQUEST,
             Refusal::Loop => StatusCode::LOOP_DETECTED,
             Refusal::NoRoute | Refusal::HiddenFile | Refusal::Trap => StatusCode::NOT_FOUND,
-            Refusal::ForeignOrigin | Refusal::Network | Refusal::Forbidden(_) => {
-                StatusCode::FORBIDDEN
-            }
+            Refusal::ForeignOrigin
+            | Refusal::Network
+            | Refusal::RateDenied
+            | Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
             Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::WrongHost => StatusCode::MISDIRECTED_REQUEST,
             Refusal::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
@@ -114,6 +127,9 @@ impl Refusal {
                 StatusCode::BAD_GATEWAY
             }
             Refusal::ConnectTimeout | Refusal::OriginTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Refusal::RateLimited { .. } | Refusal::RateBanned { .. } => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
         }
     }
 
@@ -151,6 +167,9 @@ impl Refusal {
             Refusal::OriginGone => "origin_gone",
             Refusal::ConnectTimeout => "connect_timeout",
             Refusal::OriginTimeout => "origin_timeout",
+            Refusal::RateLimited { .. } => "rate_limited",
+            Refusal::RateBanned { .. } => "rate_banned",
+            Refusal::RateDenied => "rate_denied",
         }
     }
 
@@ -176,7 +195,10 @@ impl Refusal {
             | Refusal::BodyTimeout
             | Refusal::BodyBroken
             | Refusal::BodyTooLarge
-            | Refusal::ClientGone => Fault::Client,
+            | Refusal::ClientGone
+            | Refusal::RateLimited { .. }
+            | Refusal::RateBanned { .. }
+            | Refusal::RateDenied => Fault::Client,
             Refusal::Draining
             | Refusal::Overloaded
             | Refusal::Paused
@@ -193,7 +215,10 @@ impl Refusal {
 
     /// Seconds after which trying again makes sense, for `Retry-After`.
     pub const fn retry_after(self) -> Option<u32> {
-        if let Refusal::Maintenance { retry_after } = self {
+        if let Refusal::Maintenance { retry_after }
+        | Refusal::RateLimited { retry_after }
+        | Refusal::RateBanned { retry_after } = self
+        {
             return Some(retry_after);
         }
         match self.fault() {
@@ -230,6 +255,8 @@ mod tests {
     fn who_may_come_again_is_told_when() {
         assert_eq!(Refusal::NoWorker.retry_after(), Some(1));
         assert_eq!(Refusal::OriginGone.retry_after(), None);
+        let limited = Refusal::RateLimited { retry_after: 7 };
+        assert_eq!(limited.retry_after(), Some(7));
         assert_eq!(Refusal::ClientGone.status().as_u16(), 499);
     }
 }

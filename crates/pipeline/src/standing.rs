@@ -2,18 +2,18 @@
 //!
 //! Shared by all threads of a gateway. Starts and stops nothing; it is told.
 
-use std::sync::Arc;
 use std::sync::atomic::{
     AtomicBool, AtomicUsize,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::stages::overload::Gates;
-use crate::{Refusal, Suspension};
+use crate::{RateTable, Refusal, Suspension};
 
 /// The life of a gateway as clients may see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +115,7 @@ struct Life {
     suspension: watch::Sender<Suspension>,
     gates: Gates,
     began: Instant,
+    rates: OnceLock<RateTable>,
 }
 
 impl Standing {
@@ -128,6 +129,7 @@ impl Standing {
             suspension: watch::Sender::default(),
             gates: Gates::default(),
             began: Instant::now(),
+            rates: OnceLock::new(),
         };
         Self {
             life: Arc::new(life),
@@ -157,6 +159,18 @@ impl Standing {
             targets: targets.collect(),
             wait,
         }
+    }
+
+    /// Counts rates in this table from the beginning, with all others who do: before anything asks for it.
+    #[must_use]
+    pub fn with_rates(self, table: RateTable) -> Self {
+        let _ = self.life.rates.set(table);
+        self
+    }
+
+    /// Where rates are counted: without a table that was given, in one of this process alone.
+    pub fn rates(&self) -> &RateTable {
+        self.life.rates.get_or_init(RateTable::private)
     }
 
     /// The targets, by index.

@@ -10,6 +10,7 @@ mod help;
 mod init;
 mod instance;
 mod layers;
+mod limits;
 mod reload;
 mod run;
 mod status;
@@ -73,6 +74,8 @@ pub(crate) fn execute(command: Command) -> Outcome {
         Command::Pause(pause) => suspension::pause(&pause),
         Command::Resume(which) => suspension::resume(&which),
         Command::Maintenance(maintenance) => suspension::maintenance(&maintenance),
+        Command::Limits(wish) => limits::limits(&wish),
+        Command::Unban(unban) => limits::unban(&unban),
         Command::Diff(which) => diff::execute(&which),
         Command::Hash(hash) => hash::execute(&hash),
         Command::Init(init) => init::execute(&init),

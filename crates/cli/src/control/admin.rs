@@ -10,7 +10,7 @@ use mainstay_observe::Exposition;
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::order::{Asker, Disable, Order, Suspend};
+use crate::order::{Asker, Disable, Order, Suspend, Unban};
 use crate::plain_http::{self, Call, Reply};
 
 /// A question, and where the answer goes.
@@ -36,6 +36,10 @@ pub(super) enum Question {
     Enable(Layer, Asker),
     /// `POST /suspend`, with a [`Suspend`] as JSON.
     Suspend(Suspend, Asker),
+    /// `GET /limits.json`: a list of [`LimitState`](crate::order::LimitState).
+    Limits(oneshot::Sender<String>),
+    /// `POST /unban`, with an [`Unban`] as JSON.
+    Unban(Unban, Asker),
     /// `POST /stop`.
     Stop(Asker),
 }
@@ -45,7 +49,7 @@ const WAITING: usize = 16;
 const TEXT: &str = "text/plain; charset=utf-8";
 /// One JSON value for each line, as things happen.
 const LINES: &str = "application/x-ndjson";
-const KNOWN: &str = "there is GET /status, /status.json, /diff.json, /csp.json, /debug.json and /metrics, POST /reload, /disable, /enable, /suspend and /stop\n";
+const KNOWN: &str = "there is GET /status, /status.json, /diff.json, /csp.json, /debug.json, /limits.json and /metrics, POST /reload, /disable, /enable, /suspend, /unban and /stop\n";
 
 /// Opens the socket: 0600, and only this user (or root) is heard.
 pub(super) fn open(path: &Path) -> io::Result<mpsc::Receiver<Question>> {
@@ -97,11 +101,16 @@ async fn answer(sender: mpsc::Sender<Question>, call: Call) -> Reply {
             Ok(wish) => told(&sender, |asker| Question::Suspend(wish, asker)).await,
             Err(error) => plain_http::text(StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")),
         },
+        (&Method::GET, "/limits.json") => text(&sender, Question::Limits, "application/json").await,
+        (&Method::POST, "/unban") => match serde_json::from_slice(call.body()) {
+            Ok(wish) => told(&sender, |asker| Question::Unban(wish, asker)).await,
+            Err(error) => plain_http::text(StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")),
+        },
         (&Method::POST, "/stop") => told(&sender, Question::Stop).await,
         (
             _,
             "/status" | "/status.json" | "/diff.json" | "/csp.json" | "/debug.json" | "/metrics"
-            | "/reload" | "/disable" | "/enable" | "/suspend" | "/stop",
+            | "/reload" | "/disable" | "/enable" | "/suspend" | "/limits.json" | "/unban" | "/stop",
         ) => plain_http::text(StatusCode::METHOD_NOT_ALLOWED, TEXT, KNOWN),
         _ => plain_http::text(StatusCode::NOT_FOUND, TEXT, KNOWN),
     }

@@ -49,6 +49,7 @@ pub(crate) fn gateway_settings(
         overload: settings.overload.clone(),
         routes,
         layers: settings.layers.clone(),
+        rate_limits: settings.rate_limits.clone(),
         instance: instance.to_owned(),
         debug: debug.cloned(),
     };

@@ -15,6 +15,7 @@ mod grant;
 mod guard;
 mod hands;
 mod invocation;
+mod limits;
 mod members;
 mod output;
 mod own;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use mainstay_config::{Layer, Preset, Settings};
 use mainstay_pipeline::{
     Adaptation, BodyOptions, CompressOptions, Enforcement, FilterOptions, HeaderPreset, Layers,
+    RatePolicy,
 };
 use mainstay_proxy::Address;
 use mainstay_supervisor::WorkerId;
@@ -114,6 +115,7 @@ fn layers(settings: &Settings) -> String {
         format!("compress {compress}"),
         format!("health {}", word(settings.has(Layer::Health))),
         format!("overload {}", overload(settings)),
+        format!("rate limits {}", rate_limits(&settings.rate_limits)),
         format!("body limit {}", body_limit(&settings.layers.body)),
         "framing, head limits and slow-client clocks on".to_owned(),
         format!("trusted proxies {proxies}"),
@@ -141,6 +143,20 @@ fn overload(settings: &Settings) -> &'static str {
         (false, _) => "off",
         (true, Enforcement::Enforce) => "on",
         (true, Enforcement::DryRun) => "dry run",
+    }
+}
+
+fn rate_limits(policies: &[RatePolicy]) -> String {
+    let told = policies.iter().map(|policy| {
+        let RatePolicy { name, rate, .. } = policy;
+        match policy.enforcement {
+            Enforcement::Enforce => format!("{name} {rate}"),
+            Enforcement::DryRun => format!("{name} {rate} (dry run)"),
+        }
+    });
+    match &told.collect::<Vec<_>>()[..] {
+        [] => "off".to_owned(),
+        several => several.join(", "),
     }
 }
 

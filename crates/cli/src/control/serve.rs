@@ -237,6 +237,8 @@ impl Control {
             Question::Disable(wish, asker) => asker.done(&self.disable(wish)),
             Question::Enable(layer, asker) => asker.done(&self.enable(layer)),
             Question::Suspend(wish, asker) => self.suspend(wish, asker),
+            Question::Limits(asker) => self.limits(asker),
+            Question::Unban(wish, asker) => asker.done(&self.unban(&wish)),
             Question::Stop(asker) => self.stop_askers.push(asker),
         }
     }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use mainstay_config::Settings;
 use mainstay_pipeline::DebugToken;
@@ -30,6 +32,7 @@ use super::suspended::Suspended;
 use super::violations::Violations;
 use crate::failure::Failure;
 use crate::order::Asker;
+use crate::rates;
 
 /// A running instance.
 pub(super) struct Control {
@@ -63,6 +66,8 @@ pub(super) struct Control {
     pub(super) gateways: Option<Gateways>,
     /// The address that an app asked for, where the settings name none.
     pub(super) asked: Option<Address>,
+    /// Where rates are counted, by every gateway.
+    pub(super) rates: Arc<OwnedFd>,
     /// Whether `NODE_ENV` was set by us.
     pub(super) set_node_env: bool,
     /// Apps that were ready once.
@@ -126,6 +131,9 @@ impl Control {
             let (upstream, servers) = members.numbered(Servers::resolve(upstream)?);
             members.set_servers(&upstream, servers);
         }
+        let rates =
+            rates::make().map_err(|error| Failure::internal("the memory for rates", error))?;
+        let rates = Arc::new(rates);
         let (hands, wishes) = mpsc::unbounded_channel();
         Ok(Self {
             disabled: Disabled::default(),
@@ -134,10 +142,12 @@ impl Control {
             threads: threads(&settings),
             instance: instance_id(),
             debug: debug_token()?,
+            rates: Arc::clone(&rates),
             places,
             place: Some(Place {
                 name: name.clone(),
                 folder,
+                rates,
                 output: output.clone(),
                 identity,
             }),

@@ -35,6 +35,7 @@ const BY_STEP: &[(Step, &[&str])] = &[
     ),
     (Step::Filter, &["filter."]),
     (Step::Cors, &["cors."]),
+    (Step::LimitRate, &["rate_limit."]),
     (Step::Authenticate, &["auth."]),
     (
         Step::LimitSize,

@@ -9,4 +9,4 @@ mod process;
 mod thread;
 mod up;
 
-pub(crate) use process::{ACCESS_FD, CONTROL_FD, FIRST_SOCKET_FD, FOLDER_FD, main};
+pub(crate) use process::{ACCESS_FD, CONTROL_FD, FIRST_SOCKET_FD, FOLDER_FD, RATES_FD, main};

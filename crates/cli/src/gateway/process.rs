@@ -24,6 +24,7 @@ use crate::failure::Failure;
 use crate::protocol::{
     self, Beginning, Down, GatewaySettings, Member, Observe, Scope, TargetOptions, Up, VERSION,
 };
+use crate::rates;
 
 /// The socket to the control plane.
 pub(crate) const CONTROL_FD: i32 = 3;
@@ -31,8 +32,10 @@ pub(crate) const CONTROL_FD: i32 = 3;
 pub(crate) const FOLDER_FD: i32 = 4;
 /// The pipe for access lines.
 pub(crate) const ACCESS_FD: i32 = 5;
+/// The memory in which rates are counted.
+pub(crate) const RATES_FD: i32 = 6;
 /// The first listening socket.
-pub(crate) const FIRST_SOCKET_FD: i32 = 6;
+pub(crate) const FIRST_SOCKET_FD: i32 = 7;
 /// Orders of the control plane that may wait here.
 const WAITING: usize = 16;
 
@@ -114,7 +117,7 @@ impl Gateway {
         let settings = Arc::new(settings);
         let standing = Standing::new(targets(&settings.targets), settings.wait.clone());
         standing.suspend(beginning.suspension);
-        let standing = Arc::new(standing);
+        let standing = Arc::new(standing.with_rates(rates::open(inherited_fd(RATES_FD)?)?));
         let (tidings, tidings_receiver) = mpsc::unbounded_channel();
         let members = endpoints(members, &tidings);
         set_ready(&standing, &members, |_| true);

@@ -104,7 +104,7 @@ impl Scene {
             [
                 "mainstay",
                 "reload" | "status" | "stop" | "disable" | "enable" | "csp" | "pause" | "resume"
-                | "maintenance",
+                | "maintenance" | "limits" | "unban",
                 ..,
             ] => {
                 if self.running.is_none() {
@@ -203,6 +203,7 @@ documents! {
     commands_of_the_reload_page_do_what_they_say: "docs/operations/reload.md",
     commands_of_the_filters_page_do_what_they_say: "docs/protection/filters.md",
     commands_of_the_authentication_page_do_what_they_say: "docs/protection/authentication.md",
+    commands_of_the_rate_limits_page_do_what_they_say: "docs/protection/rate-limits.md",
     commands_of_the_sizes_page_do_what_they_say: "docs/protection/sizes.md",
 }
 

@@ -20,6 +20,8 @@ fn help_reads_as_written() {
         ("resume", &["resume", "--help"]),
         ("maintenance", &["maintenance", "--help"]),
         ("enable", &["enable", "--help"]),
+        ("limits", &["limits", "--help"]),
+        ("unban", &["unban", "--help"]),
         ("init", &["init", "--help"]),
         ("demo", &["demo", "--help"]),
         ("help", &["help", "--help"]),

@@ -28,6 +28,7 @@ mod overload;
 mod pages;
 mod processes;
 mod python;
+mod rates;
 mod reload;
 mod routing;
 mod servers;

@@ -37,6 +37,10 @@ fn every_key_of_the_reference_has_its_line() {
         hash: hash.parse().expect("a hash"),
         labels: Vec::new(),
     });
+    let rate = "1/s".parse().expect("a rate");
+    settings
+        .rate_limits
+        .push(mainstay_pipeline::RatePolicy::new("NAME", rate));
     let lines = settings.effective();
     for section in sections::ALL {
         let heading = section.heading.trim_matches(['[', ']']);

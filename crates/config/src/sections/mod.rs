@@ -16,6 +16,7 @@ mod log;
 mod maintenance;
 mod overload;
 mod preset;
+pub(crate) mod rate_limit;
 mod reload;
 mod route;
 mod shutdown;
@@ -49,6 +50,7 @@ pub(crate) mod keys {
     pub(crate) use super::log::SECTION as LOG;
     pub(crate) use super::maintenance::SECTION as MAINTENANCE;
     pub(crate) use super::overload::SECTION as OVERLOAD;
+    pub(crate) use super::rate_limit::SECTION as RATE_LIMIT;
     pub(crate) use super::reload::SECTION as RELOAD;
     pub(crate) use super::route::SECTION as ROUTE;
     pub(crate) use super::shutdown::SECTION as SHUTDOWN;
@@ -78,6 +80,7 @@ pub(crate) const ALL: &[crate::Section] = &[
     auth::SECTION,
     auth::USERS,
     auth::KEY,
+    rate_limit::SECTION,
     body::SECTION,
     compress::SECTION,
     headers::SECTION,

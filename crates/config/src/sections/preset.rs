@@ -46,6 +46,8 @@ pub enum Layer {
     Filter,
     /// Who may come: without it everybody may.
     Auth,
+    /// The limits on rates.
+    RateLimit,
     /// The bound on bodies.
     Body,
     /// The security headers.
@@ -61,6 +63,7 @@ impl Word for Layer {
         ("cors", Self::Cors),
         ("filter", Self::Filter),
         ("auth", Self::Auth),
+        ("rate_limit", Self::RateLimit),
         ("body", Self::Body),
         ("headers", Self::Headers),
     ];

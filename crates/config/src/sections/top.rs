@@ -6,8 +6,8 @@ use toml::de::DeTable;
 
 use super::preset::{Layer, Preset};
 use super::{
-    account, app, layers, limits, listen, log, maintenance, overload, reload, route, shutdown,
-    timeouts, upstream,
+    account, app, layers, limits, listen, log, maintenance, overload, rate_limit, reload, route,
+    shutdown, timeouts, upstream,
 };
 use crate::key::{Key, Section};
 use crate::reader::{Reader, is_name, not_a_name};
@@ -68,7 +68,7 @@ pub(crate) const SECTION: Section = Section {
         },
         Key {
             name: "without",
-            kind: "list of `health`, `overload`, `filter`, `cors`, `body` and `headers`",
+            kind: "list of `health`, `overload`, `filter`, `cors`, `rate_limit`, `body` and `headers`",
             default: "[]",
             doc: "Layers to leave out, whatever the preset says.",
         },
@@ -139,6 +139,12 @@ pub(crate) const SECTION: Section = Section {
             doc: "Who may come.",
         },
         Key {
+            name: "rate_limit",
+            kind: "sections",
+            default: "(strict: three policies)",
+            doc: "How much one client may ask for, one section for each policy.",
+        },
+        Key {
             name: "body",
             kind: "section",
             default: "",
@@ -179,6 +185,9 @@ pub(crate) const SECTION: Section = Section {
         ("helmet", "headers"),
         ("compression", "compress"),
         ("gzip", "compress"),
+        ("rate_limits", "[rate_limit.NAME]"),
+        ("ratelimit", "[rate_limit.NAME]"),
+        ("limit_req", "[rate_limit.NAME]"),
         ("logging", "log"),
         ("https", listen::NO_TLS),
         ("tls", listen::NO_TLS),
@@ -279,6 +288,7 @@ pub(crate) fn read(top: Reader<'_>, settings: &mut Settings) {
     if let Some(section) = top.section("maintenance", &maintenance::SECTION) {
         maintenance::read(section, &mut settings.maintenance);
     }
+    rate_limit::read_all(&top, &mut settings.rate_limits);
     if let Some(section) = top.section("log", &log::SECTION) {
         log::read(section, &mut settings.log);
     }

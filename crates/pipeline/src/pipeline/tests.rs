@@ -37,6 +37,7 @@ fn options() -> Options {
         maintenance: MaintenanceOptions::default(),
         overload: OverloadOptions::default(),
         routes: vec![RouteOptions::everything(0)],
+        rate_limits: Vec::new(),
         layers: Layers::default(),
         instance: "test".to_owned(),
         debug: Some(DebugToken::new("a-token".to_owned())),

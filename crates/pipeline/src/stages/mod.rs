@@ -9,6 +9,7 @@ mod filter;
 mod headers;
 mod health;
 mod identify;
+pub(crate) mod limit_rate;
 pub(crate) mod overload;
 pub(crate) mod pages;
 mod record;
@@ -37,6 +38,11 @@ pub use headers::{
 pub(crate) use health::Health;
 pub use health::HealthOptions;
 pub(crate) use identify::Identify;
+pub use limit_rate::{
+    Algorithm, BanOptions, KeyPart, Listed, NotATable, QuotaHeaders, RatePolicies, RatePolicy,
+    RateState, RateTable, SharedWords, Skip,
+};
+pub(crate) use limit_rate::{LimitRate, Owed, Quota};
 pub(crate) use overload::Overload;
 pub use overload::{Adaptation, OverloadOptions, Priority, RouteAdmission};
 pub use record::{AccessLog, Ending, Recorder};

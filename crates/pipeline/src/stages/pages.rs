@@ -83,6 +83,7 @@ fn message(status: StatusCode) -> &'static str {
         415 => "This media type is not understood here.",
         417 => "The expectation cannot be met.",
         421 => "This host is not served here.",
+        429 => "Too many requests. Please try again later.",
         431 => "The request's headers are too large.",
         501 => "The request asks for something that is not supported.",
         502 => "The application did not answer properly. Please try again.",

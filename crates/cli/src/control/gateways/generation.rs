@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout};
 use super::super::fronts::Sockets;
 use super::super::output::Output;
 use super::super::own;
-use crate::gateway::{ACCESS_FD, CONTROL_FD, FIRST_SOCKET_FD, FOLDER_FD};
+use crate::gateway::{ACCESS_FD, CONTROL_FD, FIRST_SOCKET_FD, FOLDER_FD, RATES_FD};
 use crate::protocol::{self, Beginning, Down, Up};
 
 /// What comes from a gateway.
@@ -75,6 +75,8 @@ pub(in crate::control) struct Place {
     pub(in crate::control) name: String,
     /// The folder of the workers' sockets.
     pub(in crate::control) folder: OwnedFd,
+    /// Where rates are counted.
+    pub(in crate::control) rates: Arc<OwnedFd>,
     /// Where access lines go.
     pub(in crate::control) output: Output,
     /// As whom; as we when absent.
@@ -102,6 +104,7 @@ impl Generation {
             (theirs.into(), CONTROL_FD),
             (place.folder.try_clone()?, FOLDER_FD),
             (place.output.access_pipe()?, ACCESS_FD),
+            (place.rates.try_clone()?, RATES_FD),
         ];
         for (socket, descriptor) in sockets.all().zip(FIRST_SOCKET_FD..) {
             descriptors.push((socket.try_clone()?.into(), descriptor));

@@ -279,6 +279,7 @@ fn stages(trusted: &str, target: usize) -> Stages {
         debug: None,
         routes: vec![RouteOptions::everything(target)],
         layers: Layers::default(),
+        rate_limits: Vec::new(),
         instance: "it".to_owned(),
     }
 }

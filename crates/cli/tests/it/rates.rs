@@ -1,0 +1,158 @@
+//! Limits on rates: shared by all that serve, kept when gateways come and go, not to be evaded.
+
+use std::fs;
+use std::thread;
+
+use mainstay_testkit::{Mainstay, Running};
+
+use crate::support::{gateway, started};
+
+const APP: &str = "require('http').createServer((q, r) => r.end('hello')).listen(3000);";
+
+fn with(settings: &str) -> Running {
+    started(
+        Mainstay::run("server.js")
+            .file("server.js", APP)
+            .config(settings),
+    )
+}
+
+/// Asks so often, from eight connections at once; how many answers were well. The others must be 429.
+#[track_caller]
+fn passed(mainstay: &Running, requests: usize) -> usize {
+    let ask = || {
+        let statuses = (0..requests / 8).map(|_| mainstay.get("/").status());
+        let refused = |status: &u16| *status == 429 || panic!("status {status}");
+        statuses
+            .filter(|status| *status == 200 || !refused(status))
+            .count()
+    };
+    thread::scope(|scope| {
+        let asking: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+        asking
+            .into_iter()
+            .map(|thread| thread.join().expect("answers"))
+            .sum()
+    })
+}
+
+#[test]
+fn workers_and_threads_share_one_limit_that_outlives_gateways_and_settings() {
+    // windows so long that none ends meanwhile
+    let settings = "[listen]\nthreads = 2\n\n[app.web]\ncommand = \"node server.js\"\nworkers = 4\n\n\
+                    [rate_limit.all]\nrate = \"100/20d\"\n";
+    let mainstay = started(Mainstay::run("").file("server.js", APP).config(settings));
+    assert_eq!(passed(&mainstay, 40), 40);
+    let first = gateway(&mainstay, None);
+    Mainstay::say(["reload", "--gateway"])
+        .beside(&mainstay)
+        .finish()
+        .expect_code(0);
+    let second = gateway(&mainstay, Some(first));
+    assert_eq!(passed(&mainstay, 24), 24);
+    mainstay.kill(second);
+    gateway(&mainstay, Some(second));
+    assert_eq!(passed(&mainstay, 80), 100 - 40 - 24);
+
+    // more is allowed, and what was counted stays
+    let more = settings.replace("100/20d", "110/20d") + "\n[rate_limit.other]\nrate = \"9/20d\"\n";
+    fs::write(mainstay.folder().join("mainstay.toml"), more).expect("written");
+    Mainstay::say(["reload", "--settings"])
+        .beside(&mainstay)
+        .finish()
+        .expect_code(0);
+    assert_eq!(passed(&mainstay, 40), 9);
+}
+
+#[test]
+fn no_header_moves_a_clients_budget() {
+    let mainstay = with("[rate_limit.all]\nrate = \"3/20d\"\n");
+    for _ in 0..3 {
+        mainstay.get("/").expect(200);
+    }
+    for name in [
+        "X-Forwarded-For",
+        "x-forwarded-for",
+        "X-Forwarded_For",
+        "Forwarded",
+        "X-Real-IP",
+        "X-Client-IP",
+        "X-Cluster-Client-IP",
+        "CF-Connecting-IP",
+        "CF-Connecting-IPv6",
+        "True-Client-IP",
+        "Fastly-Client-IP",
+        "X-Original-Forwarded-For",
+        "X-Originating-IP",
+        "X-Remote-IP",
+        "X-Remote-Addr",
+        "X-Forwarded",
+        "X-Forwarded-Host",
+        "X-Forwarded-By",
+        "X-Azure-ClientIP",
+        "Via",
+        "Client-IP",
+        "Host",
+    ] {
+        let value = if name == "Forwarded" {
+            "for=198.51.100.7"
+        } else {
+            "198.51.100.7"
+        };
+        let refused = mainstay.get_with("/", [(name, value)]).expect(429);
+        assert!(refused.header("retry-after").is_some(), "{name}");
+    }
+}
+
+#[test]
+fn what_is_refused_says_so() {
+    let mainstay = with(
+        "[rate_limit.login]\nmatch = \"/login\"\nrate = \"1/20d\"\nban_after = 2\nban_for = \"1h\"\n",
+    );
+    let first = mainstay.get("/login").expect(200);
+    let told = first.header("ratelimit").expect("a budget");
+    assert!(told.starts_with("\"login\"; r=0; t="), "{told}");
+    for _ in 0..2 {
+        let refused = mainstay.get("/LOGIN").expect(429);
+        assert!(
+            refused.text().contains("Too many requests"),
+            "{}",
+            refused.text()
+        );
+    }
+    assert_eq!(
+        mainstay.get("/login").expect(429).header("retry-after"),
+        Some("3600")
+    );
+    assert!(mainstay.get("/").expect(200).header("ratelimit").is_none());
+    let states = Mainstay::say(["limits", "--json"])
+        .beside(&mainstay)
+        .finish()
+        .expect_code(0);
+    let states: serde_json::Value = serde_json::from_str(&states.output).expect("JSON");
+    assert_eq!(
+        (&states[0]["name"], &states[0]["banned"]),
+        (&"login".into(), &1.into()),
+        "{states}"
+    );
+    let unban = |key: &str| {
+        Mainstay::say(["unban", key])
+            .beside(&mainstay)
+            .finish()
+            .expect_code(0)
+    };
+    unban("192.0.2.1").says(["no limit remembers `192.0.2.1`"]);
+    unban("127.0.0.1").says(["`127.0.0.1` is forgiven what it had used of login"]);
+    mainstay.get("/login").expect(200);
+    Mainstay::say(["limits"])
+        .beside(&mainstay)
+        .finish()
+        .says(["login  1/20d  ip"]);
+    Mainstay::say(["unban", "192.0.2.1", "--policy", "logni"])
+        .beside(&mainstay)
+        .finish()
+        .expect_code(2)
+        .says(["did you mean `login`?"]);
+    mainstay.output_contains_eventually("\"reason\":\"rate_limited\"");
+    mainstay.output_contains_eventually("\"reason\":\"rate_banned\"");
+}
