@@ -90,7 +90,7 @@ impl AccessRecord<'_> {
     }
 }
 
-fn write_number(out: &mut Vec<u8>, number: u64) {
+pub(crate) fn write_number(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
@@ -103,7 +103,7 @@ fn write_milliseconds(out: &mut Vec<u8>, duration: Duration) {
     out.extend_from_slice(&[b'.', digit(rest / 100), digit(rest / 10), digit(rest)]);
 }
 
-fn write_address(out: &mut Vec<u8>, address: IpAddr) {
+pub(crate) fn write_address(out: &mut Vec<u8>, address: IpAddr) {
     match address {
         IpAddr::V4(address) => {
             for (index, octet) in address.octets().into_iter().enumerate() {
@@ -142,7 +142,7 @@ pub fn is_masked(parameter: &str) -> bool {
         .any(|secret| parameter.eq_ignore_ascii_case(secret))
 }
 
-fn write_target(out: &mut Vec<u8>, target: &str) {
+pub(crate) fn write_target(out: &mut Vec<u8>, target: &str) {
     let Some((path, query)) = target.split_once('?') else {
         return write_json_string(out, target.as_bytes());
     };

@@ -20,6 +20,43 @@ pub fn write_json_string(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
 }
 
+/// Whether all of a text was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    Whole,
+    Cut,
+}
+
+impl Written {
+    pub(crate) fn is_cut(self) -> bool {
+        self == Self::Cut
+    }
+}
+
+/// As [`write_json_string`], with `most` bytes between the quotes at most; ends before the character that
+/// would be too many.
+pub(crate) fn write_json_string_within(out: &mut Vec<u8>, bytes: &[u8], most: usize) -> Written {
+    out.push(b'"');
+    let end = out.len() + most;
+    let mut written = Written::Whole;
+    // no character takes fewer bytes escaped than it had
+    let (bytes, rest) = bytes.split_at(bytes.len().min(most));
+    if !rest.is_empty() {
+        written = Written::Cut;
+    }
+    for character in String::from_utf8_lossy(bytes).chars() {
+        let before = out.len();
+        write_character(out, character);
+        if out.len() > end {
+            out.truncate(before);
+            written = Written::Cut;
+            break;
+        }
+    }
+    out.push(b'"');
+    written
+}
+
 fn write_character(out: &mut Vec<u8>, character: char) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     match character {

@@ -5,6 +5,7 @@
 
 mod access;
 mod counter;
+mod error;
 mod exposition;
 mod histogram;
 mod json;
@@ -15,6 +16,7 @@ mod totals;
 
 pub use access::{AccessRecord, is_masked};
 pub use counter::{Counter, Gauge};
+pub use error::ErrorRecord;
 pub use exposition::Exposition;
 pub use histogram::{BUCKETS, Histogram, HistogramSum};
 pub use json::write_json_string;

@@ -18,6 +18,10 @@ pub const RESENDS_TOTAL: &str = "mainstay_resends_total";
 pub const ORIGIN_CONNECTIONS_TOTAL: &str = "mainstay_origin_connections_total";
 /// Access lines that could not be handed on in time.
 pub const ACCESS_LINES_DROPPED_TOTAL: &str = "mainstay_access_lines_dropped_total";
+/// Answers of apps that were replaced, since they showed the app's insides.
+pub const RESPONSES_SCRUBBED_TOTAL: &str = "mainstay_responses_scrubbed_total";
+/// Lines of the error log that were not written, since there were too many.
+pub const ERROR_LINES_DROPPED_TOTAL: &str = "mainstay_error_lines_dropped_total";
 /// Times that accepting had to pause because file descriptors ran out.
 pub const ACCEPT_PAUSES_TOTAL: &str = "mainstay_accept_pauses_total";
 /// Workers ready to serve, by app.

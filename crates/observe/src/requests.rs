@@ -59,6 +59,8 @@ pub struct RequestMetrics {
     pub active: Gauge,
     /// Bytes of response bodies.
     pub bytes: Counter,
+    /// Answers of apps that were replaced, since they showed insides.
+    pub scrubbed: Counter,
 }
 
 impl RequestMetrics {
@@ -70,6 +72,7 @@ impl RequestMetrics {
                 .collect(),
             active: Gauge::default(),
             bytes: Counter::default(),
+            scrubbed: Counter::default(),
         }
     }
 
@@ -113,6 +116,9 @@ pub struct RequestTotals {
     pub active: i64,
     /// Bytes of response bodies.
     pub bytes: u64,
+    /// Answers of apps that were replaced, since they showed insides.
+    #[serde(default)]
+    pub scrubbed: u64,
 }
 
 impl RequestTotals {
@@ -134,6 +140,7 @@ impl RequestTotals {
         }
         self.active += metrics.active.get();
         self.bytes += metrics.bytes.get();
+        self.scrubbed += metrics.scrubbed.get();
     }
 
     /// Adds what others counted.
@@ -143,6 +150,7 @@ impl RequestTotals {
         }
         self.active += other.active;
         self.bytes += other.bytes;
+        self.scrubbed += other.scrubbed;
     }
 }
 

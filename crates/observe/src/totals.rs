@@ -21,6 +21,9 @@ pub struct Totals {
     pub origin_connections: u64,
     /// Access lines that nobody fetched in time.
     pub access_lines_dropped: u64,
+    /// Lines of the error log that were too many.
+    #[serde(default)]
+    pub error_lines_dropped: u64,
 }
 
 impl Totals {
@@ -33,6 +36,7 @@ impl Totals {
         self.resends += other.resends;
         self.origin_connections += other.origin_connections;
         self.access_lines_dropped += other.access_lines_dropped;
+        self.error_lines_dropped += other.error_lines_dropped;
     }
 
     /// What is left of it when its process has ended: counts stay, what was under way is over.
@@ -75,6 +79,16 @@ impl Totals {
                 names::ACCESS_LINES_DROPPED_TOTAL,
                 "Access lines dropped.",
                 self.access_lines_dropped,
+            ),
+            (
+                names::RESPONSES_SCRUBBED_TOTAL,
+                "Answers of apps that were replaced, since they showed insides.",
+                self.requests.scrubbed,
+            ),
+            (
+                names::ERROR_LINES_DROPPED_TOTAL,
+                "Lines of the error log that were too many.",
+                self.error_lines_dropped,
             ),
         ] {
             text.single(name, "counter", help, value);

@@ -115,6 +115,9 @@ impl Account {
         if let Some(reason) = exchange.refusal.map(Refusal::reason) {
             let _ = write!(text, ",\"refusal\":\"{reason}\"");
         }
+        if let Some(leak) = exchange.scrubbed {
+            let _ = write!(text, ",\"scrubbed\":\"{}\"", leak.word());
+        }
         if let Some((step, refusal)) = exchange.spared() {
             let (step, reason) = (step.name(), refusal.reason());
             let _ = write!(

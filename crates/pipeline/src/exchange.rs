@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use crate::debug::Account;
 use crate::stages::overload::Permits;
 use crate::stages::{Owed, Quota, Wish};
-use crate::{Forwarding, Identity, Peer, Refusal, Request, RouteTimeouts, Step, Trail};
+use crate::{Forwarding, Identity, Leak, Peer, Refusal, Request, RouteTimeouts, Step, Trail};
 
 /// How a client speaks to the outermost trusted proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +83,8 @@ pub struct Exchange {
     pub refusal: Option<Refusal>,
     /// What a layer on a dry run would have refused first, and its step; [`Exchange::spared`] knows more once the body has passed.
     pub(crate) spared: Option<(Step, Refusal)>,
+    /// What the app's answer showed, for which it was replaced.
+    pub scrubbed: Option<Leak>,
     /// The steps taken.
     pub trail: Trail,
     /// The version the client speaks.
@@ -172,6 +174,7 @@ impl Exchange {
             resends: 0,
             refusal: None,
             spared: None,
+            scrubbed: None,
             trail: Trail::default(),
             version: Version::HTTP_11,
             heard: Heard::default(),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AuthOptions, BodyOptions, CompressOptions, CorsOptions, Exchange, FilterOptions, HeaderOptions,
-    RouteOptions,
+    AuthOptions, BodyOptions, CompressOptions, CorsOptions, ErrorOptions, Exchange, FilterOptions,
+    HeaderOptions, RouteOptions,
 };
 
 /// The options of every layer that may differ from route to route. The default of a layer that refuses is one that does not.
@@ -25,6 +25,8 @@ pub struct Layers {
     pub headers: HeaderOptions,
     /// Content codings of answers.
     pub compress: CompressOptions,
+    /// What becomes of an app's errors.
+    pub errors: ErrorOptions,
 }
 
 impl Layers {
@@ -40,6 +42,8 @@ impl Layers {
             cors: _,
             compress: _,
             headers: _,
+            // and this is about answers
+            errors: _,
         } = self;
         filter.is_as_strict_as(&other.filter)
             && auth.is_as_strict_as(&other.auth)

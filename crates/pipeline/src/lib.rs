@@ -45,11 +45,12 @@ pub use refusal::{Fault, Refusal};
 pub use sealed::Sealed;
 pub use stages::{
     AccessLog, Adaptation, AuthMethod, AuthOptions, BodyOptions, BreachGuard, Coding,
-    CompressOptions, CorsOptions, CspBase, CspEffect, CspOptions, Directive, Ending, FilterOptions,
-    HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting, HealthOptions, HiddenFiles, KeyHash,
-    KeyOptions, MaintenanceOptions, MethodRule, OriginCoding, OriginPattern, OverloadOptions,
-    PasswordHash, Priority, REPORT_PATH, Recorder, Reported, RouteAdmission, RouteOptions,
-    RouteTimeouts, Seen, StandardFields, Traps, Verification, Violation, Violations, make_key,
+    CompressOptions, CorsOptions, CspBase, CspEffect, CspOptions, Directive, Ending, ErrorLog,
+    ErrorOptions, FilterOptions, HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting,
+    HealthOptions, HiddenFiles, KeyHash, KeyOptions, Leak, MaintenanceOptions, MethodRule,
+    OriginCoding, OriginPattern, OverloadOptions, PageKind, PageOptions, PasswordHash, Priority,
+    REPORT_PATH, Recorder, Reported, RouteAdmission, RouteOptions, RouteTimeouts, Seen,
+    StandardFields, Traps, Verification, Violation, Violations, make_key,
 };
 pub use stages::{
     Algorithm, BanOptions, KeyPart, Listed, NotATable, QuotaHeaders, RatePolicies, RatePolicy,

@@ -11,12 +11,12 @@ use crate::debug::{DEBUG_FIELD, DebugToken};
 use crate::layers::PerRoute;
 use crate::stages::{
     Admission, Authentication, Check, Compress, Cors, Filter, Headers, Health, Identify, LimitRate,
-    LimitSize, Overload, Reports, Routes, limit_rate, pages,
+    LimitSize, Overload, Pages, Reports, Routes, Scrub, limit_rate,
 };
 use crate::{
     Ending, Exchange, Forwarding, HealthOptions, Layers, MaintenanceOptions, Notices, Origin,
-    OverloadOptions, Peer, RatePolicy, Recorder, Refusal, Request, Response, RouteOptions,
-    StandardFields, Standing, Step, Verification,
+    OverloadOptions, PageOptions, Peer, RatePolicy, Recorder, Refusal, Request, Response,
+    RouteOptions, StandardFields, Standing, Step, Verification,
 };
 
 /// What the stages are made of.
@@ -36,6 +36,9 @@ pub struct Options {
     pub layers: Layers,
     /// Limits on rates, in the order in which they are asked.
     pub rate_limits: Vec<RatePolicy>,
+    /// The user's own pages. They do not travel with the rest, since all pipelines of a process have the same.
+    #[serde(skip)]
+    pub pages: Arc<[PageOptions]>,
     /// Tells this instance from others in `Via`.
     pub instance: String,
     /// Whoever sends it in `Mainstay-Debug` is told how the answer came about. None: nobody is.
@@ -58,6 +61,8 @@ pub struct Pipeline<O> {
     authentication: Authentication,
     forwarding: Arc<Forwarding>,
     origin: O,
+    scrub: PerRoute<Scrub>,
+    pages: Arc<Pages>,
     compress: PerRoute<Compress>,
     headers: PerRoute<Headers>,
     recorder: Arc<Recorder>,
@@ -99,6 +104,7 @@ impl<O: Origin> Pipeline<O> {
         verification: Arc<Verification>,
         origin: O,
     ) -> Self {
+        let pages = Arc::new(Pages::new(&options.pages));
         Self {
             reports: Reports::new(&options.layers, &options.routes, Arc::clone(&notices)),
             identify: Identify::new(options.trusted_proxies, notices, options.debug),
@@ -118,6 +124,11 @@ impl<O: Origin> Pipeline<O> {
             authentication: Authentication::new(&options.layers, &options.routes, verification),
             forwarding: Arc::new(Forwarding::new(&options.instance)),
             origin,
+            scrub: PerRoute::new(&options.layers, &options.routes, |layers| {
+                let (pages, recorder) = (Arc::clone(&pages), Arc::clone(&recorder));
+                Scrub::new(layers.errors.clone(), pages, recorder)
+            }),
+            pages,
             compress: PerRoute::new(&options.layers, &options.routes, |layers| {
                 Compress::new(&layers.compress)
             }),
@@ -193,9 +204,14 @@ impl<O: Origin> Pipeline<O> {
         let response = self.origin.respond(exchange, request).await?; //  502 503 504  a worker, an upstream
         exchange.note(Step::Origin, response.headers());
         self.overload.answered(exchange, &response);
-        let response = self.health.fill_in(exchange, response); //                 the app's 404 to a probe
+        let mut response = self.health.fill_in(exchange, response); //                 the app's 404 to a probe
         exchange.note(Step::Health, response.headers());
-        exchange.pass(Step::Scrub);
+        let scrub = self.scrub.of(exchange);
+        if scrub.concerns(exchange, response.status()) {
+            // boxed: few answers come here, and all would carry the room for it
+            response = Box::pin(scrub.answer(exchange, response)).await; //            what leaks is replaced
+            exchange.note(Step::Scrub, response.headers());
+        }
         self.compress.of(exchange).encode(exchange, response).await
     }
 
@@ -215,7 +231,7 @@ impl<O: Origin> Pipeline<O> {
     /// The way out, for answers and refusals alike.
     fn leave(&self, mut ending: Ending, outcome: Result<Response, Refusal>) -> Answer {
         let exchange = ending.exchange_mut();
-        let mut response = pages::render(exchange, outcome);
+        let mut response = self.pages.render(exchange, outcome);
         if exchange.refusal == Some(Refusal::Method) {
             self.filter.of(exchange).name_methods(&mut response);
         }

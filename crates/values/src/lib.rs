@@ -18,6 +18,7 @@ mod rate;
 mod request_pattern;
 mod secret;
 mod size;
+mod status;
 mod text;
 mod trusted_proxies;
 
@@ -35,4 +36,5 @@ pub use rate::Rate;
 pub use request_pattern::RequestPattern;
 pub use secret::Secret;
 pub use size::Size;
+pub use status::StatusPattern;
 pub use trusted_proxies::{Client, TrustedProxies, Walk, parse_forwarded_address};

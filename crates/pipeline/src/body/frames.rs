@@ -81,6 +81,7 @@ pub fn hand_off(length: Option<u64>) -> (FrameSender, Frames) {
                 bound: None,
             }),
             length,
+            front: Vec::new(),
         },
     )
 }
@@ -153,6 +154,8 @@ impl Drop for FrameSender {
 pub struct Frames {
     source: Source,
     length: Option<u64>,
+    /// Taken and put back, the next one last.
+    front: Vec<Frame>,
 }
 
 /// Where frames come from.
@@ -196,6 +199,7 @@ impl Frames {
         Self {
             source: Source::Encoded(Box::new(encoded)),
             length: None,
+            front: Vec::new(),
         }
     }
 
@@ -235,10 +239,18 @@ impl Frames {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame, BodyBroken>>> {
+        if let Some(frame) = self.front.pop() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
         match &mut self.source {
             Source::Producer(consumer) => consumer.poll_frame(context),
             Source::Encoded(encoded) => encoded.poll_frame(context),
         }
+    }
+
+    /// Puts back the frame that was taken last: it is the next again.
+    pub fn put_back(&mut self, frame: Frame) {
+        self.front.push(frame);
     }
 
     /// The next frame; `None` after a whole message.
@@ -340,6 +352,25 @@ mod tests {
 
         let (sender, mut frames) = hand_off(None);
         sender.finish();
+        assert!(matches!(
+            poll(|cx| frames.poll_frame(cx)),
+            Poll::Ready(None)
+        ));
+    }
+
+    #[test]
+    fn what_is_put_back_is_the_next_again() {
+        let (mut sender, mut frames) = hand_off(None);
+        sender.send(Frame::Data(Bytes::from_static(b"third")));
+        sender.finish();
+        frames.put_back(Frame::Data(Bytes::from_static(b"second")));
+        frames.put_back(Frame::Data(Bytes::from_static(b"first")));
+        for text in ["first", "second", "third"] {
+            let frame = poll(|cx| frames.poll_frame(cx));
+            assert!(
+                matches!(frame, Poll::Ready(Some(Ok(Frame::Data(data)))) if data == text.as_bytes())
+            );
+        }
         assert!(matches!(
             poll(|cx| frames.poll_frame(cx)),
             Poll::Ready(None)

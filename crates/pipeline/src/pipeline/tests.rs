@@ -7,7 +7,7 @@ use http::StatusCode;
 use mainstay_observe::RequestMetrics;
 
 use super::*;
-use crate::{AccessLog, Body, HeaderSetting, Target, TargetKind, WaitOptions};
+use crate::{AccessLog, Body, ErrorLog, HeaderSetting, Target, TargetKind, WaitOptions};
 
 /// An origin that is a function.
 struct Echo<F>(F);
@@ -39,6 +39,7 @@ fn options() -> Options {
         routes: vec![RouteOptions::everything(0)],
         rate_limits: Vec::new(),
         layers: Layers::default(),
+        pages: Arc::default(),
         instance: "test".to_owned(),
         debug: Some(DebugToken::new("a-token".to_owned())),
     }
@@ -58,6 +59,7 @@ fn world_of<F: Fn(&Request) -> Result<Response, Refusal>>(options: Options, orig
     let recorder = Arc::new(Recorder {
         metrics: Arc::new(RequestMetrics::new(options.routes.len())),
         log: Some(Arc::clone(&log)),
+        errors: Some(Arc::new(ErrorLog::new(Arc::clone(&log)))),
         routes: options
             .routes
             .iter()

@@ -1,12 +1,15 @@
-//! The access line and the counts, when the body has ended. Sends nothing: lines collect in a buffer.
+//! The access line and the counts, when the body has ended; what is put into an error's line. Sends nothing: lines collect in a buffer.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mainstay_observe::{AccessRecord, NO_ROUTE, RequestMetrics, TimestampCache};
+use http::HeaderValue;
+use http::header::CONTENT_TYPE;
+use mainstay_observe::{AccessRecord, ErrorRecord, NO_ROUTE, RequestMetrics, TimestampCache};
 
-use crate::{Exchange, Refusal, Step};
+use super::{ErrorLog, Leak};
+use crate::{Exchange, Refusal, Response, Step};
 
 /// Lines that nobody has fetched yet; beyond this new ones are dropped and counted.
 const MOST_WAITING: usize = 4 * 1024 * 1024;
@@ -50,14 +53,14 @@ impl AccessLog {
         self.dropped.load(Relaxed)
     }
 
-    fn write(&self, record: &AccessRecord<'_>) {
+    pub(super) fn write(&self, write: impl FnOnce(&mut Vec<u8>, &mut TimestampCache)) {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.text.len() >= MOST_WAITING {
             self.dropped.fetch_add(1, Relaxed);
             return;
         }
         let Lines { text, clock } = &mut *lines;
-        record.write(text, clock);
+        write(text, clock);
     }
 }
 
@@ -68,6 +71,8 @@ pub struct Recorder {
     pub metrics: Arc<RequestMetrics>,
     /// Access lines; none are written without it.
     pub log: Option<Arc<AccessLog>>,
+    /// What apps said in answers that were replaced; nothing is written without it.
+    pub errors: Option<Arc<ErrorLog>>,
     /// The routes' names by index.
     pub routes: Arc<[String]>,
 }
@@ -84,6 +89,48 @@ impl Recorder {
             reason: Some(Refusal::ClientGone.reason()),
         }))
     }
+}
+
+/// The reason in the access line of an answer that was replaced.
+const SCRUBBED: &str = "scrubbed";
+
+impl Recorder {
+    /// Writes down what an app said in an answer that is replaced.
+    pub(crate) fn error(&self, exchange: &Exchange, response: &Response, leak: Leak, body: &[u8]) {
+        let Some(log) = &self.errors else { return };
+        let elapsed = exchange.elapsed();
+        let record = ErrorRecord {
+            time: exchange.began() + elapsed,
+            request_id: exchange.request_id.as_bytes(),
+            client: exchange.client,
+            method: exchange.method.as_str(),
+            host: exchange.host.as_bytes(),
+            target: target(exchange),
+            status: response.status().as_u16(),
+            route: self.route(exchange),
+            user: exchange.identity.as_ref().map(|identity| &*identity.name),
+            origin: exchange.origin.as_deref(),
+            leak: leak.word(),
+            content_type: response
+                .headers()
+                .get(CONTENT_TYPE)
+                .map(HeaderValue::as_bytes),
+            body,
+            dropped_before: 0,
+        };
+        log.write(record, exchange.started() + elapsed);
+    }
+
+    fn route(&self, exchange: &Exchange) -> &str {
+        let route = exchange.route.and_then(|route| self.routes.get(route));
+        route.map_or(NO_ROUTE, String::as_str)
+    }
+}
+
+/// Path and query as sent.
+fn target(exchange: &Exchange) -> &str {
+    let target = exchange.uri.path_and_query();
+    target.map_or("*", http::uri::PathAndQuery::as_str)
 }
 
 /// The end of an exchange, whichever way it comes: dropping it writes it down.
@@ -142,34 +189,27 @@ impl Drop for Open {
             self.bytes,
         );
         let Some(log) = &recorder.log else { return };
-        log.write(&AccessRecord {
+        let record = AccessRecord {
             time: exchange.began() + duration,
             request_id: exchange.request_id.as_bytes(),
             client: exchange.client,
             method: exchange.method.as_str(),
             host: exchange.host.as_bytes(),
-            target: exchange
-                .uri
-                .path_and_query()
-                .map_or("*", http::uri::PathAndQuery::as_str),
+            target: target(exchange),
             status: self.status,
             bytes: self.bytes,
             duration,
             origin_duration: exchange.origin_duration,
-            route: exchange
-                .route
-                .and_then(|route| recorder.routes.get(route))
-                .map_or(NO_ROUTE, String::as_str),
+            route: recorder.route(exchange),
             user: exchange.identity.as_ref().map(|identity| &*identity.name),
             origin: exchange.origin.as_deref(),
             reason: self
                 .reason
-                .or_else(|| exchange.refusal.map(Refusal::reason)),
+                .or_else(|| exchange.refusal.map(Refusal::reason))
+                .or(exchange.scrubbed.map(|_| SCRUBBED)),
             dry_run: exchange.spared().map(|(_, refusal)| refusal.reason()),
-            user_agent: exchange
-                .user_agent
-                .as_ref()
-                .map(http::HeaderValue::as_bytes),
-        });
+            user_agent: exchange.user_agent.as_ref().map(HeaderValue::as_bytes),
+        };
+        log.write(|text, clock| record.write(text, clock));
     }
 }
