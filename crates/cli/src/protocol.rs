@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 
 use mainstay_observe::Totals;
-use mainstay_pipeline::{Reported, Suspension, TargetKind, WaitOptions};
+use mainstay_pipeline::{PageOptions, Reported, Suspension, TargetKind, WaitOptions};
 use mainstay_proxy::{Address, Options, Tally, Trial};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -104,10 +105,23 @@ pub(crate) struct Beginning {
 pub(crate) struct GatewaySettings {
     /// What the pipeline of each front is made of.
     pub(crate) fronts: Vec<mainstay_pipeline::Options>,
+    /// The own pages, for every front.
+    #[serde(with = "shared")]
+    pub(crate) pages: Arc<[PageOptions]>,
     pub(crate) targets: Vec<TargetOptions>,
     pub(crate) wait: WaitOptions,
     pub(crate) proxy: Options,
     pub(crate) access_log: AccessLogging,
+}
+
+impl GatewaySettings {
+    /// What the pipeline of a front is made of, with what all fronts have in common.
+    pub(crate) fn front(&self, index: usize) -> mainstay_pipeline::Options {
+        mainstay_pipeline::Options {
+            pages: Arc::clone(&self.pages),
+            ..self.fronts[index].clone()
+        }
+    }
 }
 
 /// Whether metrics are served on a socket of their own.
@@ -201,6 +215,27 @@ pub(crate) async fn receive<T: for<'a> Deserialize<'a>>(
     let mut content = vec![0; length];
     from.read_exact(&mut content).await?;
     Ok(Some(serde_json::from_slice(&content)?))
+}
+
+/// A shared list, written as a list.
+mod shared {
+    use std::sync::Arc;
+
+    use mainstay_pipeline::PageOptions;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        pages: &Arc<[PageOptions]>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(pages.iter())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<[PageOptions]>, D::Error> {
+        Vec::deserialize(deserializer).map(Arc::from)
+    }
 }
 
 #[cfg(test)]

@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use mainstay_pipeline::{
     BodyOptions, BreachGuard, CompressOptions, CorsOptions, CspBase, CspEffect, CspOptions,
-    Directive, FilterOptions, HeaderOptions, HeaderSetting, HiddenFiles, Layers, MethodRule, Traps,
+    Directive, ErrorOptions, FilterOptions, HeaderOptions, HeaderSetting, HiddenFiles, Layers,
+    MethodRule, Traps,
 };
 use mainstay_supervisor::launch::Target;
 use mainstay_supervisor::options::{CoreDumps, GiveUp, Liveness};
 use mainstay_values::Size;
 
 use crate::key::{Key, Section};
-use crate::sections::{self, AppSettings, Preset, RouteSettings, UpstreamSettings};
+use crate::sections::{self, AppSettings, PageSettings, Preset, RouteSettings, UpstreamSettings};
 use crate::settings::Settings;
 use crate::value::{Value, quoted};
 
@@ -78,6 +79,8 @@ impl Settings {
         body("body", &self.layers.body, &mut out);
         compress("compress", &self.layers.compress, &mut out);
         headers("headers", &self.layers.headers, &mut out);
+        errors("errors", &self.layers.errors, &mut out);
+        pages(&self.pages, &mut out);
         let mut log = Lines::new(&sections::keys::LOG, "log", &mut out);
         log.value("access", &self.log.access);
         out
@@ -297,6 +300,8 @@ fn route(route: &RouteSettings, general: &Layers, out: &mut Vec<Effective>) {
     own(&path("compress"), three, compress, out);
     let three = [&layers.headers, &general.headers, &off.headers];
     own(&path("headers"), three, headers, out);
+    let three = [&layers.errors, &general.errors, &off.errors];
+    own(&path("errors"), three, errors, out);
 }
 
 /// What a route says of a layer: nothing, that it is off, or what holds then. Given are its own options, those of
@@ -458,6 +463,22 @@ fn csp(path: &str, policy: &CspOptions, out: &mut Vec<Effective>) {
             }
             None => {}
         }
+    }
+}
+
+fn errors(path: &str, options: &ErrorOptions, out: &mut Vec<Effective>) {
+    let mut lines = Lines::new(&sections::keys::ERRORS, path, out);
+    lines.value("scrub", &options.scrub);
+    lines.value("log", &options.log);
+    lines.list("replace", &options.replace);
+}
+
+fn pages(pages: &[PageSettings], out: &mut Vec<Effective>) {
+    for page in pages {
+        out.push(Effective {
+            path: format!("errors.pages.{}", page.options.status),
+            value: InForce::Value(quoted(&page.file.display().to_string())),
+        });
     }
 }
 

@@ -46,8 +46,9 @@ pub use reference::reference;
 pub use render::{Style, render};
 pub use schema::schema;
 pub use sections::{
-    AppSettings, Layer, Limits, ListenSettings, LogSettings, Percent, Preset, ReleaseSettings,
-    ReloadMode, ReloadSettings, RouteSettings, ShutdownSettings, Surge, Timeouts, UpstreamSettings,
+    AppSettings, Layer, Limits, ListenSettings, LogSettings, PageSettings, Percent, Preset,
+    ReleaseSettings, ReloadMode, ReloadSettings, RouteSettings, ShutdownSettings, Surge, Timeouts,
+    UpstreamSettings,
 };
 pub use settings::Settings;
 pub use source::Sources;

@@ -6,7 +6,7 @@ use mainstay_pipeline::{OverloadOptions, RouteAdmission, RouteTimeouts};
 use mainstay_values::{Address, Problems};
 
 use crate::layout::Layout;
-use crate::origin::Origins;
+use crate::origin::{Origin, Origins};
 use crate::reader::Reader;
 use crate::report::Report;
 use crate::sections::{self, AppSettings, Layer, Preset, RouteSettings};
@@ -56,6 +56,7 @@ pub fn explain(sources: &Sources) -> Result<Loaded, Problems> {
     empty_left_out_layers(&mut settings);
     check::all(&settings, &report);
     complete_routes(&mut settings);
+    show_errors_in_development(&mut settings, sources, &report);
 
     let (settings, origins) = report.finish(settings)?;
     Ok(Loaded { settings, origins })
@@ -108,6 +109,9 @@ pub(crate) fn empty_left_out_layers(settings: &mut Settings) {
             route.admission = RouteAdmission::default();
         }
     }
+    if without.contains(&Layer::Errors) {
+        settings.pages.clear();
+    }
     let of_routes = settings.routes.iter_mut();
     let of_routes = of_routes.filter_map(|route| route.layers.as_mut());
     for layers in of_routes.chain([&mut settings.layers]) {
@@ -129,6 +133,9 @@ pub(crate) fn empty_left_out_layers(settings: &mut Settings) {
         if without.contains(&Layer::Headers) {
             layers.headers = off.headers.clone();
         }
+        if without.contains(&Layer::Errors) {
+            layers.errors = off.errors.clone();
+        }
     }
 }
 
@@ -146,5 +153,36 @@ fn complete_routes(settings: &mut Settings) {
             admission: RouteAdmission::default(),
             layers: None,
         });
+    }
+}
+
+/// Where nobody says whether errors are scrubbed and nothing asks for all that is safe, an app in development shows its
+/// traces to whoever develops it.
+fn show_errors_in_development(settings: &mut Settings, sources: &Sources, report: &Report<'_>) {
+    let is_said = |path: &str| report.origin(path) != Origin::Preset;
+    let is_open = settings.preset == Preset::Safe && settings.has(Layer::Errors);
+    if !is_open || is_said("errors.scrub") {
+        return;
+    }
+    let of_all = sources.environment.get("NODE_ENV");
+    let is_development = |app: Option<&AppSettings>| {
+        let own = app.and_then(|app| app.options.env.get("NODE_ENV"));
+        own.or(of_all).is_some_and(|value| value == "development")
+    };
+    settings.layers.errors.scrub = !is_development(None);
+    for route in &mut settings.routes {
+        let path = format!("route.{}.errors", route.name);
+        if is_said(&format!("{path}.scrub")) || is_said(&format!("{path}.enabled")) {
+            continue;
+        }
+        let app = settings.apps.iter().find(|app| app.name() == route.to);
+        let scrub = !is_development(app);
+        let layers = route.layers.as_mut();
+        if let Some(layers) = layers {
+            layers.errors.scrub = scrub;
+        } else if scrub != settings.layers.errors.scrub {
+            let layers = route.layers.insert(settings.layers.clone());
+            layers.errors.scrub = scrub;
+        }
     }
 }

@@ -25,6 +25,7 @@ pub fn schema() -> String {
             Some((outer, inner)) => {
                 let (inner, below) = match inner.strip_suffix(".NAME") {
                     Some(inner) => (inner, named(section, &object(section))),
+                    None if inner == "pages" => (inner, named(section, &kind("list"))),
                     None if section.keys.is_empty() => (inner, texts(section)),
                     None => (inner, object(section)),
                 };

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::load::empty_left_out_layers;
 use crate::sections::{
-    AppSettings, Layer, Limits, ListenSettings, LogSettings, Preset, ReloadSettings, RouteSettings,
-    ShutdownSettings, Timeouts, UpstreamSettings, layers, rate_limit,
+    AppSettings, Layer, Limits, ListenSettings, LogSettings, PageSettings, Preset, ReloadSettings,
+    RouteSettings, ShutdownSettings, Timeouts, UpstreamSettings, layers, rate_limit,
 };
 
 /// Everything that was decided. Immutable once loaded; a reload makes another.
@@ -51,6 +51,8 @@ pub struct Settings {
     pub layers: Layers,
     /// How much one client may ask for, in the order in which it is asked; nothing when left out.
     pub rate_limits: Vec<RatePolicy>,
+    /// The own pages for errors.
+    pub pages: Vec<PageSettings>,
     /// What is written about requests.
     pub log: LogSettings,
 }
@@ -77,6 +79,7 @@ impl Settings {
             maintenance: MaintenanceOptions::default(),
             layers: layers::of(preset),
             rate_limits: rate_limit::of(preset),
+            pages: Vec::new(),
             log: LogSettings::default(),
         }
     }

@@ -23,7 +23,7 @@ pub struct Sources {
     pub included: Included,
     /// The files that settings may name besides.
     pub reachable: Reachable,
-    /// The environment; only names beginning with `MAINSTAY_` are looked at, and those that a setting names.
+    /// The environment; only names beginning with `MAINSTAY_` are looked at, `NODE_ENV`, and those that a setting names.
     pub environment: BTreeMap<String, String>,
     /// The command line.
     pub flags: Flags,

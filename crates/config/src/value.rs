@@ -8,7 +8,7 @@ use std::time::Duration;
 use mainstay_pipeline::{Enforcement, KeyPart, Listed};
 use mainstay_values::{
     Address, BadValue, FileMode, HostPattern, NamePattern, Network, PathPattern, Problem, Rate,
-    RequestPattern, Size, TrustedProxies, format_duration, parse_duration,
+    RequestPattern, Size, StatusPattern, TrustedProxies, format_duration, parse_duration,
 };
 use toml::Spanned;
 use toml::de::DeValue;
@@ -187,7 +187,8 @@ value_by_from_str!(
     PathPattern,
     Rate,
     RequestPattern,
-    Size
+    Size,
+    StatusPattern
 );
 
 impl Value for Address {

@@ -26,7 +26,10 @@ fn update_asked() -> bool {
 /// The files that examples name.
 fn files() -> Reachable {
     let user = "anna:$2y$04$CpBLmLQCpNG0OxvJ3nYzLOwkm9F7e2aSOk3i6DR1PRnN8WBRHrBJS\n";
-    Reachable::Memory([("/srv/htpasswd".into(), user.into())].into())
+    let pages = ["not-found.html", "error.html", "error.json"];
+    let pages = pages.map(|name| (Path::new("/srv/pages").join(name), b"{title}".to_vec()));
+    let users = [("/srv/htpasswd".into(), user.into())];
+    Reachable::Memory(users.into_iter().chain(pages).collect())
 }
 
 fn sources(text: &str) -> Sources {

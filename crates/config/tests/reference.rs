@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use mainstay_config::{Settings, SourceFile, Sources, load, reference};
+use mainstay_config::{Reachable, Settings, SourceFile, Sources, load, reference};
 
 #[test]
 fn the_page_is_up_to_date() {
@@ -24,9 +24,13 @@ fn update_asked() -> bool {
 }
 
 fn load_text(text: &str) -> Settings {
+    // the files that the examples name
+    let pages = ["not-found.html", "error.html", "error.json"];
+    let pages = pages.map(|name| (Path::new("/srv/pages").join(name), b"{title}".to_vec()));
     let sources = Sources {
         file: Some(SourceFile::new("mainstay.toml", "/srv", text.into())),
         folder: "/srv".into(),
+        reachable: Reachable::Memory(pages.into()),
         ..Sources::default()
     };
     load(&sources).unwrap_or_else(|problems| panic!("{problems}\n{text}"))

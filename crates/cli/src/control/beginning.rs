@@ -1,6 +1,7 @@
 //! What a gateway is told at its start, from the settings. Decides nothing: it hands on.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use mainstay_config::{Layer, Settings};
 use mainstay_pipeline::{self as pipeline, DebugToken, HealthOptions, Suspension, WaitOptions};
@@ -50,11 +51,17 @@ pub(crate) fn gateway_settings(
         routes,
         layers: settings.layers.clone(),
         rate_limits: settings.rate_limits.clone(),
+        pages: Arc::default(),
         instance: instance.to_owned(),
         debug: debug.cloned(),
     };
     GatewaySettings {
         fronts: fronts::routes(settings).into_iter().map(front).collect(),
+        pages: settings
+            .pages
+            .iter()
+            .map(|page| page.options.clone())
+            .collect(),
         targets: fronts::targets(settings, workers),
         wait: WaitOptions {
             queue: settings.limits.queue as usize,

@@ -117,6 +117,7 @@ fn layers(settings: &Settings) -> String {
         format!("overload {}", overload(settings)),
         format!("rate limits {}", rate_limits(&settings.rate_limits)),
         format!("body limit {}", body_limit(&settings.layers.body)),
+        format!("scrubbing of errors {}", word(settings.layers.errors.scrub)),
         "framing, head limits and slow-client clocks on".to_owned(),
         format!("trusted proxies {proxies}"),
         format!("access log {}", word(settings.log.access)),

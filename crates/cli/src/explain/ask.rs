@@ -15,6 +15,7 @@ pub(crate) struct Told {
     pub(crate) client: String,
     pub(crate) resends: u8,
     pub(crate) refusal: Option<String>,
+    pub(crate) scrubbed: Option<String>,
     /// The step that set each field.
     pub(crate) set: BTreeMap<String, String>,
     /// The step that took out what the app had set.

@@ -103,11 +103,12 @@ fn pipeline(gateway: &GatewaySettings, front: usize) -> Pipeline<Anybody> {
         found
     });
     let standing = Arc::new(Standing::new(targets.collect(), gateway.wait.clone()));
-    let options = gateway.fronts[front].clone();
+    let options = gateway.front(front);
     let names = options.routes.iter().map(|route| route.name.clone());
     let recorder = Arc::new(Recorder {
         metrics: Arc::new(RequestMetrics::new(options.routes.len())),
         log: None,
+        errors: None,
         routes: names.collect(),
     });
     Pipeline::new(

@@ -158,7 +158,7 @@ pub(crate) fn answer_json(head: &ResponseHead, insight: &Insight) -> Value {
         "headers": shown(head).map(field).collect::<Vec<_>>(),
         "removed": removed.collect::<Vec<_>>(),
         "trail": told.trail, "route": told.route, "origin": told.origin, "origin_us": told.origin_us,
-        "client": told.client, "resends": told.resends, "refusal": told.refusal,
+        "client": told.client, "resends": told.resends, "refusal": told.refusal, "scrubbed": told.scrubbed,
     })
 }
 
@@ -213,6 +213,17 @@ fn place<'a>(paths: &[&str], places: &'a BTreeMap<String, String>) -> &'a str {
     }
 }
 
+/// What an app's answer showed, in words.
+fn shown_leak(word: &str) -> &str {
+    match word {
+        "trace" => "a stack trace",
+        "sql" => "SQL, or what the database said",
+        "path" => "a path of this machine",
+        "unreadable" => "nothing that could be unpacked",
+        other => other,
+    }
+}
+
 /// The steps, and what was decided on the way.
 fn way(told: &Told) -> String {
     if told.trail.is_empty() {
@@ -230,6 +241,13 @@ fn way(told: &Told) -> String {
     }
     if let Some(reason) = &told.refusal {
         let _ = write!(text, ", refused: {reason}");
+    }
+    if let Some(leak) = &told.scrubbed {
+        let _ = write!(
+            text,
+            ", whose answer scrub replaced: it showed {}",
+            shown_leak(leak)
+        );
     }
     let _ = write!(text, "; the client is {}", told.client);
     text

@@ -51,6 +51,11 @@ const BY_STEP: &[(Step, &[&str])] = &[
             "timeouts.idle",
         ],
     ),
+    (
+        Step::Scrub,
+        &["errors.scrub", "errors.log", "errors.replace"],
+    ),
+    (Step::Pages, &["errors.pages."]),
     (Step::Headers, &["headers."]),
 ];
 

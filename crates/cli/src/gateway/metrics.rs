@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use mainstay_observe::{Exposition, RequestMetrics, RequestTotals, Totals};
-use mainstay_pipeline::{AccessLog, Options, Phase, Recorder, Standing};
+use mainstay_pipeline::{AccessLog, ErrorLog, Options, Phase, Recorder, Standing};
 use mainstay_proxy::Counters;
 use tokio::sync::{mpsc, oneshot};
 
@@ -30,10 +30,22 @@ pub(super) struct Metrics {
 }
 
 /// What one thread has for one front as long as it runs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Desk {
     counters: Arc<Counters>,
     log: Arc<AccessLog>,
+    errors: Arc<ErrorLog>,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let log = Arc::<AccessLog>::default();
+        Self {
+            counters: Arc::default(),
+            errors: Arc::new(ErrorLog::new(Arc::clone(&log))),
+            log,
+        }
+    }
 }
 
 /// Requests by route. Routes change with the settings; requests that have begun are counted where they began.
@@ -89,7 +101,7 @@ impl Metrics {
         standing: Arc<Standing>,
         up: mpsc::UnboundedSender<Up>,
     ) -> Self {
-        let desks = || settings.fronts.iter().map(|_| Desk::default()).collect();
+        let desks = || settings.fronts.iter().map(|_| Desk::new()).collect();
         Self {
             desks: (0..threads).map(|_| desks()).collect(),
             books: Mutex::new(Books {
@@ -124,6 +136,7 @@ impl Metrics {
                     metrics: Arc::clone(&book.requests),
                     log: (settings.access_log == AccessLogging::Json)
                         .then(|| Arc::clone(&desk.log)),
+                    errors: Some(Arc::clone(&desk.errors)),
                     routes: Arc::clone(&book.routes),
                 })
             })
@@ -175,6 +188,7 @@ impl Metrics {
             resends: sum(|counters| counters.resends.get()),
             origin_connections: sum(|counters| counters.origin_connections.get()),
             access_lines_dropped: self.all().map(|desk| desk.log.dropped()).sum(),
+            error_lines_dropped: self.all().map(|desk| desk.errors.dropped()).sum(),
         }
     }
 

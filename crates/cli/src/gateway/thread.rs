@@ -226,7 +226,7 @@ fn serving(
 ) -> Serving {
     let settings = &serve.settings;
     let pipeline = Pipeline::new(
-        settings.fronts[index].clone(),
+        settings.front(index),
         &serve.standing,
         Arc::clone(notices),
         Arc::clone(&serve.recorders[index]),

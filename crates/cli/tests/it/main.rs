@@ -12,6 +12,7 @@ mod cors;
 mod csp;
 mod demo;
 mod documents;
+mod errors;
 mod explain;
 mod filters;
 mod forwarding;

@@ -4,7 +4,7 @@
 use mainstay_pipeline::{AuthOptions, CorsOptions, Layers};
 
 use super::preset::Preset;
-use super::{auth, body, compress, cors, filter, headers};
+use super::{auth, body, compress, cors, errors, filter, headers};
 use crate::key::Key;
 use crate::reader::Reader;
 
@@ -17,6 +17,7 @@ pub(crate) fn of(preset: Preset) -> Layers {
         compress: compress::of(preset),
         auth: AuthOptions::default(),
         headers: headers::of(preset),
+        errors: errors::of(preset),
     }
 }
 
@@ -59,6 +60,12 @@ pub(crate) fn read(place: &Reader<'_>, slot: &mut Layers) -> bool {
             &mut slot.headers,
             off.headers,
             headers::read,
+        ),
+        read_one(
+            place.section("errors", &errors::SECTION),
+            &mut slot.errors,
+            off.errors,
+            errors::read,
         ),
     ];
     read.contains(&true)

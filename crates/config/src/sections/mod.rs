@@ -7,6 +7,7 @@ pub(crate) mod body;
 mod compress;
 mod cors;
 mod csp;
+pub(crate) mod errors;
 pub(crate) mod filter;
 pub(crate) mod headers;
 pub(crate) mod layers;
@@ -25,6 +26,7 @@ mod top;
 mod upstream;
 
 pub use app::{AppSettings, ReleaseSettings};
+pub use errors::PageSettings;
 pub use limits::Limits;
 pub use listen::ListenSettings;
 pub use log::LogSettings;
@@ -43,6 +45,7 @@ pub(crate) mod keys {
     pub(crate) use super::compress::SECTION as COMPRESS;
     pub(crate) use super::cors::SECTION as CORS;
     pub(crate) use super::csp::SECTION as CSP;
+    pub(crate) use super::errors::SECTION as ERRORS;
     pub(crate) use super::filter::SECTION as FILTER;
     pub(crate) use super::headers::SECTION as HEADERS;
     pub(crate) use super::limits::SECTION as LIMITS;
@@ -86,5 +89,7 @@ pub(crate) const ALL: &[crate::Section] = &[
     headers::SECTION,
     csp::SECTION,
     headers::ADD,
+    errors::SECTION,
+    errors::PAGES,
     log::SECTION,
 ];

@@ -52,6 +52,8 @@ pub enum Layer {
     Body,
     /// The security headers.
     Headers,
+    /// What is done about errors of apps, and the own pages.
+    Errors,
 }
 
 impl Word for Layer {
@@ -66,6 +68,7 @@ impl Word for Layer {
         ("rate_limit", Self::RateLimit),
         ("body", Self::Body),
         ("headers", Self::Headers),
+        ("errors", Self::Errors),
     ];
 }
 

@@ -122,6 +122,12 @@ pub(crate) const SECTION: Section = Section {
             default: "(those of the whole file)",
             doc: "What differs from `[headers]` on this route, as `[route.NAME.headers]`.",
         },
+        Key {
+            name: "errors",
+            kind: SAME_AT_THE_TOP,
+            default: "(those of the whole file)",
+            doc: "What differs from `[errors]` on this route, as `[route.NAME.errors]`.",
+        },
     ],
     aliases: &[
         ("match", "host` or `path"),

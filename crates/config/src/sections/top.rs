@@ -6,8 +6,8 @@ use toml::de::DeTable;
 
 use super::preset::{Layer, Preset};
 use super::{
-    account, app, layers, limits, listen, log, maintenance, overload, rate_limit, reload, route,
-    shutdown, timeouts, upstream,
+    account, app, errors, layers, limits, listen, log, maintenance, overload, rate_limit, reload,
+    route, shutdown, timeouts, upstream,
 };
 use crate::key::{Key, Section};
 use crate::reader::{Reader, is_name, not_a_name};
@@ -68,7 +68,7 @@ pub(crate) const SECTION: Section = Section {
         },
         Key {
             name: "without",
-            kind: "list of `health`, `overload`, `filter`, `cors`, `rate_limit`, `body` and `headers`",
+            kind: "list of `health`, `overload`, `filter`, `cors`, `rate_limit`, `auth`, `body`, `compress`, `headers` and `errors`",
             default: "[]",
             doc: "Layers to leave out, whatever the preset says.",
         },
@@ -169,6 +169,12 @@ pub(crate) const SECTION: Section = Section {
             doc: "Security headers of every response.",
         },
         Key {
+            name: "errors",
+            kind: "section",
+            default: "",
+            doc: "What clients see of errors.",
+        },
+        Key {
             name: "log",
             kind: "section",
             default: "",
@@ -188,6 +194,7 @@ pub(crate) const SECTION: Section = Section {
         ("rate_limits", "[rate_limit.NAME]"),
         ("ratelimit", "[rate_limit.NAME]"),
         ("limit_req", "[rate_limit.NAME]"),
+        ("error_page", "[errors.pages]"),
         ("logging", "log"),
         ("https", listen::NO_TLS),
         ("tls", listen::NO_TLS),
@@ -277,6 +284,7 @@ pub(crate) fn read(top: Reader<'_>, settings: &mut Settings) {
         .map(|(name, section)| upstream::read(name, section))
         .collect();
     layers::read(&top, &mut settings.layers);
+    errors::read_pages(&top, &mut settings.pages);
     settings.routes = top
         .named("route", &route::SECTION)
         .into_iter()

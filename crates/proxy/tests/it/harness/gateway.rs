@@ -280,6 +280,7 @@ fn stages(trusted: &str, target: usize) -> Stages {
         routes: vec![RouteOptions::everything(target)],
         layers: Layers::default(),
         rate_limits: Vec::new(),
+        pages: Arc::default(),
         instance: "it".to_owned(),
     }
 }
@@ -292,6 +293,7 @@ fn serving(
     upstreams: &Upstreams,
 ) -> Serving {
     let recorder = Recorder {
+        errors: None,
         metrics: Arc::new(RequestMetrics::new(1)),
         log: Some(log),
         routes: Arc::new(["default".to_owned()]),
