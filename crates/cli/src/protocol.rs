@@ -10,6 +10,7 @@ use std::sync::Arc;
 use mainstay_observe::Totals;
 use mainstay_pipeline::{PageOptions, Reported, Suspension, TargetKind, WaitOptions};
 use mainstay_proxy::{Address, Options, Tally, Trial};
+use mainstay_store::StoreAddress;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
@@ -110,6 +111,9 @@ pub(crate) struct GatewaySettings {
     pub(crate) pages: Arc<[PageOptions]>,
     pub(crate) targets: Vec<TargetOptions>,
     pub(crate) wait: WaitOptions,
+    /// Where machines keep what they share.
+    #[serde(default)]
+    pub(crate) store: Option<StoreAddress>,
     pub(crate) proxy: Options,
     pub(crate) access_log: AccessLogging,
 }

@@ -45,6 +45,10 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("[app.NAME]", "open_files", "65536"),
     ("[app.NAME]", "port", "3000"),
     ("[app.NAME]", "release_command", "\"npm run migrate\""),
+    // what a bucket alone knows stands beside it
+    ("[rate_limit.NAME]", "algorithm", "\"token_bucket\""),
+    ("[rate_limit.NAME]", "burst", "20"),
+    ("[rate_limit.NAME]", "delay", "8"),
     ("[reload]", "share", "\"10%\""),
     ("[route.NAME]", "to", "\"web\""),
 ];
@@ -127,19 +131,23 @@ fn example(heading: &str, key: &Key) -> Option<String> {
 
 /// A sound value of a kind, by how the kind is described.
 fn of_kind(kind: &str) -> Option<String> {
-    const KINDS: [(&str, &str); 14] = [
+    // the first that fits
+    const KINDS: [(&str, &str); 17] = [
+        ("address of a Redis", "\"redis://10.0.0.5:6379\""),
         ("address", "\"127.0.0.1:9000\""),
         ("count", "100"),
         ("duration", "\"30s\""),
         ("file", "\"file.txt\""),
         ("header name", "\"server\""),
         ("host", "\"shop.example\""),
+        ("kind of request", "\"POST /login\""),
         ("method", "\"GET\""),
         ("name of an app", "\"web\""),
         ("name or number", "\"www-data\""),
         ("name", "\"shop\""),
         ("network", "\"10.0.0.0/8\""),
         ("path", "\"/shop\""),
+        ("rate", "\"100/15m\""),
         ("size", "\"1mb\""),
         ("text, or list of program", "\"node server.js\""),
     ];

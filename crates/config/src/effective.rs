@@ -152,6 +152,10 @@ fn top(settings: &Settings, out: &mut Vec<Effective>) {
     } else {
         lines.value("trusted_proxies", &settings.trusted_proxies);
     }
+    match settings.store {
+        Some(_) => lines.push("store", InForce::Hidden),
+        None => lines.unsaid("store"),
+    }
     lines.option("user", settings.user.as_ref());
     lines.option("group", settings.group.as_ref());
     let without: Vec<_> = settings.without.iter().copied().collect();

@@ -65,7 +65,17 @@ const UPSTREAM: Names = Names {
     flag: Some(("--upstream", |flags| flags.upstream.as_ref())),
 };
 
-const OVERRIDES: [Override; 7] = [
+const OVERRIDES: [Override; 8] = [
+    Override {
+        names: Names {
+            environment: "MAINSTAY_STORE",
+            flag: None,
+        },
+        set: |settings, text, written| {
+            settings.store = Some(written.value(text)?);
+            Ok("store".to_owned())
+        },
+    },
     Override {
         names: Names {
             environment: "MAINSTAY_NAME",

@@ -37,6 +37,12 @@ pub fn schema() -> String {
         root["properties"][name] = match name {
             // with its short form
             "listen" => json!({ "anyOf": [root["properties"][name].clone(), found] }),
+            // a layer is left out as a whole too
+            "rate_limit" => {
+                let mut found = found;
+                found["properties"] = json!({ Key::ENABLED.name: described(&Key::ENABLED) });
+                found
+            }
             _ => found,
         };
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use mainstay_pipeline::{Layers, MaintenanceOptions, OverloadOptions, RatePolicy};
+use mainstay_store::StoreAddress;
 use mainstay_values::TrustedProxies;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,8 @@ pub struct Settings {
     pub name: Option<String>,
     /// Where the rest began.
     pub preset: Preset,
+    /// Where machines keep what they share. None: each is alone.
+    pub store: Option<StoreAddress>,
     /// Where connections are accepted.
     pub listen: ListenSettings,
     /// Whose word about the client is believed.
@@ -63,6 +66,7 @@ impl Settings {
         Self {
             name: None,
             preset,
+            store: None,
             listen: ListenSettings::default(),
             trusted_proxies: TrustedProxies::none(),
             user: None,

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use mainstay_pipeline::{Enforcement, KeyPart, Listed};
+use mainstay_store::StoreAddress;
 use mainstay_values::{
     Address, BadValue, FileMode, HostPattern, NamePattern, Network, PathPattern, Problem, Rate,
     RequestPattern, Size, StatusPattern, TrustedProxies, format_duration, parse_duration,
@@ -190,6 +191,18 @@ value_by_from_str!(
     Size,
     StatusPattern
 );
+
+/// Never shown: it may hold a password.
+impl Value for StoreAddress {
+    fn from_text(text: &str) -> Result<Self, BadValue> {
+        text.parse::<Self>()
+            .map_err(|cause| BadValue::new("the address of a Redis", cause.to_string()))
+    }
+
+    fn print(&self) -> String {
+        self.to_string()
+    }
+}
 
 impl Value for Address {
     fn from_text(text: &str) -> Result<Self, BadValue> {

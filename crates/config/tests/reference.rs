@@ -73,11 +73,16 @@ fn documented_defaults_are_the_defaults() {
     }
     let written = written
         .replace("[upstream.web]\n", "")
-        .replace("[route.web]\n", "[route.web]\nto = \"web\"\n");
+        .replace("[route.web]\n", "[route.web]\nto = \"web\"\n")
+        .replace("[rate_limit.web]\n", LIMIT);
     let plain =
         "[app.web]\n[route.web]\nto = \"web\"\npath = \"/\"\n[auth.users]\n[auth.key.web]\n";
-    assert_eq!(load_text(&named(&written)), load_text(&named(plain)));
+    let plain = format!("{plain}{LIMIT}");
+    assert_eq!(load_text(&named(&written)), load_text(&named(&plain)));
 }
+
+/// Without a rate it limits nothing.
+const LIMIT: &str = "[rate_limit.web]\nrate = \"100/15m\"\n";
 
 /// With somebody who may come, without whom `[auth]` is none.
 fn named(text: &str) -> String {

@@ -54,7 +54,8 @@ pub use stages::{
 };
 pub use stages::{
     Algorithm, BanOptions, KeyPart, Listed, NotATable, QuotaHeaders, RatePolicies, RatePolicy,
-    RateState, RateTable, SharedWords, Skip,
+    RateState, RateTable, SharedAnswer, SharedBudget, SharedBudgets, SharedKey, SharedTurn,
+    SharedWords, Sharing, Skip, WithoutStore,
 };
 pub use standing::{Phase, Place, Standing, Target, TargetKind, WaitOptions};
 pub use step::{Step, Trail};

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::debug::{DEBUG_FIELD, DebugToken};
 use crate::layers::PerRoute;
+use crate::stages::limit_rate::Turn;
 use crate::stages::{
     Admission, Authentication, Check, Compress, Cors, Filter, Headers, Health, Identify, LimitRate,
     LimitSize, Overload, Pages, Reports, Routes, Scrub, limit_rate,
@@ -223,8 +224,15 @@ impl<O: Origin> Pipeline<O> {
         request: &Request,
     ) -> Result<(), Refusal> {
         match self.limit_rate.take(step, exchange, request.headers())? {
-            Some(turn) => turn.await,
-            None => Ok(()),
+            Turn::Come => Ok(()),
+            Turn::Wait(time) => {
+                Box::pin(limit_rate::queue(time)).await;
+                Ok(())
+            }
+            // boxed: most have no store, and should not carry what it takes to ask one
+            Turn::Ask(policies) => {
+                Box::pin(policies.take_together(step, exchange, request.headers())).await
+            }
         }
     }
 

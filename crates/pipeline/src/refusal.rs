@@ -93,6 +93,8 @@ pub enum Refusal {
     },
     /// On a list of those whom a rate denies everything.
     RateDenied,
+    /// Nobody knows what is left of a budget, and nothing passes then.
+    StoreAway,
 }
 
 impl Refusal {
@@ -118,6 +120,7 @@ impl Refusal {
             | Refusal::Paused
             | Refusal::Maintenance { .. }
             | Refusal::AuthBusy
+            | Refusal::StoreAway
             | Refusal::NoWorker => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::HeadTimeout | Refusal::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -170,6 +173,7 @@ impl Refusal {
             Refusal::RateLimited { .. } => "rate_limited",
             Refusal::RateBanned { .. } => "rate_banned",
             Refusal::RateDenied => "rate_denied",
+            Refusal::StoreAway => "store_away",
         }
     }
 
@@ -204,6 +208,7 @@ impl Refusal {
             | Refusal::Paused
             | Refusal::Maintenance { .. }
             | Refusal::AuthBusy
+            | Refusal::StoreAway
             | Refusal::NoWorker => Fault::Service,
             Refusal::OriginUnreachable
             | Refusal::OriginGone

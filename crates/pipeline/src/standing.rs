@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::stages::overload::Gates;
-use crate::{RateTable, Refusal, Suspension};
+use crate::{RateTable, Refusal, SharedBudgets, Suspension};
 
 /// The life of a gateway as clients may see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +102,7 @@ pub struct Standing {
     life: Arc<Life>,
     targets: Vec<Arc<Target>>,
     wait: WaitOptions,
+    budgets: Option<Arc<dyn SharedBudgets>>,
 }
 
 /// What stays the same when settings change.
@@ -135,6 +136,7 @@ impl Standing {
             life: Arc::new(life),
             targets: targets.into_iter().map(Arc::new).collect(),
             wait,
+            budgets: None,
         }
     }
 
@@ -158,7 +160,19 @@ impl Standing {
             life: Arc::clone(&self.life),
             targets: targets.collect(),
             wait,
+            budgets: self.budgets.clone(),
         }
+    }
+
+    /// Counts rates together with other machines, where policies want it. None: nobody else counts.
+    #[must_use]
+    pub fn with_budgets(self, budgets: Option<Arc<dyn SharedBudgets>>) -> Self {
+        Self { budgets, ..self }
+    }
+
+    /// Who counts together with other machines.
+    pub(crate) fn budgets(&self) -> Option<&Arc<dyn SharedBudgets>> {
+        self.budgets.as_ref()
     }
 
     /// Counts rates in this table from the beginning, with all others who do: before anything asks for it.

@@ -63,6 +63,7 @@ pub(crate) fn gateway_settings(
             .map(|page| page.options.clone())
             .collect(),
         targets: fronts::targets(settings, workers),
+        store: settings.store.clone(),
         wait: WaitOptions {
             queue: settings.limits.queue as usize,
             patience: settings.timeouts.queue,

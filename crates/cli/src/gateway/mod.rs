@@ -6,6 +6,7 @@ mod access_lines;
 mod metrics;
 mod observers;
 mod process;
+mod store;
 mod thread;
 mod up;
 

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 
 use super::access_lines::AccessLines;
 use super::metrics::Metrics;
+use super::store::Store;
 use super::thread::{self, Applied, Command};
 use super::{observers, up};
 use crate::deaf;
@@ -89,6 +90,7 @@ async fn read(mut from: OwnedReadHalf, orders: mpsc::Sender<Down>) {
 
 struct Gateway {
     standing: Arc<Standing>,
+    store: Store,
     /// For each front and each of its addresses the number of sockets.
     sockets: Vec<Vec<usize>>,
     threads: Vec<mpsc::UnboundedSender<Command>>,
@@ -117,13 +119,18 @@ impl Gateway {
         let settings = Arc::new(settings);
         let standing = Standing::new(targets(&settings.targets), settings.wait.clone());
         standing.suspend(beginning.suspension);
-        let standing = Arc::new(standing.with_rates(rates::open(inherited_fd(RATES_FD)?)?));
+        let (up, up_receiver) = mpsc::unbounded_channel();
+        let mut store = Store::default();
+        store.set(settings.store.as_ref(), &up);
+        let standing = standing
+            .with_rates(rates::open(inherited_fd(RATES_FD)?)?)
+            .with_budgets(store.budgets());
+        let standing = Arc::new(standing);
         let (tidings, tidings_receiver) = mpsc::unbounded_channel();
         let members = endpoints(members, &tidings);
         set_ready(&standing, &members, |_| true);
         let notices = Arc::new(Notices::default());
         let verification = Arc::new(Verification::default());
-        let (up, up_receiver) = mpsc::unbounded_channel();
         let metrics = Arc::new(Metrics::new(
             beginning.threads,
             &settings,
@@ -157,6 +164,7 @@ impl Gateway {
         let _ = up.send(Up::Ready);
         let mut gateway = Self {
             standing,
+            store,
             sockets,
             threads,
             members,
@@ -307,6 +315,8 @@ impl Gateway {
         let standing = self
             .standing
             .succeed(targets(&settings.targets), settings.wait.clone());
+        self.store.set(settings.store.as_ref(), &self.up);
+        let standing = standing.with_budgets(self.store.budgets());
         // Whoever asks for a new target finds its members: no thread serves it before it knows them. Of others
         // the threads may just be hearing.
         let is_new = |target: &Target| self.target(&target.name).is_none();

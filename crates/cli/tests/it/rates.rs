@@ -3,7 +3,7 @@
 use std::fs;
 use std::thread;
 
-use mainstay_testkit::{Mainstay, Running};
+use mainstay_testkit::{Mainstay, Redis, Running, eventually};
 
 use crate::support::{gateway, started};
 
@@ -68,7 +68,7 @@ fn workers_and_threads_share_one_limit_that_outlives_gateways_and_settings() {
 fn no_header_moves_a_clients_budget() {
     let mainstay = with("[rate_limit.all]\nrate = \"3/20d\"\n");
     for _ in 0..3 {
-        mainstay.get("/").expect(200);
+        let _ = mainstay.get("/").expect(200);
     }
     for name in [
         "X-Forwarded-For",
@@ -155,4 +155,92 @@ fn what_is_refused_says_so() {
         .says(["did you mean `login`?"]);
     mainstay.output_contains_eventually("\"reason\":\"rate_limited\"");
     mainstay.output_contains_eventually("\"reason\":\"rate_banned\"");
+}
+
+/// An instance of its own, as on a machine of its own, with this store.
+fn with_store(store: &str, policy: &str) -> Running {
+    let settings = format!("store = \"{store}\"\n\n[rate_limit.all]\n{policy}\n");
+    with(&settings)
+}
+
+#[test]
+fn machines_with_one_store_share_a_limit_and_each_counts_alone_while_it_is_away() {
+    let mut redis = Redis::start();
+    let policy = "rate = \"20/20d\"\nshare = \"exact\"";
+    let machines = [
+        with_store(&redis.address(), policy),
+        with_store(&redis.address(), policy),
+    ];
+    // a gateway may serve before it has found the store: then it counts alone
+    for machine in &machines {
+        eventually("the store to be asked", || {
+            let _ = machine.get("/");
+            let keys = redis.tell(&["DBSIZE"]).ok()?;
+            (keys.trim_start_matches(':') != "0").then_some(())
+        });
+    }
+    redis.tell(&["FLUSHALL"]).expect("told");
+    let sum: usize = machines.iter().map(|machine| passed(machine, 16)).sum();
+    assert_eq!(sum, 20);
+
+    redis.kill();
+    for machine in &machines {
+        // what this machine has counted so far holds, and nobody gets an error
+        passed(machine, 16);
+        machine.output_contains_eventually("is away");
+    }
+    redis.again();
+    for machine in &machines {
+        machine.output_contains_eventually("is back");
+    }
+    let sum: usize = machines.iter().map(|machine| passed(machine, 16)).sum();
+    assert_eq!(sum, 20);
+}
+
+#[test]
+fn a_store_that_stalls_or_refuses_fails_no_request_that_is_open_and_passes_none_that_is_closed() {
+    let redis = Redis::start();
+    let open = with_store(
+        &redis.address(),
+        "rate = \"1/20d\"\nwithout_store = \"open\"",
+    );
+    let closed = with_store(
+        &redis.address(),
+        "rate = \"1000/20d\"\nshare = \"exact\"\nwithout_store = \"closed\"",
+    );
+    eventually("the store to be found", || {
+        (closed.get("/").status() == 200).then_some(())
+    });
+    eventually("the store to be found", || {
+        (open.get("/").status() == 429).then_some(())
+    });
+    redis.pause();
+    for _ in 0..20 {
+        let _ = open.get("/").expect(200);
+        let _ = closed.get("/").expect(503);
+    }
+    redis.resume();
+    eventually("the store to be back", || {
+        (closed.get("/").status() == 200).then_some(())
+    });
+    eventually("the store to be back", || {
+        (open.get("/").status() == 429).then_some(())
+    });
+}
+
+#[test]
+fn the_stores_password_is_shown_nowhere() {
+    let redis = Redis::start_with(&["--requirepass", "s3cret"]);
+    let address = redis.address().replace("redis://", "redis://:s3cret@");
+    let mainstay = with_store(&address, "rate = \"1000/20d\"");
+    let _ = mainstay.get("/").expect(200);
+    for words in [
+        ["check", "--explain"],
+        ["status", "--json"],
+        ["limits", "--json"],
+    ] {
+        let said = Mainstay::say(words).beside(&mainstay).finish();
+        assert!(!said.output.contains("s3cret"), "{words:?}");
+    }
+    assert!(!mainstay.output().contains("s3cret"));
 }

@@ -44,5 +44,7 @@ fn policy_lines(policy: &RatePolicy, out: &mut Vec<Effective>) {
     lines.option("ban_after", policy.ban.map(|ban| ban.after).as_ref());
     lines.option("ban_for", policy.ban.map(|ban| ban.lasts).as_ref());
     lines.list("headers", &policy.headers);
+    lines.value("share", &policy.sharing);
+    lines.value("without_store", &policy.without_store);
     lines.value("dry_run", &policy.enforcement);
 }

@@ -3,7 +3,9 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use mainstay_pipeline::{Algorithm, BanOptions, KeyPart, Listed, QuotaHeaders, RatePolicy, Skip};
+use mainstay_pipeline::{
+    Algorithm, BanOptions, KeyPart, Listed, QuotaHeaders, RatePolicy, Sharing, Skip, WithoutStore,
+};
 use mainstay_values::{Problem, Rate, RequestPattern, format_duration};
 
 use super::preset::Preset;
@@ -53,6 +55,24 @@ impl Word for Algorithm {
         ("sliding_window", Self::SlidingWindow),
         ("fixed_window", Self::FixedWindow),
         ("token_bucket", Self::TokenBucket),
+    ];
+}
+
+impl Word for Sharing {
+    const WANTED: &'static str = "who counts together";
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("leased", Self::Leased),
+        ("exact", Self::Exact),
+        ("machine", Self::Machine),
+    ];
+}
+
+impl Word for WithoutStore {
+    const WANTED: &'static str = "what holds without the store";
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("local", Self::Local),
+        ("open", Self::Open),
+        ("closed", Self::Closed),
     ];
 }
 
@@ -166,6 +186,18 @@ pub(crate) const SECTION: Section = Section {
             kind: "`draft-8`, `draft-7`, `draft-6`, `legacy` or `none`, or list of them",
             default: "\"draft-8\"",
             doc: "In which words clients are told what is left; of several policies the one nearest to its end is told.",
+        },
+        Key {
+            name: "share",
+            kind: "`leased`, `exact` or `machine`",
+            default: "\"leased\"",
+            doc: "Who counts together where there is a `store`: all machines, by blocks of hits that each takes ahead; all machines, asking for each request; this machine alone. What waits its turn (`delay`), and what refuses nobody (`dry_run`), is counted by each machine alone.",
+        },
+        Key {
+            name: "without_store",
+            kind: "`local`, `open` or `closed`",
+            default: "\"local\"",
+            doc: "What holds while the store is away: what this machine counts; everything passes; nothing does, with 503.",
         },
         Key::DRY_RUN,
     ],
@@ -281,6 +313,8 @@ fn read_rest(section: &Reader<'_>, policy: &mut RatePolicy) {
     if let Some(headers) = section.list::<QuotaHeaders>("headers") {
         policy.headers = headers;
     }
+    section.set("share", &mut policy.sharing);
+    section.set("without_store", &mut policy.without_store);
     section.set("dry_run", &mut policy.enforcement);
 }
 

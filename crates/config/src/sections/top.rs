@@ -55,6 +55,12 @@ pub(crate) const SECTION: Section = Section {
             doc: "Whose `X-Forwarded-*` are believed, with the meaning of Express's `trust proxy`.",
         },
         Key {
+            name: "store",
+            kind: "address of a Redis",
+            default: "(each machine is alone)",
+            doc: "Where machines keep what they share, such as rate limits: `redis://HOST:6379`, `rediss://` over TLS, `redis-sentinel://HOST,HOST/MASTER`, `redis-cluster://HOST,HOST`. With a password it is better said by `MAINSTAY_STORE`.",
+        },
+        Key {
             name: "user",
             kind: "name or number",
             default: "(`nobody` when started as root with its rights, else as started)",
@@ -184,6 +190,7 @@ pub(crate) const SECTION: Section = Section {
     aliases: &[
         ("port", "listen"),
         ("http", "listen"),
+        ("redis", "store"),
         ("trust_proxy", "trusted_proxies"),
         ("command", "[app.web]"),
         ("server", "[upstream.web]"),
@@ -256,6 +263,7 @@ pub(crate) fn read(top: Reader<'_>, settings: &mut Settings) {
     }
     listen::read_short_or_section(&top, &mut settings.listen);
     top.set("trusted_proxies", &mut settings.trusted_proxies);
+    settings.store = top.get("store");
     settings.user = account(&top, "user");
     settings.group = account(&top, "group");
     if let Some(layers) = top.list::<Layer>("without") {

@@ -43,7 +43,8 @@ pub use health::HealthOptions;
 pub(crate) use identify::Identify;
 pub use limit_rate::{
     Algorithm, BanOptions, KeyPart, Listed, NotATable, QuotaHeaders, RatePolicies, RatePolicy,
-    RateState, RateTable, SharedWords, Skip,
+    RateState, RateTable, SharedAnswer, SharedBudget, SharedBudgets, SharedKey, SharedTurn,
+    SharedWords, Sharing, Skip, WithoutStore,
 };
 pub(crate) use limit_rate::{LimitRate, Owed, Quota};
 pub(crate) use overload::Overload;

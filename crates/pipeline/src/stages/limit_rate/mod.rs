@@ -9,7 +9,7 @@
 //!   by them alone holds for honest clients only.
 //!
 //! One table serves all threads of all gateways of a machine, so a decision takes no waiting; a turn in a queue
-//! does. A store that several machines share answers in a [`Turn`] too.
+//! does, and so does a budget that several machines share: whoever keeps it is asked beside the table.
 
 mod fields;
 mod key;
@@ -18,9 +18,9 @@ mod operate;
 mod options;
 mod owed;
 mod policy;
+mod shared;
 mod table;
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,17 +28,29 @@ use http::HeaderMap;
 
 use self::fields::Told;
 use self::meter::{Outcome, Verdict, seconds};
+use self::owed::Hit;
 pub(crate) use self::owed::Owed;
 use self::policy::{Policy, Taken};
+use self::shared::settle;
 use crate::{Enforcement, Exchange, Readings, Refusal, Response, RouteOptions, Standing, Step};
 
 pub use meter::Algorithm;
 pub use operate::{RatePolicies, RateState};
 pub use options::{BanOptions, KeyPart, Listed, QuotaHeaders, RatePolicy, Skip};
+pub use shared::{
+    SharedAnswer, SharedBudget, SharedBudgets, SharedKey, SharedTurn, Sharing, WithoutStore,
+};
 pub use table::{NotATable, RateTable, SharedWords};
 
-/// What is to be waited for before a request goes on.
-pub(crate) type Turn = Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>;
+/// What is still to be done before a request goes on.
+pub(crate) enum Turn {
+    /// Nothing.
+    Come,
+    /// It waits for its place in the queue.
+    Wait(Duration),
+    /// Others count too, who must be asked.
+    Ask(Arc<Policies>),
+}
 
 #[derive(Debug)]
 pub(crate) struct LimitRate(
@@ -47,9 +59,11 @@ pub(crate) struct LimitRate(
 );
 
 #[derive(Debug)]
-struct Policies {
+pub(crate) struct Policies {
     table: RateTable,
     each: Vec<Policy>,
+    /// Who counts together with other machines.
+    budgets: Option<Arc<dyn SharedBudgets>>,
 }
 
 /// The budget of a request that is nearest to its end.
@@ -76,22 +90,34 @@ impl LimitRate {
         Self(Some(Arc::new(Policies {
             table: table.clone(),
             each: policies.iter().map(of).collect(),
+            budgets: standing.budgets().cloned(),
         })))
     }
 
-    /// Counts the request against the policies of this step. What it gives back is to be waited for.
+    /// Counts the request against the policies of this step, where this machine is the only one that counts.
     pub(crate) fn take(
         &self,
         step: Step,
         exchange: &mut Exchange,
         headers: &HeaderMap,
-    ) -> Result<Option<Turn>, Refusal> {
+    ) -> Result<Turn, Refusal> {
         exchange.pass(step);
-        match &self.0 {
-            // whoever watches the app is not to be turned away
-            Some(policies) if !exchange.is_probe => policies.take(step, exchange, headers),
-            _ => Ok(None),
+        let Some(policies) = &self.0 else {
+            return Ok(Turn::Come);
+        };
+        let mut of_step = policies.each.iter().filter(|policy| policy.step == step);
+        // whoever watches the app is not to be turned away
+        if exchange.is_probe || of_step.clone().next().is_none() {
+            return Ok(Turn::Come);
         }
+        if policies.budgets.is_some() && of_step.any(|policy| policy.shared.is_some()) {
+            return Ok(Turn::Ask(Arc::clone(policies)));
+        }
+        let wait = policies.take(step, exchange, headers)?;
+        Ok(match wait {
+            0 => Turn::Come,
+            wait => Turn::Wait(Duration::from_micros(wait)),
+        })
     }
 }
 
@@ -101,10 +127,7 @@ impl Policies {
         step: Step,
         exchange: &mut Exchange,
         headers: &HeaderMap,
-    ) -> Result<Option<Turn>, Refusal> {
-        if self.each.iter().all(|policy| policy.step != step) {
-            return Ok(None);
-        }
+    ) -> Result<u64, Refusal> {
         let uri = exchange.uri.clone();
         let readings = Readings::of(uri.path());
         let now = self.table.now();
@@ -114,18 +137,75 @@ impl Policies {
                 continue;
             }
             let taken = policy.take(&self.table, exchange, headers, &readings, now);
-            if let Taken::Counted { outcome, .. } = &taken {
-                self.follow(exchange, headers, index, outcome);
-            }
-            match self.judge(exchange, index, taken, now) {
-                Ok(turn) => wait = wait.max(turn),
-                Err(refusal) => {
-                    self.table.note_refusal(policy.number);
-                    policy.enforcement.apply(exchange, step, refusal)?;
-                }
-            }
+            wait = wait.max(self.weigh(exchange, headers, index, taken, None, now)?);
         }
-        Ok((wait > 0).then(|| turn(wait)))
+        Ok(wait)
+    }
+
+    /// As [`Policies::take`], with those who count on other machines.
+    pub(crate) async fn take_together(
+        self: &Arc<Self>,
+        step: Step,
+        exchange: &mut Exchange,
+        headers: &HeaderMap,
+    ) -> Result<(), Refusal> {
+        let uri = exchange.uri.clone();
+        let readings = Readings::of(uri.path());
+        let now = self.table.now();
+        let mut wait = 0;
+        for (index, policy) in self.each.iter().enumerate() {
+            if policy.step != step {
+                continue;
+            }
+            let mut taken = policy.take(&self.table, exchange, headers, &readings, now);
+            let mut shared = None;
+            if let (Taken::Counted { outcome, .. }, Some(budget), Some(budgets)) =
+                (&mut taken, &policy.shared, &self.budgets)
+            {
+                let key = policy.shared_key(exchange, headers);
+                let answer = match budgets.take(budget, &key, policy.cost) {
+                    SharedTurn::Now(answer) => answer,
+                    SharedTurn::Later(answer) => answer.await,
+                };
+                *outcome = settle(*outcome, answer, policy.without_store)
+                    .inspect_err(|_| self.table.note_refusal(policy.number))?;
+                shared = answer.is_some().then_some(key);
+            }
+            wait = wait.max(self.weigh(exchange, headers, index, taken, shared, now)?);
+        }
+        if wait > 0 {
+            queue(Duration::from_micros(wait)).await;
+        }
+        Ok(())
+    }
+
+    /// Gives back to the store what an answer made free.
+    fn give_back_shared(&self, policy: &Policy, key: Option<&SharedKey>) {
+        if let (Some(key), Some(budget), Some(budgets)) = (key, &policy.shared, &self.budgets) {
+            budgets.give_back(budget, key, policy.cost);
+        }
+    }
+
+    /// What a request came to at one policy: microseconds to wait, or a refusal that holds.
+    fn weigh(
+        self: &Arc<Self>,
+        exchange: &mut Exchange,
+        headers: &HeaderMap,
+        index: usize,
+        taken: Taken,
+        shared: Option<SharedKey>,
+        now: u64,
+    ) -> Result<u64, Refusal> {
+        if let Taken::Counted { outcome, .. } = &taken {
+            self.follow(exchange, headers, index, outcome);
+        }
+        let policy = &self.each[index];
+        self.judge(exchange, index, taken, shared, now)
+            .or_else(|refusal| {
+                self.table.note_refusal(policy.number);
+                policy.enforcement.apply(exchange, policy.step, refusal)?;
+                Ok(0)
+            })
     }
 
     /// What came of asking a policy: microseconds to wait, or a refusal.
@@ -134,6 +214,7 @@ impl Policies {
         exchange: &mut Exchange,
         policy: usize,
         taken: Taken,
+        shared: Option<SharedKey>,
         now: u64,
     ) -> Result<u64, Refusal> {
         match taken {
@@ -151,7 +232,13 @@ impl Policies {
                 };
                 let asked = &self.each[policy];
                 if asked.skip.successful || asked.skip.failed {
-                    Owed::add(&mut exchange.owed, self, policy, key, now);
+                    let hit = Hit {
+                        policy,
+                        key,
+                        then: now,
+                        shared,
+                    };
+                    Owed::add(&mut exchange.owed, self, hit);
                 }
                 match asked.enforcement {
                     Enforcement::Enforce => Ok(wait),
@@ -194,17 +281,13 @@ impl Policies {
     }
 }
 
-/// A place in the queue, so many microseconds from now.
-fn turn(micros: u64) -> Turn {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "few requests wait, and only where the user asks for it"
-    )]
-    let sleep = tokio::time::sleep(Duration::from_micros(micros));
-    Box::pin(async move {
-        sleep.await;
-        Ok(())
-    })
+/// A place in the queue.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "few requests wait, and only where the user asks for it"
+)]
+pub(crate) async fn queue(time: Duration) {
+    tokio::time::sleep(time).await;
 }
 
 /// What is known once the answer is: gives back what it makes free, and tells the client of its budget.

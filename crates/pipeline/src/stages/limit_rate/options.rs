@@ -8,6 +8,7 @@ use mainstay_values::{BadValue, Network, Rate, RequestPattern};
 use serde::{Deserialize, Serialize};
 
 use super::meter::{Algorithm, LONGEST_WINDOW, MOST_HITS};
+use super::shared::{Sharing, WithoutStore};
 use crate::Enforcement;
 
 /// One limit: for which requests, counted by what, and how many of them pass.
@@ -43,6 +44,10 @@ pub struct RatePolicy {
     pub ban: Option<BanOptions>,
     /// What clients are told of their budget.
     pub headers: Vec<QuotaHeaders>,
+    /// Who counts together, where there is a store.
+    pub sharing: Sharing,
+    /// What holds while the store is away.
+    pub without_store: WithoutStore,
 }
 
 impl RatePolicy {
@@ -69,6 +74,8 @@ impl RatePolicy {
             deny: Vec::new(),
             ban: None,
             headers: vec![QuotaHeaders::Draft8],
+            sharing: Sharing::default(),
+            without_store: WithoutStore::default(),
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use super::Policies;
+use super::shared::SharedKey;
 use crate::Refusal;
 
 /// Hits that may be given back when the answer is known. When it never is, since the client went away, they are
@@ -15,12 +16,15 @@ pub(crate) struct Owed {
     hits: Vec<Hit>,
 }
 
-struct Hit {
-    /// Its index.
-    policy: usize,
-    key: u64,
+/// One of them.
+pub(super) struct Hit {
+    /// Its policy's index.
+    pub(super) policy: usize,
+    pub(super) key: u64,
     /// When it was counted.
-    then: u64,
+    pub(super) then: u64,
+    /// What other machines call the key, where they count it too.
+    pub(super) shared: Option<SharedKey>,
 }
 
 impl fmt::Debug for Owed {
@@ -31,20 +35,14 @@ impl fmt::Debug for Owed {
 
 impl Owed {
     /// Adds one.
-    pub(super) fn add(
-        slot: &mut Option<Box<Self>>,
-        policies: &Arc<Policies>,
-        policy: usize,
-        key: u64,
-        then: u64,
-    ) {
+    pub(super) fn add(slot: &mut Option<Box<Self>>, policies: &Arc<Policies>, hit: Hit) {
         let owed = slot.get_or_insert_with(|| {
             Box::new(Self {
                 policies: Arc::clone(policies),
                 hits: Vec::with_capacity(1),
             })
         });
-        owed.hits.push(Hit { policy, key, then });
+        owed.hits.push(hit);
     }
 
     /// Gives back what an answer of this status makes free.
@@ -63,6 +61,7 @@ impl Owed {
             };
             if is_free {
                 policy.give_back(&self.policies.table, hit.key, hit.then);
+                self.policies.give_back_shared(policy, hit.shared.as_ref());
             }
         }
     }

@@ -11,6 +11,7 @@ use super::fields::Fields;
 use super::key::Key;
 use super::meter::{Meter, Outcome, Verdict};
 use super::options::{Listed, QuotaHeaders, RatePolicy, Skip};
+use super::shared::{KeyHasher, SharedBudget, SharedKey, WithoutStore};
 use super::table::{Ban, Hit, RateTable};
 use crate::{Enforcement, Exchange, Readings, Step};
 
@@ -25,10 +26,13 @@ pub(super) struct Policy {
     pub(super) skip: Skip,
     pub(super) enforcement: Enforcement,
     pub(super) fields: Fields,
+    /// Where it is counted by several machines together.
+    pub(super) shared: Option<Arc<SharedBudget>>,
+    pub(super) without_store: WithoutStore,
     /// What tells its keys from those of others.
     id: u64,
     requests: Vec<RequestPattern>,
-    cost: u32,
+    pub(super) cost: u32,
     allow: List,
     deny: List,
     ban: Option<Ban>,
@@ -74,6 +78,8 @@ impl Policy {
                 // what does not hold is not told
                 Enforcement::DryRun => Fields::new(&[QuotaHeaders::None], "", &meter),
             },
+            shared: SharedBudget::of(options),
+            without_store: options.without_store,
             id,
             requests: options.requests.clone(),
             cost: options.cost.clamp(1, meter.limit()),
@@ -113,6 +119,14 @@ impl Policy {
                 Taken::Counted { key, outcome }
             }
         }
+    }
+
+    /// What machines that share a store call the key of a request.
+    pub(super) fn shared_key(&self, exchange: &Exchange, headers: &HeaderMap) -> SharedKey {
+        let mut hasher = KeyHasher::default();
+        (&self.name, self.meter.signature()).hash(&mut hasher);
+        self.key.write(exchange, headers, &mut hasher);
+        hasher.name()
     }
 
     fn counts_refused_failures(&self) -> bool {

@@ -218,8 +218,10 @@ async fn a_queue_has_turns() {
     assert_eq!(ask(&limits, ONE, "GET /"), 429);
     let mut waited = Vec::new();
     for turn in turns {
-        if let Some(turn) = turn {
-            turn.await.expect("a turn");
+        match turn {
+            Turn::Come => {}
+            Turn::Wait(time) => queue(time.saturating_sub(begin.elapsed())).await,
+            Turn::Ask(_) => panic!("nobody else counts"),
         }
         waited.push(begin.elapsed().as_millis());
     }
@@ -317,4 +319,97 @@ async fn an_operator_sees_how_policies_stand_and_forgives() {
         ["strict"]
     );
     assert_eq!(ask(&limits, ONE, "GET /"), 200);
+}
+
+/// A store that says what it is told to.
+#[derive(Debug)]
+struct Store(Option<SharedAnswer>);
+
+impl SharedBudgets for Store {
+    fn take(&self, _: &Arc<SharedBudget>, _: &SharedKey, _: u32) -> SharedTurn {
+        let answer = self.0;
+        SharedTurn::Later(Box::pin(async move { answer }))
+    }
+
+    fn give_back(&self, _: &Arc<SharedBudget>, _: &SharedKey, _: u32) {}
+}
+
+async fn ask_together(limits: &LimitRate) -> (Result<(), Refusal>, HeaderMap) {
+    let request = request("GET /", &[]);
+    let mut exchange = exchange(&request, ONE);
+    let taken = match limits.take(Step::LimitRate, &mut exchange, request.headers()) {
+        Ok(Turn::Ask(policies)) => {
+            let take = policies.take_together(Step::LimitRate, &mut exchange, request.headers());
+            take.await
+        }
+        Ok(_) => Ok(()),
+        Err(refusal) => Err(refusal),
+    };
+    let mut response = http::Response::new(Body::Empty);
+    conclude(&mut exchange, &mut response);
+    (taken, response.headers().clone())
+}
+
+fn limits_with(policy: RatePolicy, store: Option<SharedAnswer>) -> LimitRate {
+    let standing = Standing::new(Vec::new(), WaitOptions::default());
+    let standing = standing.with_budgets(Some(Arc::new(Store(store))));
+    LimitRate::new(&[policy], &[RouteOptions::everything(0)], &standing)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_has_the_word_and_without_one_the_policy_says_what_holds() {
+    let limited = Err(Refusal::RateLimited { retry_after: 40 });
+    let says = |passes| {
+        Some(SharedAnswer {
+            passes,
+            remaining: 7,
+            reset: Duration::from_secs(30),
+            wait: Duration::from_secs(40),
+        })
+    };
+    // the second request is one too many for this machine alone
+    let local = Err(Refusal::RateLimited { retry_after: 60 });
+    for (without, store, first, second) in [
+        (WithoutStore::Local, says(true), Ok(()), Ok(())),
+        (WithoutStore::Local, says(false), limited, limited),
+        (WithoutStore::Open, says(false), limited, limited),
+        (WithoutStore::Local, None, Ok(()), local),
+        (WithoutStore::Open, None, Ok(()), Ok(())),
+        (
+            WithoutStore::Closed,
+            None,
+            Err(Refusal::StoreAway),
+            Err(Refusal::StoreAway),
+        ),
+    ] {
+        let mut one = policy("all", "1/m");
+        (one.algorithm, one.without_store) = (Algorithm::FixedWindow, without);
+        let limits = limits_with(one, store);
+        let (asked, told) = ask_together(&limits).await;
+        assert_eq!(asked, first, "{without:?} {store:?}");
+        if store.is_some() {
+            let told = told.get("ratelimit").and_then(|value| value.to_str().ok());
+            assert!(told.is_some_and(|told| told.contains("r=7")), "{told:?}");
+        }
+        assert_eq!(
+            ask_together(&limits).await.0,
+            second,
+            "{without:?} {store:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_counted_apart_asks_no_store() {
+    let mut apart = policy("all", "1/m");
+    apart.sharing = Sharing::Machine;
+    let mut dry = policy("all", "1/m");
+    dry.enforcement = Enforcement::DryRun;
+    for policy in [apart, dry] {
+        let limits = limits_with(policy, None);
+        let request = request("GET /", &[]);
+        let mut exchange = exchange(&request, ONE);
+        let turn = limits.take(Step::LimitRate, &mut exchange, request.headers());
+        assert!(matches!(turn, Ok(Turn::Come)));
+    }
 }
