@@ -2,11 +2,23 @@
 
 use std::fmt::Write as _;
 
-use mainstay_config::{SourceFile, Sources, load};
+use mainstay_config::{Reachable, SourceFile, Sources, load};
 use mainstay_testkit::document_blocks;
 
 /// The example of a route in the reference points at an app that it does not show.
 const APP_OF_THE_REFERENCE: &str = "\n[app.api]\ncommand = \"node server.js\"\n";
+
+/// The pages for errors that documents name.
+fn pages() -> Reachable {
+    let names = ["not-found.html", "soon.html", "error.html", "error.json"];
+    let page = |name| {
+        (
+            format!("/srv/shop/pages/{name}").into(),
+            b"{title}".to_vec(),
+        )
+    };
+    Reachable::Memory(names.map(page).into())
+}
 
 #[test]
 fn every_settings_file_in_the_documents_loads() {
@@ -23,6 +35,7 @@ fn every_settings_file_in_the_documents_loads() {
         let sources = Sources {
             file: Some(SourceFile::new("mainstay.toml", "/srv/shop", text.into())),
             folder: "/srv/shop".into(),
+            reachable: pages(),
             ..Sources::default()
         };
         if let Err(problems) = load(&sources) {
