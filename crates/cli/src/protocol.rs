@@ -10,7 +10,7 @@ use std::sync::Arc;
 use mainstay_observe::Totals;
 use mainstay_pipeline::{PageOptions, Reported, Suspension, TargetKind, WaitOptions};
 use mainstay_proxy::{Address, Options, Tally, Trial};
-use mainstay_store::StoreAddress;
+use mainstay_store::{RedisOptions, StoreAddress};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
@@ -114,6 +114,9 @@ pub(crate) struct GatewaySettings {
     /// Where machines keep what they share.
     #[serde(default)]
     pub(crate) store: Option<StoreAddress>,
+    /// How long a request waits for it.
+    #[serde(default)]
+    pub(crate) store_options: RedisOptions,
     pub(crate) proxy: Options,
     pub(crate) access_log: AccessLogging,
 }

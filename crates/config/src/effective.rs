@@ -198,6 +198,7 @@ fn timeouts(settings: &Settings, out: &mut Vec<Effective>) {
         ("send", &timeouts.send),
         ("idle", &timeouts.idle),
         ("queue", &timeouts.queue),
+        ("store", &timeouts.store),
     ] {
         lines.value(key, value);
     }

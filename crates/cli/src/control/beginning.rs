@@ -6,6 +6,7 @@ use std::sync::Arc;
 use mainstay_config::{Layer, Settings};
 use mainstay_pipeline::{self as pipeline, DebugToken, HealthOptions, Suspension, WaitOptions};
 use mainstay_proxy::{ClientOptions, Options, UpstreamOptions};
+use mainstay_store::RedisOptions;
 
 use super::fronts::{self, Sockets};
 use crate::protocol::{AccessLogging, Beginning, GatewaySettings, Observe, VERSION};
@@ -64,6 +65,9 @@ pub(crate) fn gateway_settings(
             .collect(),
         targets: fronts::targets(settings, workers),
         store: settings.store.clone(),
+        store_options: RedisOptions {
+            budget: settings.timeouts.store,
+        },
         wait: WaitOptions {
             queue: settings.limits.queue as usize,
             patience: settings.timeouts.queue,

@@ -121,7 +121,7 @@ impl Gateway {
         standing.suspend(beginning.suspension);
         let (up, up_receiver) = mpsc::unbounded_channel();
         let mut store = Store::default();
-        store.set(settings.store.as_ref(), &up);
+        store.set(&settings, &up);
         let standing = standing
             .with_rates(rates::open(inherited_fd(RATES_FD)?)?)
             .with_budgets(store.budgets());
@@ -315,7 +315,7 @@ impl Gateway {
         let standing = self
             .standing
             .succeed(targets(&settings.targets), settings.wait.clone());
-        self.store.set(settings.store.as_ref(), &self.up);
+        self.store.set(&settings, &self.up);
         let standing = standing.with_budgets(self.store.budgets());
         // Whoever asks for a new target finds its members: no thread serves it before it knows them. Of others
         // the threads may just be hearing.

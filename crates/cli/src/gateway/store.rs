@@ -6,29 +6,34 @@ use mainstay_pipeline::SharedBudgets;
 use mainstay_store::{Redis, RedisOptions, SharedRates, Standing, StoreAddress};
 use tokio::sync::{mpsc, watch};
 
-use crate::protocol::Up;
+use crate::protocol::{GatewaySettings, Up};
 
 /// The store that is in use, by its address: settings that name the same one keep its connection, and what was leased.
 #[derive(Debug, Default)]
-pub(super) struct Store(Option<(StoreAddress, Arc<SharedRates>)>);
+pub(super) struct Store(Option<(StoreAddress, RedisOptions, Arc<SharedRates>)>);
 
 impl Store {
     /// Uses this one from now on. Connecting takes place meanwhile; whoever asks before it is done gets no answer.
-    pub(super) fn set(&mut self, address: Option<&StoreAddress>, up: &mpsc::UnboundedSender<Up>) {
-        let present = self.0.as_ref().map(|(address, _)| address);
-        if present == address {
+    pub(super) fn set(&mut self, settings: &GatewaySettings, up: &mpsc::UnboundedSender<Up>) {
+        let (wanted, options) = (settings.store.as_ref(), &settings.store_options);
+        let is_same = match &self.0 {
+            Some((address, present, _)) => wanted == Some(address) && present == options,
+            None => wanted.is_none(),
+        };
+        if is_same {
             return;
         }
-        self.0 = address.and_then(|address| {
-            let redis = Redis::connect(address.expose(), &RedisOptions::default()).ok()?;
+        self.0 = wanted.and_then(|address| {
+            let redis = Redis::connect(address.expose(), options).ok()?;
             tokio::spawn(tell(redis.standing(), address.to_string(), up.clone()));
-            Some((address.clone(), Arc::new(SharedRates::new(redis))))
+            let rates = Arc::new(SharedRates::new(redis));
+            Some((address.clone(), options.clone(), rates))
         });
     }
 
     /// Where rates are counted together.
     pub(super) fn budgets(&self) -> Option<Arc<dyn SharedBudgets>> {
-        let (_, rates) = self.0.as_ref()?;
+        let (.., rates) = self.0.as_ref()?;
         Some(Arc::clone(rates) as Arc<dyn SharedBudgets>)
     }
 }

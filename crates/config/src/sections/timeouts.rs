@@ -28,6 +28,8 @@ pub struct Timeouts {
     pub idle: Duration,
     /// How long a request waits while no worker is ready, else 503.
     pub queue: Duration,
+    /// How long a request waits for the store, before what holds without it holds.
+    pub store: Duration,
 }
 
 impl Default for Timeouts {
@@ -44,6 +46,7 @@ impl Default for Timeouts {
             // Event streams may be silent for a while.
             idle: Duration::from_mins(5),
             queue: Duration::from_secs(10),
+            store: Duration::from_millis(10),
         }
     }
 }
@@ -106,6 +109,12 @@ pub(crate) const SECTION: Section = Section {
             default: "\"10s\"",
             doc: "How long a request waits while no worker is ready, else 503.",
         },
+        Key {
+            name: "store",
+            kind: "duration",
+            default: "\"10ms\"",
+            doc: "How long a request waits for the `store`, before what holds without it does.",
+        },
     ],
     aliases: &[("keepalive", "keep_alive"), ("request", "head")],
     example: "\
@@ -126,6 +135,7 @@ pub(crate) fn read(section: Reader<'_>, slot: &mut Timeouts) {
         ("send", &mut slot.send),
         ("idle", &mut slot.idle),
         ("queue", &mut slot.queue),
+        ("store", &mut slot.store),
     ] {
         section.set_within(key, &bounds, slot);
     }
