@@ -191,6 +191,12 @@ fn a_size_is_none() {
 }
 
 #[test]
+fn a_rate_is_none() {
+    let text = "[app.web]\ncommand = \"node server.js\"\n\n[rate_limit.login]\nmatch = \"POST /login\"\nrate = \"5 per minute\"\n";
+    mistake("wrong-rate", config(text), 2, &[]);
+}
+
+#[test]
 fn a_route_names_no_app() {
     let text =
         "[app.web]\ncommand = \"node server.js\"\n\n[route.api]\npath = \"/api\"\nto = \"wep\"\n";
