@@ -332,6 +332,11 @@ fn own<T: PartialEq>(
 fn overload(settings: &Settings, out: &mut Vec<Effective>) {
     let options = &settings.overload;
     let mut lines = Lines::new(&sections::keys::OVERLOAD, "overload", out);
+    lines.option("connections", options.connections.as_ref());
+    lines.option(
+        "connections_per_client",
+        options.connections_per_client.as_ref(),
+    );
     lines.option(
         "in_flight_per_worker",
         options.in_flight_per_worker.as_ref(),

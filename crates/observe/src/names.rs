@@ -24,5 +24,7 @@ pub const RESPONSES_SCRUBBED_TOTAL: &str = "mainstay_responses_scrubbed_total";
 pub const ERROR_LINES_DROPPED_TOTAL: &str = "mainstay_error_lines_dropped_total";
 /// Times that accepting had to pause because file descriptors ran out.
 pub const ACCEPT_PAUSES_TOTAL: &str = "mainstay_accept_pauses_total";
+/// Client connections closed unheard, since there were too many.
+pub const CONNECTIONS_TURNED_AWAY_TOTAL: &str = "mainstay_connections_turned_away_total";
 /// Workers ready to serve, by app.
 pub const WORKERS_READY: &str = "mainstay_workers_ready";

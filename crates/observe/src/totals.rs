@@ -15,6 +15,9 @@ pub struct Totals {
     pub accepted: u64,
     /// Pauses in accepting.
     pub accept_pauses: u64,
+    /// Client connections that were closed unheard, since there were too many.
+    #[serde(default)]
+    pub turned_away: u64,
     /// Attempts beyond the first.
     pub resends: u64,
     /// Connections opened to origins.
@@ -33,6 +36,7 @@ impl Totals {
         self.connections += other.connections;
         self.accepted += other.accepted;
         self.accept_pauses += other.accept_pauses;
+        self.turned_away += other.turned_away;
         self.resends += other.resends;
         self.origin_connections += other.origin_connections;
         self.access_lines_dropped += other.access_lines_dropped;
@@ -64,6 +68,11 @@ impl Totals {
                 names::ACCEPT_PAUSES_TOTAL,
                 "Pauses in accepting.",
                 self.accept_pauses,
+            ),
+            (
+                names::CONNECTIONS_TURNED_AWAY_TOTAL,
+                "Client connections closed unheard, since there were too many.",
+                self.turned_away,
             ),
             (
                 names::RESENDS_TOTAL,

@@ -45,8 +45,8 @@ pub use refusal::{Fault, Refusal};
 pub use sealed::Sealed;
 pub use stages::{
     AccessLog, Adaptation, AuthMethod, AuthOptions, BodyOptions, BreachGuard, Coding,
-    CompressOptions, CorsOptions, CspBase, CspEffect, CspOptions, Directive, Ending, ErrorLog,
-    ErrorOptions, FilterOptions, HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting,
+    CompressOptions, Connection, CorsOptions, CspBase, CspEffect, CspOptions, Directive, Ending,
+    ErrorLog, ErrorOptions, FilterOptions, HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting,
     HealthOptions, HiddenFiles, KeyHash, KeyOptions, Leak, MaintenanceOptions, MethodRule,
     OriginCoding, OriginPattern, OverloadOptions, PageKind, PageOptions, PasswordHash, Priority,
     REPORT_PATH, Recorder, Reported, RouteAdmission, RouteOptions, RouteTimeouts, Seen,

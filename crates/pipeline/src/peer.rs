@@ -16,6 +16,8 @@ pub struct Peer {
     pub local_port: Option<u16>,
     /// Where interim answers for it go.
     pub interim: Interim,
+    /// It is one connection too many: its request is refused.
+    pub(crate) is_excess: bool,
     /// The address as text, made once.
     text: OnceLock<String>,
 }
@@ -28,6 +30,7 @@ impl Peer {
             scheme: Scheme::Http,
             local_port,
             interim: Interim::default(),
+            is_excess: false,
             text: OnceLock::new(),
         }
     }

@@ -15,8 +15,8 @@ use crate::stages::{
     LimitSize, Overload, Pages, Reports, Routes, Scrub, limit_rate,
 };
 use crate::{
-    Ending, Exchange, Forwarding, HealthOptions, Layers, MaintenanceOptions, Notices, Origin,
-    OverloadOptions, PageOptions, Peer, RatePolicy, Recorder, Refusal, Request, Response,
+    Connection, Ending, Exchange, Forwarding, HealthOptions, Layers, MaintenanceOptions, Notices,
+    Origin, OverloadOptions, PageOptions, Peer, RatePolicy, Recorder, Refusal, Request, Response,
     RouteOptions, StandardFields, Standing, Step, Verification,
 };
 
@@ -141,6 +141,13 @@ impl<O: Origin> Pipeline<O> {
         }
     }
 
+    /// Takes a new connection in, which is counted until the value is dropped. None: there are so many that it is to be closed
+    /// unheard; of those that are just too many, the requests are refused.
+    pub fn connect(&self, peer: &mut Peer) -> Option<Connection> {
+        let peer_is_trusted = self.identify.trusts(peer);
+        self.overload.connect(peer, peer_is_trusted)
+    }
+
     /// Answers one request. Never fails: a refusal is an answer too.
     pub async fn serve(&self, peer: &Arc<Peer>, request: Request, started: Instant) -> Answer {
         let mut ending = self
@@ -175,7 +182,7 @@ impl<O: Origin> Pipeline<O> {
         }
         self.routes.find(exchange)?; //                                   421 404  for whom
         self.admission.admit(exchange).await?; //                             503  starting, paused, maintenance
-        if self.overload.is_on() {
+        if self.overload.concerns(exchange) {
             self.overload.enter(exchange).await?; //                           503  more than can be worked on
         }
         exchange.pass(Step::Redirect);

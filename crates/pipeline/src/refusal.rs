@@ -59,6 +59,8 @@ pub enum Refusal {
     },
     /// More is under way than may be, and the wait for a place was in vain.
     Overloaded,
+    /// Its connection is one too many.
+    TooManyConnections,
     /// The head did not come in time.
     HeadTimeout,
     /// The body did not come in time.
@@ -117,6 +119,7 @@ impl Refusal {
             Refusal::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Refusal::Draining
             | Refusal::Overloaded
+            | Refusal::TooManyConnections
             | Refusal::Paused
             | Refusal::Maintenance { .. }
             | Refusal::AuthBusy
@@ -158,6 +161,7 @@ impl Refusal {
             Refusal::AuthBusy => "auth_busy",
             Refusal::Draining => "draining",
             Refusal::Overloaded => "overloaded",
+            Refusal::TooManyConnections => "too_many_connections",
             Refusal::Paused => "paused",
             Refusal::Maintenance { .. } => "maintenance",
             Refusal::HeadTimeout => "head_timeout",
@@ -205,6 +209,7 @@ impl Refusal {
             | Refusal::RateDenied => Fault::Client,
             Refusal::Draining
             | Refusal::Overloaded
+            | Refusal::TooManyConnections
             | Refusal::Paused
             | Refusal::Maintenance { .. }
             | Refusal::AuthBusy
@@ -241,6 +246,7 @@ impl Refusal {
                 | Refusal::HeadTimeout
                 | Refusal::BodyTimeout
                 | Refusal::BodyBroken
+                | Refusal::TooManyConnections
                 | Refusal::ClientGone
         )
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::stages::overload::Gates;
+use crate::stages::overload::{Connections, Gates};
 use crate::{RateTable, Refusal, SharedBudgets, Suspension};
 
 /// The life of a gateway as clients may see it.
@@ -115,6 +115,7 @@ struct Life {
     suspended: AtomicBool,
     suspension: watch::Sender<Suspension>,
     gates: Gates,
+    connections: Arc<Connections>,
     began: Instant,
     rates: OnceLock<RateTable>,
 }
@@ -129,6 +130,7 @@ impl Standing {
             suspended: AtomicBool::new(false),
             suspension: watch::Sender::default(),
             gates: Gates::default(),
+            connections: Arc::default(),
             began: Instant::now(),
             rates: OnceLock::new(),
         };
@@ -261,6 +263,11 @@ impl Standing {
     /// The bounds on what is under way, shared by all threads.
     pub(crate) fn gates(&self) -> &Gates {
         &self.life.gates
+    }
+
+    /// The connections of clients, on all threads.
+    pub(crate) fn connections(&self) -> &Arc<Connections> {
+        &self.life.connections
     }
 
     /// A place among those who wait, for one whose worker has just gone. None when too many wait already.

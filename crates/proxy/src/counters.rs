@@ -11,6 +11,8 @@ pub struct Counters {
     pub accepted: Counter,
     /// Times accepting paused because descriptors ran out.
     pub accept_pauses: Counter,
+    /// Client connections that were closed unheard, since there were too many.
+    pub turned_away: Counter,
     /// Attempts beyond the first.
     pub resends: Counter,
     /// Connections opened to origins.

@@ -197,12 +197,16 @@ impl Thread {
     }
 
     /// Serves a connection on a task of its own.
-    pub(crate) fn spawn(&self, stream: crate::stream::Stream, peer: mainstay_pipeline::Peer) {
+    pub(crate) fn spawn(&self, stream: crate::stream::Stream, mut peer: mainstay_pipeline::Peer) {
+        let Some(connection) = self.0.serving.borrow().pipeline.connect(&mut peer) else {
+            self.counters().turned_away.increment();
+            return;
+        };
         let place = Place::take(self);
         let thread = self.clone();
         tokio::task::spawn_local(async move {
             client::serve(&thread, stream, Arc::new(peer)).await;
-            drop(place);
+            drop((place, connection));
         });
     }
 }

@@ -137,7 +137,9 @@ fn codings(options: &CompressOptions) -> String {
 fn overload(settings: &Settings) -> &'static str {
     let options = &settings.overload;
     let mut routes = settings.routes.iter();
-    let is_on = options.in_flight_per_worker.is_some()
+    let is_on = options.connections.is_some()
+        || options.connections_per_client.is_some()
+        || options.in_flight_per_worker.is_some()
         || options.adaptive == Adaptation::Auto
         || routes.any(|route| route.admission.in_flight.is_some());
     match (is_on, options.enforcement) {

@@ -184,6 +184,7 @@ impl Metrics {
             requests,
             connections: self.all().map(|desk| desk.counters.connections.get()).sum(),
             accepted: sum(|counters| counters.accepted.get()),
+            turned_away: sum(|counters| counters.turned_away.get()),
             accept_pauses: sum(|counters| counters.accept_pauses.get()),
             resends: sum(|counters| counters.resends.get()),
             origin_connections: sum(|counters| counters.origin_connections.get()),

@@ -140,3 +140,39 @@ fn a_route_is_bounded_by_itself_and_a_dry_run_only_says_so() {
         mainstay.get("/").expect(504);
     }
 }
+
+#[test]
+fn one_connection_too_many_is_told_so_and_many_are_closed() {
+    let origin = Origin::says("hello").start();
+    for key in ["connections", "connections_per_client"] {
+        let config = format!(
+            "[listen]\nthreads = 1\n[overload]\n{key} = 3\n[upstream.a]\nserver = \"{}\"\n",
+            origin.address()
+        );
+        let mainstay = Mainstay::run("").config(&config).start();
+        let mut kept: Vec<_> = (0..3).map(|_| mainstay.connect()).collect();
+        for wire in &mut kept {
+            wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+            wire.response().expect(200);
+        }
+        let (mut fourth, mut probe) = (mainstay.connect(), mainstay.connect());
+        probe.send("GET /.mainstay/ready HTTP/1.1\r\nHost: a\r\n\r\n");
+        probe.response().expect(200);
+        let mut sixth = mainstay.connect();
+        assert!(sixth.is_closed_eventually(), "{key}");
+        fourth.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        let refused = fourth.response().expect(503);
+        assert_eq!(refused.header("connection"), Some("close"));
+        mainstay.output_contains_eventually("\"reason\":\"too_many_connections\"");
+        let metrics = crate::watching::admin(&mainstay, "/metrics");
+        assert!(
+            metrics.contains("mainstay_connections_turned_away_total 1"),
+            "{metrics}"
+        );
+        // places are given back
+        drop((kept, fourth, probe));
+        eventually("a place", || {
+            (mainstay.get("/").status() == 200).then_some(())
+        });
+    }
+}

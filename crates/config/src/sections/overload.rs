@@ -28,6 +28,18 @@ pub(crate) const SECTION: Section = Section {
           answered with 503. Routes have `in_flight` and `priority` for themselves. Nothing is bounded without a setting.",
     keys: &[
         Key {
+            name: "connections",
+            kind: "count, 1 to 1000000",
+            default: "(as many as there are descriptors for)",
+            doc: "Connections of clients that may be open; requests on further ones are answered with 503, and many more are closed unheard.",
+        },
+        Key {
+            name: "connections_per_client",
+            kind: "count, 1 to 1000000",
+            default: "(no bound)",
+            doc: "The same for each client, by its IPv4 address or IPv6 /56; `trusted_proxies` and Unix sockets are not bounded so.",
+        },
+        Key {
             name: "in_flight_per_worker",
             kind: "count, 1 to 100000",
             default: "(no bound)",
@@ -58,6 +70,8 @@ pub(crate) const SECTION: Section = Section {
         ("max_conns", "in_flight_per_worker"),
         ("max_in_flight", "in_flight_per_worker"),
         ("timeout", "wait"),
+        ("max_connections", "connections"),
+        ("limit_conn", "connections_per_client"),
     ],
     example: "\
 [overload]
@@ -75,6 +89,13 @@ priority = \"low\"
 pub(crate) fn read(section: Reader<'_>, slot: &mut OverloadOptions) {
     if let Some(most) = section.get_within("in_flight_per_worker", &(1..=100_000)) {
         slot.in_flight_per_worker = Some(most);
+    }
+    let connections = 1..=1_000_000;
+    if let Some(most) = section.get_within("connections", &connections) {
+        slot.connections = Some(most);
+    }
+    if let Some(most) = section.get_within("connections_per_client", &connections) {
+        slot.connections_per_client = Some(most);
     }
     section.set("adaptive", &mut slot.adaptive);
     section.set_within("queue", &(0..=100_000), &mut slot.queue);

@@ -41,6 +41,11 @@ impl Identify {
         }
     }
 
+    /// Whether it is a trusted proxy.
+    pub(crate) fn trusts(&self, peer: &crate::Peer) -> bool {
+        self.trusted.trusts(peer.address, 0)
+    }
+
     pub(crate) fn identify(
         &self,
         exchange: &mut Exchange,
@@ -55,7 +60,7 @@ impl Identify {
         {
             exchange.account = Some(Box::default());
         }
-        exchange.peer_is_trusted = self.trusted.trusts(exchange.peer.address, 0);
+        exchange.peer_is_trusted = self.trusts(&exchange.peer);
         if exchange.peer_is_trusted {
             exchange.client = self.client(exchange.peer.address, headers);
             believe_scheme(exchange, headers)?;

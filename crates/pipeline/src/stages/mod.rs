@@ -48,7 +48,7 @@ pub use limit_rate::{
 };
 pub(crate) use limit_rate::{LimitRate, Owed, Quota};
 pub(crate) use overload::Overload;
-pub use overload::{Adaptation, OverloadOptions, Priority, RouteAdmission};
+pub use overload::{Adaptation, Connection, OverloadOptions, Priority, RouteAdmission};
 pub(crate) use pages::Pages;
 pub use pages::{PageKind, PageOptions};
 pub use record::{AccessLog, Ending, Recorder};

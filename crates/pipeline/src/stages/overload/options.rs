@@ -9,6 +9,11 @@ use crate::Enforcement;
 /// Bounds on what is under way at once, for the whole instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OverloadOptions {
+    /// Connections of clients that may be open. None: as many as there are descriptors for.
+    pub connections: Option<u32>,
+    /// Connections that one client may have open, by its IPv4 address or IPv6 /56. None: as many as it likes. Peers that are trusted
+    /// proxies, and those on Unix sockets, are not bounded so.
+    pub connections_per_client: Option<u32>,
     /// Requests under way for each worker or server that is ready. None: as many as come.
     pub in_flight_per_worker: Option<u32>,
     /// Whether a bound is found by itself as well.
@@ -24,6 +29,8 @@ pub struct OverloadOptions {
 impl Default for OverloadOptions {
     fn default() -> Self {
         Self {
+            connections: None,
+            connections_per_client: None,
             in_flight_per_worker: None,
             adaptive: Adaptation::Off,
             queue: 100,

@@ -6,19 +6,20 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 
 use super::gate::{Gate, Permit, Permits};
-use super::{Adaptation, OverloadOptions, Priority};
-use crate::{Enforcement, Exchange, Refusal, Response, RouteOptions, Standing, Step};
+use super::{Adaptation, Connection, Connections, OverloadOptions, Priority};
+use crate::{Enforcement, Exchange, Peer, Refusal, Response, RouteOptions, Standing, Step};
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Overload {
-    /// None: nothing is bounded, and nothing looked at.
+    options: OverloadOptions,
+    connections: Arc<Connections>,
+    /// None: no request is bounded, and nothing looked at.
     bounds: Option<Bounds>,
 }
 
 #[derive(Debug)]
 struct Bounds {
-    options: OverloadOptions,
     /// By route.
     routes: Vec<(Priority, Option<Arc<Gate>>)>,
     /// By target; none where no target is bounded.
@@ -36,8 +37,13 @@ impl Overload {
         let bounds_routes = routes
             .iter()
             .any(|route| route.admission.in_flight.is_some());
+        let nothing = Self {
+            options: options.clone(),
+            connections: Arc::clone(standing.connections()),
+            bounds: None,
+        };
         if !bounds_targets && !bounds_routes {
-            return Self { bounds: None };
+            return nothing;
         }
         let of_route = |route: &RouteOptions| {
             let gate = route.admission.in_flight.map(|most| {
@@ -56,16 +62,21 @@ impl Overload {
         };
         Self {
             bounds: Some(Bounds {
-                options: options.clone(),
                 routes: routes.iter().map(of_route).collect(),
                 targets: targets.map(of_target).collect(),
             }),
+            ..nothing
         }
     }
 
-    /// Whether there is anything to wait for.
-    pub(crate) fn is_on(&self) -> bool {
-        self.bounds.is_some()
+    /// Takes a new connection in; none if it is to be closed unheard.
+    pub(crate) fn connect(&self, peer: &mut Peer, peer_is_trusted: bool) -> Option<Connection> {
+        self.connections.take(&self.options, peer, peer_is_trusted)
+    }
+
+    /// Whether there is anything to wait for, or to be refused for.
+    pub(crate) fn concerns(&self, exchange: &Exchange) -> bool {
+        self.bounds.is_some() || exchange.peer.is_excess
     }
 
     /// The origin has begun its answer. What goes on without an end of its own counts no more.
@@ -84,7 +95,14 @@ impl Overload {
 
     /// Takes the places that the request needs: first of its route, then of its target.
     pub(crate) async fn enter(&self, exchange: &mut Exchange) -> Result<(), Refusal> {
-        let Some(bounds) = self.bounds.as_ref().filter(|_| !exchange.is_probe) else {
+        if exchange.is_probe {
+            return Ok(());
+        }
+        if exchange.peer.is_excess {
+            let enforcement = self.options.enforcement;
+            enforcement.apply(exchange, Step::Admit, Refusal::TooManyConnections)?;
+        }
+        let Some(bounds) = &self.bounds else {
             return Ok(());
         };
         let route = exchange.route.and_then(|route| bounds.routes.get(route));
@@ -92,16 +110,14 @@ impl Overload {
             (*priority, gate.as_ref())
         });
         if let Some(gate) = gate {
-            exchange.permits.of_route = Some(bounds.pass(gate, priority, exchange).await?);
+            exchange.permits.of_route = Some(self.pass(gate, priority, exchange).await?);
         }
         if let Some(gate) = bounds.targets.get(exchange.target) {
-            exchange.permits.of_target = Some(bounds.pass(gate, priority, exchange).await?);
+            exchange.permits.of_target = Some(self.pass(gate, priority, exchange).await?);
         }
         Ok(())
     }
-}
 
-impl Bounds {
     async fn pass(
         &self,
         gate: &Arc<Gate>,
