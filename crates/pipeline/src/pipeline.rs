@@ -108,7 +108,12 @@ impl<O: Origin> Pipeline<O> {
         let pages = Arc::new(Pages::new(&options.pages));
         Self {
             reports: Reports::new(&options.layers, &options.routes, Arc::clone(&notices)),
-            identify: Identify::new(options.trusted_proxies, notices, options.debug),
+            identify: Identify::new(
+                options.trusted_proxies,
+                notices,
+                options.debug,
+                &options.rate_limits,
+            ),
             health: Health::new(options.health, Arc::clone(standing)),
             admission: Admission::new(Arc::clone(standing), options.maintenance),
             overload: Overload::new(&options.overload, &options.routes, standing),

@@ -3,6 +3,8 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use mainstay_config::{Layer, Preset, Settings};
+use mainstay_pipeline::{KeyPart, RatePolicy};
+use mainstay_values::Address;
 use rustix::process::{Resource, getrlimit};
 
 use super::{Finding, Subject};
@@ -113,6 +115,19 @@ pub(super) fn protection(settings: &Settings, found: &mut Vec<Finding>) {
                 .hint("take `access = false` out"),
         );
     }
+    if let Some(policy) = counted_by_client(settings) {
+        found.push(
+            Finding::warning(
+                "trusted_proxies",
+                "nobody else but this machine can connect, and no proxy is trusted",
+            )
+            .costs(format!(
+                "all clients look like the proxy in front and share one budget of `{}`: some use it up for all",
+                policy.name
+            ))
+            .hint("`trusted_proxies = [\"loopback\"]` believes what the proxy on this machine says of clients"),
+        );
+    }
     let proxies = settings.trusted_proxies.to_string();
     if proxies.parse::<u32>().is_ok_and(|hops| hops > 0) {
         found.push(
@@ -126,6 +141,26 @@ pub(super) fn protection(settings: &Settings, found: &mut Vec<Finding>) {
             .hint("name their addresses instead, such as `trusted_proxies = [\"10.0.0.0/8\"]`"),
         );
     }
+}
+
+/// A limit by the client's address where every client has the same: only this machine can connect, so somebody
+/// stands in front, whose word nobody takes.
+fn counted_by_client(settings: &Settings) -> Option<&RatePolicy> {
+    let is_local = |address: &Address| match address {
+        Address::Socket(address) => address.ip().is_loopback(),
+        Address::Name { host, .. } => host == "localhost",
+        Address::Port(_) => false,
+        Address::Unix(_) => true,
+    };
+    let addresses = &settings.listen.http;
+    if addresses.is_empty()
+        || !addresses.iter().all(is_local)
+        || !settings.trusted_proxies.is_none()
+    {
+        return None;
+    }
+    let mut policies = settings.rate_limits.iter();
+    policies.find(|policy| policy.key.contains(&KeyPart::Client))
 }
 
 /// A file that others may read, and that says something to an app.

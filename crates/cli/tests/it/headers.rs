@@ -48,7 +48,7 @@ fn both() -> Running {
     let mut server =
         String::from("const helmet = require('helmet'); const app = require('express')();\n");
     let mut config = String::from(
-        "preset = 'strict'\ntrusted_proxies = ['loopback']\n[app.api]\ncommand = 'node server.js'\nworkers = 1\n",
+        "preset = 'strict'\nwithout = ['rate_limit']\ntrusted_proxies = ['loopback']\n[app.api]\ncommand = 'node server.js'\nworkers = 1\n",
     );
     for (name, theirs, ours) in CASES {
         let _ = writeln!(server, "app.use('/theirs/{name}', helmet({theirs}));");

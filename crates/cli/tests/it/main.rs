@@ -30,6 +30,7 @@ mod pages;
 mod processes;
 mod python;
 mod rates;
+mod rates_beside_express;
 mod reload;
 mod routing;
 mod servers;

@@ -102,6 +102,21 @@ fn no_header_moves_a_clients_budget() {
         let refused = mainstay.get_with("/", [(name, value)]).expect(429);
         assert!(refused.header("retry-after").is_some(), "{name}");
     }
+    mainstay.output_contains_eventually("share ONE budget of every rate limit");
+}
+
+#[test]
+fn a_check_says_who_would_share_a_budget() {
+    let settings = "listen = \"127.0.0.1:8080\"\n[app.web]\ncommand = \"node server.js\"\n[rate_limit.all]\nrate = \"3/m\"\n";
+    let check = |settings: &str| {
+        let check = Mainstay::say(["check"]).file("server.js", APP);
+        check.config(settings).finish()
+    };
+    let words = "all clients look like the proxy in front and share one budget of `all`";
+    let _ = check(settings).says([words]);
+    let trusting = format!("trusted_proxies = [\"loopback\"]\n{settings}");
+    let told = check(&trusting).output;
+    assert!(!told.contains(words), "{told}");
 }
 
 #[test]

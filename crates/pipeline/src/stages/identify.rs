@@ -17,7 +17,9 @@ use mainstay_values::TrustedProxies;
 use crate::debug::{DEBUG_FIELD, DebugToken};
 use crate::exchange::all_values;
 use crate::request_id::{self, RequestIds};
-use crate::{Exchange, Forwarding, NormalPath, Notices, Refusal, Request, Scheme, Step};
+use crate::{
+    Exchange, Forwarding, KeyPart, NormalPath, Notices, RatePolicy, Refusal, Request, Scheme, Step,
+};
 
 #[derive(Debug)]
 pub(crate) struct Identify {
@@ -25,6 +27,8 @@ pub(crate) struct Identify {
     ids: RequestIds,
     notices: Arc<Notices>,
     debug: Option<DebugToken>,
+    /// What it costs when all clients look alike.
+    confusion: &'static str,
 }
 
 impl Identify {
@@ -32,8 +36,15 @@ impl Identify {
         trusted: TrustedProxies,
         notices: Arc<Notices>,
         debug: Option<DebugToken>,
+        rate_limits: &[RatePolicy],
     ) -> Self {
+        let by_client = |policy: &RatePolicy| policy.key.contains(&KeyPart::Client);
         Self {
+            confusion: if rate_limits.iter().any(by_client) {
+                " and share ONE budget of every rate limit: some use it up for all"
+            } else {
+                ""
+            },
             trusted,
             ids: RequestIds::new(),
             notices,
@@ -103,8 +114,9 @@ impl Identify {
         if let Some(word) = looks_like {
             self.notices.say(&peer.to_string(), || {
                 format!(
-                    "{peer} sends X-Forwarded-For and is not trusted, so its clients all look like {peer}; \
+                    "{peer} sends X-Forwarded-For and is not trusted, so its clients all look like {peer}{}; \
                      if it is your proxy, add: trusted_proxies = [\"{}\"]",
+                    self.confusion,
                     if word == "uniquelocal" { peer.to_string() } else { word.to_owned() }
                 )
             });
@@ -196,7 +208,7 @@ mod tests {
         let request = request.body(Body::Empty).expect("a request");
         let notices = Arc::new(Notices::default());
         let trusted = trusted.parse().expect("trusted proxies");
-        let identify = Identify::new(trusted, Arc::clone(&notices), None);
+        let identify = Identify::new(trusted, Arc::clone(&notices), None, &[]);
         let peer = Arc::new(Peer::plain([10, 0, 0, 2].into(), None));
         let mut exchange = Exchange::begin(&peer, &request, Instant::now());
         let result = identify.identify(&mut exchange, &request, &Forwarding::new("a"));
