@@ -35,7 +35,7 @@ const BY_STEP: &[(Step, &[&str])] = &[
     ),
     (Step::Filter, &["filter."]),
     (Step::Cors, &["cors."]),
-    (Step::LimitRate, &["rate_limit."]),
+    (Step::LimitRate, &["rate_limit.", "store", "timeouts.store"]),
     (Step::Authenticate, &["auth."]),
     (
         Step::LimitSize,
