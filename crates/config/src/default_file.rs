@@ -27,6 +27,19 @@ const TOP: &str = "\
 
 /// What is shown of keys whose default depends on something: by heading and key. Others get an example by their kind.
 const EXAMPLES: &[(&str, &str, &str)] = &[
+    (
+        "[auth.jwt.NAME]",
+        "jwks",
+        "\"https://id.example.com/.well-known/jwks.json\"",
+    ),
+    ("[auth.jwt.NAME]", "ca_file", "\"ca.pem\""),
+    ("[auth.jwt.NAME]", "key_file", "\"issuer.pem\""),
+    ("[auth.jwt.NAME]", "secret_env", "\"JWT_SECRET\""),
+    ("[auth.jwt.NAME]", "secret_file", "\"jwt-secret\""),
+    ("[auth.jwt.NAME]", "issuer", "\"https://id.example.com/\""),
+    ("[auth.jwt.NAME]", "match", "{ scope = \"orders:read\" }"),
+    ("[auth.jwt.NAME]", "claims", "{ sub = \"x-user-id\" }"),
+    ("[auth.jwt.NAME]", "cookie", "\"session\""),
     ("[auth]", "users_file", "\"htpasswd\""),
     ("[auth]", "key_query", "\"api_key\""),
     ("[auth]", "user_header", "\"x-user\""),

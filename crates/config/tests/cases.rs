@@ -141,6 +141,7 @@ fn can_be_written_down(settings: &Settings, sources: &Sources) {
         )),
         folder: "/srv/shop".into(),
         reachable: sources.reachable.clone(),
+        environment: others_environment(sources),
         ..Sources::default()
     });
     let again = again.unwrap_or_else(|problems| panic!("{problems}\n{text}"));
@@ -150,6 +151,13 @@ fn can_be_written_down(settings: &Settings, sources: &Sources) {
         shown.collect::<Vec<_>>()
     };
     assert_eq!(values(&again), values(settings), "{text}");
+}
+
+/// The environment without what says settings itself.
+fn others_environment(sources: &Sources) -> BTreeMap<String, String> {
+    let all = sources.environment.clone().into_iter();
+    all.filter(|(name, _)| !name.starts_with("MAINSTAY_"))
+        .collect()
 }
 
 /// One line for each value that differs from what an empty file gives. Apps and the like are

@@ -23,18 +23,28 @@ fn update_asked() -> bool {
     std::env::var_os("UPDATE").is_some()
 }
 
+const SECRET: &str = "as long as the hash that it is made for";
+const KEY: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
+
 /// The files that examples name.
 fn files() -> Reachable {
     let user = "anna:$2y$04$CpBLmLQCpNG0OxvJ3nYzLOwkm9F7e2aSOk3i6DR1PRnN8WBRHrBJS\n";
     let pages = ["not-found.html", "error.html", "error.json"];
     let pages = pages.map(|name| (Path::new("/srv/pages").join(name), b"{title}".to_vec()));
-    let users = [("/srv/htpasswd".into(), user.into())];
-    Reachable::Memory(users.into_iter().chain(pages).collect())
+    let files = [
+        ("/srv/htpasswd", user),
+        ("/srv/ca.pem", KEY),
+        ("/srv/issuer.pem", KEY),
+        ("/srv/jwt-secret", SECRET),
+    ];
+    let files = files.map(|(name, text)| (name.into(), text.into()));
+    Reachable::Memory(files.into_iter().chain(pages).collect())
 }
 
 fn sources(text: &str) -> Sources {
     Sources {
         reachable: files(),
+        environment: [("JWT_SECRET".to_owned(), SECRET.to_owned())].into(),
         file: Some(SourceFile::new("mainstay.toml", "/srv", text.into())),
         folder: "/srv".into(),
         ..Sources::default()
@@ -75,6 +85,10 @@ fn is_second(heading: &str, setting: &str) -> bool {
         ("", Some(("listen", _)))
             | ("[headers]", Some(("content-security-policy", _)))
             | ("[upstream.reports]", Some(("server", _)))
+            | (
+                "[auth.jwt.web]",
+                Some(("key_file" | "secret_env" | "secret_file", _))
+            )
     )
 }
 

@@ -75,8 +75,7 @@ fn documented_defaults_are_the_defaults() {
         .replace("[upstream.web]\n", "")
         .replace("[route.web]\n", "[route.web]\nto = \"web\"\n")
         .replace("[rate_limit.web]\n", LIMIT);
-    let plain =
-        "[app.web]\n[route.web]\nto = \"web\"\npath = \"/\"\n[auth.users]\n[auth.key.web]\n";
+    let plain = "[app.web]\n[route.web]\nto = \"web\"\npath = \"/\"\n[auth.users]\n[auth.key.web]\n[auth.jwt.web]\n";
     let plain = format!("{plain}{LIMIT}");
     assert_eq!(load_text(&named(&written)), load_text(&named(&plain)));
 }
@@ -88,7 +87,9 @@ const LIMIT: &str = "[rate_limit.web]\nrate = \"100/15m\"\n";
 fn named(text: &str) -> String {
     let digits = "0".repeat(64);
     let key = format!("[auth.key.web]\nhash = \"sha256:{digits}\"\n");
+    let issuer = "[auth.jwt.web]\njwks = \"https://id.example/keys\"\n";
     text.replace("[auth.key.web]\n", &key)
+        .replace("[auth.jwt.web]\n", issuer)
 }
 
 #[test]

@@ -62,6 +62,13 @@ impl Identity {
         }
     }
 
+    /// The subject of a token with these claims.
+    pub(crate) fn of_token(claims: Map<String, Value>) -> Self {
+        let name = claims.get("sub").and_then(Value::as_str).unwrap_or("");
+        let named = Self::named(IdentityKind::Token, name);
+        Self { claims, ..named }
+    }
+
     /// A claim of the token as text: numbers and truth values as JSON writes them, lists of texts with spaces
     /// between. None where there is no such claim, or it is an object.
     pub fn claim(&self, name: &str) -> Option<Cow<'_, str>> {
@@ -77,6 +84,13 @@ impl Identity {
         }
     }
 
+    /// Whether a claim is this word, or holds it: in a list, or among words with spaces between, as `scope` has
+    /// them (RFC 8693, 4.2).
+    pub(crate) fn claims(&self, name: &str, word: &str) -> bool {
+        self.claim(name)
+            .is_some_and(|text| text == word || text.split(' ').any(|one| one == word))
+    }
+
     /// Whether this is somebody's name or one of its labels.
     pub(crate) fn is_called(&self, word: &str) -> bool {
         *self.name == *word || self.labels.iter().any(|label| **label == *word)
@@ -85,7 +99,39 @@ impl Identity {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn claims_are_texts() {
+        let Value::Object(claims) = json!({
+            "sub": "42", "admin": true, "level": 7, "scope": "read write", "roles": ["a b", "c"], "deep": {}, "mixed": [1],
+        }) else {
+            unreachable!()
+        };
+        let identity = Identity::of_token(claims);
+        assert_eq!(&*identity.name, "42");
+        for (claim, text) in [
+            ("admin", Some("true")),
+            ("level", Some("7")),
+            ("scope", Some("read write")),
+            ("roles", Some("a b c")),
+            ("deep", None),
+            ("mixed", None),
+            ("none", None),
+        ] {
+            assert_eq!(identity.claim(claim).as_deref(), text, "{claim}");
+        }
+        for (claim, word, has) in [
+            ("scope", "read", true),
+            ("scope", "rea", false),
+            ("roles", "c", true),
+            ("level", "7", true),
+        ] {
+            assert_eq!(identity.claims(claim, word), has, "{claim} {word}");
+        }
+    }
 
     #[test]
     fn a_key_is_called_by_its_id_and_its_labels() {

@@ -50,7 +50,7 @@ pub use stages::{
     HealthOptions, HiddenFiles, KeyHash, KeyOptions, Leak, MaintenanceOptions, MethodRule,
     OriginCoding, OriginPattern, OverloadOptions, PageKind, PageOptions, PasswordHash, Priority,
     REPORT_PATH, Recorder, Reported, RouteAdmission, RouteOptions, RouteTimeouts, Seen,
-    StandardFields, Traps, Verification, Violation, Violations, make_key,
+    StandardFields, Traps, Verification, Violation, Violations, jwt, make_key,
 };
 pub use stages::{
     Algorithm, BanOptions, KeyPart, Listed, NotATable, QuotaHeaders, RatePolicies, RatePolicy,

@@ -48,6 +48,8 @@ pub enum Refusal {
     Forbidden(&'static str),
     /// Too many passwords wait to be verified.
     AuthBusy,
+    /// Whoever could say who it is cannot be asked.
+    AuthUnavailable,
     /// On the way out.
     Draining,
     /// An operator paused the instance for longer than the request may wait, or too many wait.
@@ -124,6 +126,7 @@ impl Refusal {
             | Refusal::Maintenance { .. }
             | Refusal::AuthBusy
             | Refusal::StoreAway
+            | Refusal::AuthUnavailable
             | Refusal::NoWorker => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::HeadTimeout | Refusal::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -159,6 +162,7 @@ impl Refusal {
             Refusal::HiddenFile => "hidden_file",
             Refusal::Trap => "trap",
             Refusal::AuthBusy => "auth_busy",
+            Refusal::AuthUnavailable => "auth_unavailable",
             Refusal::Draining => "draining",
             Refusal::Overloaded => "overloaded",
             Refusal::TooManyConnections => "too_many_connections",
@@ -214,6 +218,7 @@ impl Refusal {
             | Refusal::Maintenance { .. }
             | Refusal::AuthBusy
             | Refusal::StoreAway
+            | Refusal::AuthUnavailable
             | Refusal::NoWorker => Fault::Service,
             Refusal::OriginUnreachable
             | Refusal::OriginGone

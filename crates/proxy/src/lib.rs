@@ -8,6 +8,7 @@ mod counters;
 mod curfew;
 mod deadline;
 mod drain;
+mod fetch;
 mod link;
 mod listen;
 mod options;
@@ -17,6 +18,7 @@ mod upstream;
 
 pub use counters::Counters;
 pub use drain::{DrainOptions, Listening};
+pub use fetch::{FetchError, fetch};
 pub use listen::{
     BindError, Bound, Claimant, Holding, Listener, SocketAccess, bind, claimant, probe,
 };

@@ -3,6 +3,7 @@
 //! Holds nothing of the apps' environment and starts nothing. Ends when the control plane is gone.
 
 mod access_lines;
+mod issuers;
 mod metrics;
 mod observers;
 mod process;

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::access_lines::AccessLines;
+use super::issuers::Issuers;
 use super::metrics::Metrics;
 use super::store::Store;
 use super::thread::{self, Applied, Command};
@@ -100,6 +101,7 @@ struct Gateway {
     tidings: mpsc::UnboundedSender<Tiding>,
     up: mpsc::UnboundedSender<Up>,
     writer: JoinHandle<()>,
+    issuers: Issuers,
     /// None once the last have been handed on.
     lines: Option<AccessLines>,
     observers: Option<JoinHandle<()>>,
@@ -156,7 +158,7 @@ impl Gateway {
             thread::spawn(index, plan, receiver)?;
         }
         let lines = AccessLines::start(inherited_fd(ACCESS_FD)?, metrics.logs())?;
-        let writer = tokio::spawn(up::write(to, up_receiver, notices));
+        let writer = tokio::spawn(up::write(to, up_receiver, Arc::clone(&notices)));
         tokio::spawn(up::tell_tidings(tidings_receiver, up.clone()));
         tokio::spawn(up::tell_counts(Arc::clone(&metrics), up.clone()));
         let observers =
@@ -172,10 +174,12 @@ impl Gateway {
             tidings,
             up,
             writer,
+            issuers: Issuers::new(verification, notices),
             lines: Some(lines),
             observers,
             trials: HashMap::new(),
         };
+        gateway.issuers.serve(&settings);
         for (target, members) in gateway.members.clone() {
             gateway.follow_trial(&target, &members);
         }
@@ -312,6 +316,7 @@ impl Gateway {
 
     /// New settings for every request that begins from now on.
     fn serve_with(&mut self, settings: GatewaySettings) {
+        self.issuers.serve(&settings);
         let standing = self
             .standing
             .succeed(targets(&settings.targets), settings.wait.clone());
@@ -480,21 +485,4 @@ fn raise_descriptor_limit() {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_nobody_listens_on_any_more_is_closed() {
-        use Listening::{Ends, GoesOn};
-        // two fronts; the second address has more sockets than the two threads
-        let sockets = [vec![2, 3], vec![2]];
-        let of =
-            |thread: usize, scope| listening(&sockets, |socket| socket % 2 == thread, scope, &[1]);
-        assert_eq!(
-            of(0, Scope::Gateway),
-            [vec![GoesOn, Ends, Ends], vec![GoesOn]]
-        );
-        assert_eq!(of(1, Scope::Gateway), [vec![GoesOn, Ends], vec![GoesOn]]);
-        assert_eq!(of(1, Scope::Instance), [vec![Ends, Ends], vec![Ends]]);
-    }
-}
+mod tests;

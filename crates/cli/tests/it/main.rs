@@ -43,6 +43,7 @@ mod stop;
 mod support;
 mod suspension;
 mod titles;
+mod tokens;
 mod trial;
 mod unharmed;
 mod unix_sockets;

@@ -1,5 +1,6 @@
 //! The lines of `[auth]`. Hashes are not shown: whoever has them may guess at leisure.
 
+use mainstay_pipeline::jwt::TokenOptions;
 use mainstay_pipeline::{AuthOptions, Seen};
 
 use super::{Effective, InForce, Lines};
@@ -36,4 +37,31 @@ pub(super) fn lines(path: &str, options: &AuthOptions, out: &mut Vec<Effective>)
         lines.push("hash", InForce::Hidden);
         lines.list("labels", &key.labels);
     }
+    for token in &options.tokens {
+        let path = format!("{path}.jwt.{}", token.name);
+        issuer(Lines::new(&keys::AUTH_JWT, path, out), token);
+    }
+}
+
+/// Whose tokens are believed. A secret is told by where it came from.
+fn issuer(mut lines: Lines<'_>, token: &TokenOptions) {
+    let (source, text) = &token.source;
+    for key in ["jwks", "key_file", "secret_env", "secret_file"] {
+        lines.option(key, (source == key).then_some(text));
+    }
+    lines.option("ca_file", token.authorities_file.as_ref());
+    lines.option("issuer", token.issuer.as_ref());
+    lines.list("audience", &token.audience);
+    lines.list("algorithms", &token.algorithms);
+    lines.value("leeway", &token.leeway);
+    lines.list("required", &token.required);
+    for (key, texts) in [("match", &token.matching), ("claims", &token.claims)] {
+        if texts.is_empty() {
+            lines.unsaid(key);
+        }
+        for (claim, text) in texts {
+            lines.value(&format!("{key}.{}", quoted(claim)), text);
+        }
+    }
+    lines.option("cookie", token.cookie.as_ref());
 }

@@ -1,7 +1,9 @@
 //! No key of the reference is forgotten.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use mainstay_pipeline::jwt::{KeySource, TokenOptions};
 use mainstay_pipeline::{KeyOptions, RouteAdmission, RouteTimeouts};
 use mainstay_supervisor::launch::Target;
 
@@ -41,6 +43,20 @@ fn every_key_of_the_reference_has_its_line() {
     settings
         .rate_limits
         .push(mainstay_pipeline::RatePolicy::new("NAME", rate));
+    settings.layers.auth.tokens.push(TokenOptions {
+        name: "NAME".to_owned(),
+        keys: KeySource::Public(String::new()),
+        source: ("key_file".to_owned(), "keys.pem".to_owned()),
+        authorities_file: None,
+        issuer: None,
+        audience: Vec::new(),
+        algorithms: Vec::new(),
+        leeway: Duration::ZERO,
+        required: Vec::new(),
+        matching: BTreeMap::new(),
+        claims: BTreeMap::new(),
+        cookie: None,
+    });
     let lines = settings.effective();
     for section in sections::ALL {
         let heading = section.heading.trim_matches(['[', ']']);

@@ -40,7 +40,7 @@ pub use upstream::UpstreamSettings;
 /// The keys of each section that is there at most once, or once for each name.
 pub(crate) mod keys {
     pub(crate) use super::app::SECTION as APP;
-    pub(crate) use super::auth::{KEY as AUTH_KEY, SECTION as AUTH};
+    pub(crate) use super::auth::{JWT as AUTH_JWT, KEY as AUTH_KEY, SECTION as AUTH};
     pub(crate) use super::body::SECTION as BODY;
     pub(crate) use super::compress::SECTION as COMPRESS;
     pub(crate) use super::cors::SECTION as CORS;
@@ -84,6 +84,7 @@ pub(crate) const ALL: &[crate::Section] = &[
     auth::USERS,
     auth::KEY,
     rate_limit::SECTION,
+    auth::JWT,
     body::SECTION,
     compress::SECTION,
     headers::SECTION,

@@ -21,7 +21,7 @@ mod scrub;
 pub(crate) use admission::Admission;
 pub use admission::MaintenanceOptions;
 pub use authenticate::{
-    AuthMethod, AuthOptions, KeyHash, KeyOptions, PasswordHash, Seen, Verification, make_key,
+    AuthMethod, AuthOptions, KeyHash, KeyOptions, PasswordHash, Seen, Verification, jwt, make_key,
 };
 pub(crate) use authenticate::{Authentication, Check};
 pub use body::BodyOptions;

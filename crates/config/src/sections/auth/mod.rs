@@ -4,6 +4,7 @@
 //! elsewhere may not come there.
 
 mod keys;
+mod tokens;
 mod users;
 
 use mainstay_observe::is_masked;
@@ -15,15 +16,20 @@ use crate::key::{Key, Section};
 use crate::origin::Origin;
 use crate::reader::Reader;
 use crate::report::Report;
-use crate::value::Value;
+use crate::value::{Item, Value};
 use crate::word::Word;
 
 pub(crate) use keys::SECTION as KEY;
+pub(crate) use tokens::SECTION as JWT;
 pub(crate) use users::SECTION as USERS;
 
 impl Word for AuthMethod {
     const WANTED: &'static str = "a way to say who one is";
-    const WORDS: &'static [(&'static str, Self)] = &[("basic", Self::Basic), ("key", Self::Key)];
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("basic", Self::Basic),
+        ("key", Self::Key),
+        ("jwt", Self::Jwt),
+    ];
 }
 
 pub(crate) const SECTION: Section = Section {
@@ -50,6 +56,12 @@ pub(crate) const SECTION: Section = Section {
             doc: "API keys, one section each.",
         },
         Key {
+            name: "jwt",
+            kind: "sections",
+            default: "",
+            doc: "Issuers of signed tokens, one section each.",
+        },
+        Key {
             name: "key_header",
             kind: "header name",
             default: "\"x-api-key\"",
@@ -63,7 +75,7 @@ pub(crate) const SECTION: Section = Section {
         },
         Key {
             name: "accept",
-            kind: "list of `basic`, `key`",
+            kind: "list of `basic`, `key`, `jwt`",
             default: "[]",
             doc: "Which ways count of those that are set up; all of them if none is named.",
         },
@@ -71,7 +83,7 @@ pub(crate) const SECTION: Section = Section {
             name: "only",
             kind: "list of names",
             default: "[]",
-            doc: "Users, keys and labels of keys that may come; anybody else who is verified is answered with 403.",
+            doc: "Users, keys, labels of keys and subjects of tokens that may come; anybody else who is verified is answered with 403.",
         },
         Key {
             name: "user_header",
@@ -104,6 +116,8 @@ pub(crate) const SECTION: Section = Section {
         ("user", "[auth.users]"),
         ("methods", "accept"),
         ("require", "only"),
+        ("jwks", "[auth.jwt.NAME]"),
+        ("oidc", "[auth.jwt.NAME]"),
     ],
     example: "\
 [auth]
@@ -116,7 +130,7 @@ anna = \"$2y$10$mnPZB2cqn5cqQ6Ev8kFqo.8iJ2vmYWpXb6Qz8Yc0aR3bqC3q5S7Oe\"
 };
 
 /// The keys by which somebody is named.
-const NAMING: [&str; 3] = ["users_file", "users", "key"];
+const NAMING: [&str; 4] = ["users_file", "users", "key", "jwt"];
 
 /// Reads it over what holds in general.
 pub(crate) fn read(section: Reader<'_>, slot: &mut AuthOptions) {
@@ -126,6 +140,7 @@ pub(crate) fn read(section: Reader<'_>, slot: &mut AuthOptions) {
     section.set("dry_run", &mut slot.enforcement);
     users::read(&section, slot);
     keys::read(&section, slot);
+    tokens::read(&section, slot);
     if let Some(name) = header(&section, "key_header") {
         slot.key_header = name;
     }
@@ -187,6 +202,7 @@ fn refuse_what_lets_nobody_in(section: &Reader<'_>, slot: &AuthOptions) {
         section.reject(problem.expected(match method {
             AuthMethod::Basic => "`users_file`, or `[auth.users]`",
             AuthMethod::Key => "`[auth.key.NAME]`",
+            AuthMethod::Jwt => "`[auth.jwt.NAME]`",
         }));
     }
 }
@@ -194,16 +210,20 @@ fn refuse_what_lets_nobody_in(section: &Reader<'_>, slot: &AuthOptions) {
 /// The complaint about a section that protects nothing.
 pub(crate) fn nobody(path: &str) -> Problem {
     Problem::new(format!("`{path}` names nobody who may come"))
-        .expected("`users_file`, users or keys")
+        .expected("`users_file`, users, keys or issuers")
         .hint("without them everybody may come; write `enabled = false` if that is meant")
 }
 
 /// The name of a request field, in lower case.
 fn header(section: &Reader<'_>, key: &'static str) -> Option<String> {
+    header_name(&section.item(key)?)
+}
+
+/// A name that no other meaning goes with.
+fn header_name(item: &Item<'_>) -> Option<String> {
     /// They mean something else to everybody.
     const TAKEN: [&str; 4] = ["authorization", "cookie", "host", "expect"];
-    let item = section.item(key)?;
-    let name = String::read(&item)?.to_ascii_lowercase();
+    let name = String::read(item)?.to_ascii_lowercase();
     let outcome = check_name(&name).and_then(|()| {
         if TAKEN.contains(&name.as_str()) || name.starts_with("x-forwarded") {
             return Err(BadValue::new(

@@ -20,7 +20,8 @@ impl Challenges {
             basic: has(Method::Basic)
                 .then(|| HeaderValue::try_from(basic).ok())
                 .flatten(),
-            bearer: has(Method::Key).then(|| format!("Bearer realm=\"{realm}\"").into()),
+            bearer: (has(Method::Key) || has(Method::Jwt))
+                .then(|| format!("Bearer realm=\"{realm}\"").into()),
         }
     }
 
@@ -60,7 +61,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            lines(&[Method::Key], Some("it has expired")),
+            lines(&[Method::Jwt], Some("it has expired")),
             [
                 "Bearer realm=\"staging\", error=\"invalid_token\", error_description=\"it has expired\""
             ]

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, Uri};
 use mainstay_values::Secret;
 
@@ -19,6 +19,8 @@ pub(super) struct Places {
     pub(super) key_header: HeaderName,
     /// The query parameter of a key.
     pub(super) key_query: Option<Box<str>>,
+    /// The cookies of tokens.
+    pub(super) cookies: Vec<Box<str>>,
 }
 
 /// What a request shows.
@@ -31,6 +33,7 @@ pub(super) enum Shown<'a> {
         password: Secret,
     },
     Key(&'a [u8], Place),
+    Token(&'a str, Place),
     /// What cannot be read, and why, in a word.
     Unreadable(&'static str),
 }
@@ -41,10 +44,11 @@ pub(super) enum Place {
     Authorization,
     KeyHeader,
     Query,
+    Cookie,
 }
 
 impl Places {
-    /// What is shown first, in this order: the key's own field, `Authorization`, the query.
+    /// What is shown first, in this order: the key's own field, `Authorization`, the token's cookie, the query.
     pub(super) fn find<'a>(&self, headers: &'a HeaderMap, uri: &'a Uri) -> Shown<'a> {
         let has_keys = self.methods.contains(&Method::Key);
         if has_keys && let Some(key) = headers.get(&self.key_header) {
@@ -53,6 +57,11 @@ impl Places {
         match self.authorization(headers) {
             Shown::Nothing => {}
             shown => return shown,
+        }
+        if self.methods.contains(&Method::Jwt)
+            && let Some(token) = self.cookies.iter().find_map(|name| cookie(headers, name))
+        {
+            return Shown::Token(token, Place::Cookie);
         }
         if has_keys
             && let Some(name) = &self.key_query
@@ -81,10 +90,17 @@ impl Places {
         if scheme.eq_ignore_ascii_case("basic") && accepts(Method::Basic) {
             return basic(rest);
         }
-        if scheme.eq_ignore_ascii_case("bearer") && accepts(Method::Key) {
-            return Shown::Key(rest.as_bytes(), Place::Authorization);
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Shown::Nothing;
         }
-        Shown::Nothing
+        // a token has two points (RFC 7515, 3.1), a key of ours none
+        let is_token = rest.bytes().filter(|byte| *byte == b'.').count() == 2;
+        match (accepts(Method::Jwt), accepts(Method::Key)) {
+            (true, false) => Shown::Token(rest, Place::Authorization),
+            (true, true) if is_token => Shown::Token(rest, Place::Authorization),
+            (_, true) => Shown::Key(rest.as_bytes(), Place::Authorization),
+            (false, false) => Shown::Nothing,
+        }
     }
 }
 
@@ -110,6 +126,17 @@ fn basic(text: &str) -> Shown<'static> {
         user: user.to_owned(),
         password: Secret::new(password.to_owned()),
     }
+}
+
+/// The first cookie of that name (RFC 6265, 4.2.1).
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let lines = headers.get_all(COOKIE).iter();
+    lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(known, _)| *known == name)
+        .map(|(_, value)| value.trim_matches('"'))
 }
 
 /// The first parameter spelled exactly so, not decoded: another spelling would not be masked in logs.
@@ -149,6 +176,7 @@ mod tests {
             methods: methods.to_vec(),
             key_header: HeaderName::from_static("x-api-key"),
             key_query: Some("api_key".into()),
+            cookies: vec!["session".into()],
         }
     }
 
@@ -162,11 +190,12 @@ mod tests {
             Shown::Nothing => "nothing".to_owned(),
             Shown::Password { user, password } => format!("{user} {}", password.expose()),
             Shown::Key(key, place) => format!("key {} {place:?}", String::from_utf8_lossy(key)),
+            Shown::Token(token, place) => format!("token {token} {place:?}"),
             Shown::Unreadable(reason) => reason.to_owned(),
         }
     }
 
-    const ALL: [Method; 2] = [Method::Basic, Method::Key];
+    const ALL: [Method; 3] = [Method::Basic, Method::Key, Method::Jwt];
 
     #[test]
     fn credentials_are_found_where_they_may_stand() {
@@ -180,6 +209,7 @@ mod tests {
             ("Basic", "credentials_malformed"),
             ("Basic YTpiCg==", "credentials_malformed"),
             ("Digest username=\"a\"", "nothing"),
+            ("Bearer a.b.c", "token a.b.c Authorization"),
             ("bearer mk_x", "key mk_x Authorization"),
         ] {
             assert_eq!(
@@ -202,6 +232,16 @@ mod tests {
                 "/",
                 "credentials_twice",
             ),
+            (
+                &[("cookie", "a=b; session=x.y.z")],
+                "/",
+                "token x.y.z Cookie",
+            ),
+            (
+                &[("cookie", "xsession=1"), ("cookie", "session=\"t\"")],
+                "/",
+                "token t Cookie",
+            ),
             (&[], "/?a=1&api_key=mk_x&b", "key mk_x Query"),
             (&[], "/?%61pi_key=mk_x", "nothing"),
             (&[], "/", "nothing"),
@@ -212,8 +252,13 @@ mod tests {
 
     #[test]
     fn what_is_not_accepted_is_not_looked_for() {
-        let fields = [("authorization", "Basic YTpi"), ("x-api-key", "mk_x")];
+        let fields = [
+            ("authorization", "Basic YTpi"),
+            ("x-api-key", "mk_x"),
+            ("cookie", "session=x.y.z"),
+        ];
         assert_eq!(found(&[], &fields, "/?api_key=a"), "nothing");
+        assert_eq!(found(&[Method::Jwt], &fields, "/"), "token x.y.z Cookie");
         let bearer = [("authorization", "Bearer a.b.c")];
         assert_eq!(
             found(&[Method::Key], &bearer, "/"),
@@ -240,6 +285,7 @@ mod tests {
         fn no_field_breaks_it(value in "(?i:basic|bearer)? ?[ -~]{0,64}", query in "[!-~&&[^#\"<>`{}]]{0,32}") {
             let mut headers = HeaderMap::new();
             headers.insert(AUTHORIZATION, HeaderValue::from_str(&value).expect("visible"));
+            headers.insert(COOKIE, HeaderValue::from_str(&value).expect("visible"));
             if let Ok(uri) = format!("/?{query}").parse::<Uri>() {
                 let _ = places(&ALL).find(&headers, &uri);
                 let left = without_parameter(&uri, "api_key");

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::api_key::KeyOptions;
+use super::jwt::TokenOptions;
 use super::password_hash::PasswordHash;
 use crate::Enforcement;
 
@@ -16,6 +17,8 @@ pub enum Method {
     Basic,
     /// An API key.
     Key,
+    /// A signed token.
+    Jwt,
 }
 
 /// What becomes of credentials that were verified.
@@ -55,6 +58,8 @@ pub struct AuthOptions {
     pub key_header: String,
     /// The query parameter of a key.
     pub key_query: Option<String>,
+    /// Whose tokens are believed.
+    pub tokens: Vec<TokenOptions>,
 }
 
 impl Default for AuthOptions {
@@ -71,6 +76,7 @@ impl Default for AuthOptions {
             keys: Vec::new(),
             key_header: "x-api-key".to_owned(),
             key_query: None,
+            tokens: Vec::new(),
         }
     }
 }
@@ -83,6 +89,7 @@ impl AuthOptions {
         self.users_file = None;
         self.users.clear();
         self.keys.clear();
+        self.tokens.clear();
     }
 
     /// Whether nobody may come here who may not come where `other` holds: it is the same, or everybody may come there.
@@ -103,6 +110,7 @@ impl AuthOptions {
         [
             (Method::Basic, !self.users.is_empty()),
             (Method::Key, !self.keys.is_empty()),
+            (Method::Jwt, !self.tokens.is_empty()),
         ]
         .into_iter()
         .filter_map(|(method, is_there)| is_there.then_some(method))
@@ -111,6 +119,10 @@ impl AuthOptions {
 
     /// The request fields in which an app is told who asks.
     pub fn told(&self) -> impl Iterator<Item = &str> {
-        self.user_header.as_deref().into_iter()
+        let claims = self.tokens.iter().flat_map(|token| token.claims.values());
+        self.user_header
+            .as_deref()
+            .into_iter()
+            .chain(claims.map(String::as_str))
     }
 }

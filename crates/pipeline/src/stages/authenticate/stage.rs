@@ -10,6 +10,7 @@ use mainstay_values::Secret;
 use super::api_key::ApiKeys;
 use super::challenge::Challenges;
 use super::credentials::{Place, Places, Shown, without_parameter};
+use super::jwt::{self, Flaw, Issuer, KeySet};
 use super::options::{AuthOptions, Method, Seen};
 use super::password_hash::PasswordHash;
 use super::passwords::Pending;
@@ -36,10 +37,12 @@ pub(crate) enum Check {
     Wait(Errand),
 }
 
-/// What has to be waited for. Large, and seldom: boxed by who waits.
-pub(crate) struct Errand {
-    user: Arc<Identity>,
-    pending: Pending,
+/// What has to be waited for.
+pub(crate) enum Errand {
+    /// A password is being verified.
+    Password(Arc<Identity>, Pending),
+    /// The keys of an issuer may be fetched.
+    Keys(Arc<KeySet>),
 }
 
 /// What one route asks for.
@@ -51,6 +54,7 @@ struct Authenticate {
     places: Option<Places>,
     users: BTreeMap<String, User>,
     keys: ApiKeys,
+    issuers: Vec<Issuer>,
     only: Vec<String>,
     user_header: Option<HeaderName>,
     credentials: Seen,
@@ -73,7 +77,9 @@ impl Authentication {
         let told = own.chain([general]).flat_map(|layers| layers.auth.told());
         Self {
             protected: ProtectedFields::new(told),
-            routes: PerRoute::new(general, routes, |layers| Authenticate::new(&layers.auth)),
+            routes: PerRoute::new(general, routes, |layers| {
+                Authenticate::new(&layers.auth, &verification)
+            }),
             verification,
         }
     }
@@ -91,16 +97,12 @@ impl Authentication {
             return Ok(Check::Pass);
         }
         match route.judge(exchange, request, &self.verification) {
-            Verdict::Known(identity, place) => {
-                route.admit(exchange, request, identity, place)?;
-                Ok(Check::Pass)
-            }
-            Verdict::Refused(refusal) => {
-                route.refuse(exchange, refusal)?;
-                Ok(Check::Pass)
-            }
-            Verdict::Wait(errand) => Ok(Check::Wait(errand)),
+            Verdict::Known(known) => route.admit(exchange, request, known)?,
+            Verdict::Refused(refusal) => route.refuse(exchange, refusal, None)?,
+            Verdict::Flawed(flaw) => route.refuse_token(exchange, flaw)?,
+            Verdict::Wait(errand) => return Ok(Check::Wait(errand)),
         }
+        Ok(Check::Pass)
     }
 
     /// Waits, and goes on from there.
@@ -111,24 +113,63 @@ impl Authentication {
         request: &mut Request,
     ) -> Result<(), Refusal> {
         let route = self.routes.of(exchange);
-        let Errand { user, pending } = errand;
-        let passwords = &self.verification.passwords;
-        if passwords.answer(pending, exchange.started()).await {
-            route.admit(exchange, request, user, Place::Authorization)
-        } else {
-            route.refuse(exchange, Refusal::Unauthenticated("wrong_password"))
+        match errand {
+            Errand::Password(user, pending) => {
+                let passwords = &self.verification.passwords;
+                if passwords.answer(pending, exchange.started()).await {
+                    return route.admit(
+                        exchange,
+                        request,
+                        Known::plain(user, Place::Authorization),
+                    );
+                }
+                let refusal = Refusal::Unauthenticated("wrong_password");
+                route.refuse(exchange, refusal, None)
+            }
+            Errand::Keys(set) => {
+                set.renewed().await;
+                match route.judge(exchange, request, &self.verification) {
+                    Verdict::Known(known) => route.admit(exchange, request, known),
+                    Verdict::Refused(refusal) => route.refuse(exchange, refusal, None),
+                    Verdict::Flawed(flaw) => route.refuse_token(exchange, flaw),
+                    Verdict::Wait(_) if set.is_known() => {
+                        route.refuse_token(exchange, Flaw::UnknownKey)
+                    }
+                    Verdict::Wait(_) => route.refuse(exchange, Refusal::AuthUnavailable, None),
+                }
+            }
         }
     }
 }
 
-enum Verdict {
-    Known(Arc<Identity>, Place),
+enum Verdict<'a> {
+    Known(Known<'a>),
     Refused(Refusal),
+    Flawed(Flaw),
     Wait(Errand),
 }
 
+/// Somebody who was verified.
+struct Known<'a> {
+    identity: Arc<Identity>,
+    /// Where the credentials stood.
+    place: Place,
+    /// Who vouches, if it was by a token.
+    issuer: Option<&'a Issuer>,
+}
+
+impl Known<'_> {
+    fn plain(identity: Arc<Identity>, place: Place) -> Self {
+        Self {
+            identity,
+            place,
+            issuer: None,
+        }
+    }
+}
+
 impl Authenticate {
-    fn new(options: &AuthOptions) -> Self {
+    fn new(options: &AuthOptions, shared: &Verification) -> Self {
         if options.set_up().is_empty() {
             return Self {
                 is_idle: true,
@@ -155,9 +196,22 @@ impl Authenticate {
                 BTreeMap::new()
             },
             keys: ApiKeys::new(if has(Method::Key) { &options.keys } else { &[] }),
+            issuers: if has(Method::Jwt) {
+                let issuers = options.tokens.iter().cloned();
+                issuers
+                    .map(|token| Issuer::new(token, &shared.key_sets))
+                    .collect()
+            } else {
+                Vec::new()
+            },
             places: name(&options.key_header).map(|key_header| Places {
                 key_header,
                 key_query: options.key_query.as_deref().map(Into::into),
+                cookies: options
+                    .tokens
+                    .iter()
+                    .filter_map(|token| Some(token.cookie.as_deref()?.into()))
+                    .collect(),
                 methods,
             }),
             only: options.only.clone(),
@@ -166,7 +220,7 @@ impl Authenticate {
         }
     }
 
-    fn judge(&self, exchange: &Exchange, request: &Request, shared: &Verification) -> Verdict {
+    fn judge(&self, exchange: &Exchange, request: &Request, shared: &Verification) -> Verdict<'_> {
         let shown = self.places.as_ref().map_or(Shown::Nothing, |places| {
             places.find(request.headers(), request.uri())
         });
@@ -174,10 +228,26 @@ impl Authenticate {
             Shown::Nothing => Verdict::Refused(Refusal::Unauthenticated("no_credentials")),
             Shown::Unreadable(reason) => Verdict::Refused(Refusal::Unauthenticated(reason)),
             Shown::Key(key, place) => match self.keys.find(key) {
-                Some(identity) => Verdict::Known(Arc::clone(identity), place),
+                Some(identity) => Verdict::Known(Known::plain(Arc::clone(identity), place)),
                 None => Verdict::Refused(Refusal::Unauthenticated("wrong_key")),
             },
+            Shown::Token(token, place) => self.token(exchange, token, place),
             Shown::Password { user, password } => self.password(exchange, &user, password, shared),
+        }
+    }
+
+    fn token(&self, exchange: &Exchange, token: &str, place: Place) -> Verdict<'_> {
+        let (verdict, issuer) = jwt::verify(&self.issuers, token, exchange.began());
+        match verdict {
+            jwt::Verdict::Good(identity) => Verdict::Known(Known {
+                identity,
+                place,
+                issuer,
+            }),
+            jwt::Verdict::Bad(flaw) => Verdict::Flawed(flaw),
+            jwt::Verdict::Unknown(set) | jwt::Verdict::NoKeys(set) => {
+                Verdict::Wait(Errand::Keys(set))
+            }
         }
     }
 
@@ -188,7 +258,7 @@ impl Authenticate {
         name: &str,
         password: Secret,
         shared: &Verification,
-    ) -> Verdict {
+    ) -> Verdict<'_> {
         let known = self.users.get(name);
         let Some(user) = known.or_else(|| self.users.values().next()) else {
             return Verdict::Refused(Refusal::Unauthenticated("wrong_password"));
@@ -196,18 +266,19 @@ impl Authenticate {
         let passwords = &shared.passwords;
         let now = exchange.started();
         if known.is_some() && passwords.remembers(name, &password, &user.hash, now) {
-            return Verdict::Known(Arc::clone(&user.identity), Place::Authorization);
+            let identity = Arc::clone(&user.identity);
+            return Verdict::Known(Known::plain(identity, Place::Authorization));
         }
         let pending = passwords.verify(exchange.client, name, password, &user.hash);
         match (pending, known) {
-            (Ok(pending), Some(user)) => Verdict::Wait(Errand {
-                user: Arc::clone(&user.identity),
-                pending,
-            }),
-            (Ok(pending), None) => Verdict::Wait(Errand {
-                user: Arc::clone(&user.identity),
-                pending: pending.in_vain(),
-            }),
+            (Ok(pending), known) => {
+                let pending = if known.is_some() {
+                    pending
+                } else {
+                    pending.in_vain()
+                };
+                Verdict::Wait(Errand::Password(Arc::clone(&user.identity), pending))
+            }
             (Err(_), _) => Verdict::Refused(Refusal::AuthBusy),
         }
     }
@@ -217,11 +288,22 @@ impl Authenticate {
         &self,
         exchange: &mut Exchange,
         request: &mut Request,
-        identity: Arc<Identity>,
-        place: Place,
+        known: Known<'_>,
     ) -> Result<(), Refusal> {
+        let Known {
+            identity,
+            place,
+            issuer,
+        } = known;
+        if issuer.is_some_and(|issuer| !issuer.lets_in(&identity)) {
+            self.refuse(
+                exchange,
+                Refusal::Forbidden(Flaw::NotMatching.reason()),
+                None,
+            )?;
+        }
         if !self.only.is_empty() && !self.only.iter().any(|word| identity.is_called(word)) {
-            self.refuse(exchange, Refusal::Forbidden("not_allowed"))?;
+            self.refuse(exchange, Refusal::Forbidden("not_allowed"), None)?;
         }
         if self.credentials == Seen::ByNobody {
             self.take_out(request, place);
@@ -231,8 +313,20 @@ impl Authenticate {
         {
             exchange.vouched.push((name.clone(), value));
         }
+        for (claim, name) in issuer.into_iter().flat_map(|issuer| &issuer.told) {
+            // what no field can hold is not told
+            let value = identity.claim(claim);
+            if let Some(Ok(value)) = value.map(|value| HeaderValue::from_str(&value)) {
+                exchange.vouched.push((name.clone(), value));
+            }
+        }
         exchange.identity = Some(identity);
         Ok(())
+    }
+
+    fn refuse_token(&self, exchange: &mut Exchange, flaw: Flaw) -> Result<(), Refusal> {
+        let refusal = Refusal::Unauthenticated(flaw.reason());
+        self.refuse(exchange, refusal, Some(flaw.sentence()))
     }
 
     fn take_out(&self, request: &mut Request, place: Place) {
@@ -244,6 +338,7 @@ impl Authenticate {
                     request.headers_mut().remove(&places.key_header);
                 }
             }
+            Place::Cookie => {}
             Place::Query => {
                 let name = places.and_then(|places| places.key_query.as_deref());
                 let without = name.and_then(|name| without_parameter(request.uri(), name));
@@ -255,12 +350,17 @@ impl Authenticate {
     }
 
     /// Says no, unless this is a dry run.
-    fn refuse(&self, exchange: &mut Exchange, refusal: Refusal) -> Result<(), Refusal> {
+    fn refuse(
+        &self,
+        exchange: &mut Exchange,
+        refusal: Refusal,
+        flaw: Option<&'static str>,
+    ) -> Result<(), Refusal> {
         self.enforcement
             .apply(exchange, Step::Authenticate, refusal)
             .inspect_err(|refusal| {
                 if let Refusal::Unauthenticated(_) = refusal {
-                    exchange.challenges = self.challenges.lines(None);
+                    exchange.challenges = self.challenges.lines(flaw);
                 }
             })
     }
