@@ -152,6 +152,21 @@ fn some_networks_are_let_through_and_others_are_told_when_to_come() {
 }
 
 #[test]
+fn maintenance_has_the_page_that_the_settings_name() {
+    let mainstay = started(
+        Mainstay::run("server.js")
+            .file("server.js", APP)
+            .file("soon.html", "<p>back at nine, {request_id}</p>")
+            .config("[errors.pages]\n503 = \"soon.html\"\n"),
+    );
+    say(&mainstay, ["maintenance", "on"]).expect_code(0);
+    mainstay
+        .get_with("/", [("Accept", "text/html")])
+        .expect(503)
+        .body_contains("back at nine");
+}
+
+#[test]
 fn what_cannot_be_meant_is_told() {
     let mainstay = with("");
     for (words, told) in [
