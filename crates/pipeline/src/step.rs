@@ -137,7 +137,7 @@ impl Step {
             Step::Redirect => "301, 308",
             Step::Filter => "403, 404, 405, 421",
             Step::Cors => "204, 403",
-            Step::LimitRate | Step::LimitIdentity => "429",
+            Step::LimitRate | Step::LimitIdentity => "429, 403",
             Step::Authenticate => "401, 403",
             Step::LimitSize => "408, 413",
             Step::Cache => "504",
