@@ -22,6 +22,21 @@ pub(crate) fn all(settings: &Settings, report: &Report<'_>) {
     every_socket_path_fits(settings, report);
     a_field_and_a_target_fit_in_the_head(settings, report);
     auth_names_somebody(settings, report);
+    whoever_is_asked_who_comes_is_there(settings, report);
+}
+
+fn whoever_is_asked_who_comes_is_there(settings: &Settings, report: &Report<'_>) {
+    for (path, to) in settings.asked() {
+        if settings.targets().any(|name| name == to) {
+            continue;
+        }
+        let problem = Problem::new(format!("`{path}` names no app or upstream"));
+        let problem = match nearest(to, settings.targets()) {
+            Some(near) => problem.hint(format!("did you mean `{near}`?")),
+            None => problem.expected("a name, and `[upstream.NAME]` to define it"),
+        };
+        report.push_about(&path, problem);
+    }
 }
 
 /// Whoever writes `[auth]` believes the service protected. Routes see to themselves.

@@ -120,7 +120,27 @@ impl Settings {
     /// Names of apps and upstreams that share the common listeners, in file order.
     pub fn shared_targets(&self) -> impl Iterator<Item = &str> {
         let apps = self.apps.iter().filter(|app| app.listen.is_none());
+        let upstreams = self.upstreams.iter();
+        let upstreams = upstreams.filter(|upstream| !self.is_only_asked(&upstream.name));
         apps.map(AppSettings::name)
-            .chain(self.upstreams.iter().map(|upstream| upstream.name.as_str()))
+            .chain(upstreams.map(|upstream| upstream.name.as_str()))
+    }
+
+    /// Who is asked who comes, everywhere in the settings.
+    pub(crate) fn asked(&self) -> impl Iterator<Item = (String, &str)> {
+        let routes = self.routes.iter().filter_map(|route| {
+            let path = format!("route.{}.auth.forward.to", route.name);
+            Some((path, route.layers.as_ref()?))
+        });
+        let general = [("auth.forward.to".to_owned(), &self.layers)];
+        let everywhere = routes.chain(general);
+        everywhere
+            .filter_map(|(path, layers)| Some((path, layers.auth.forward.as_ref()?.to.as_str())))
+    }
+
+    /// Whether an upstream is asked who comes, and no route leads to it.
+    fn is_only_asked(&self, upstream: &str) -> bool {
+        self.routes.iter().all(|route| route.to != upstream)
+            && self.asked().any(|(_, to)| to == upstream)
     }
 }

@@ -75,7 +75,7 @@ fn documented_defaults_are_the_defaults() {
         .replace("[upstream.web]\n", "")
         .replace("[route.web]\n", "[route.web]\nto = \"web\"\n")
         .replace("[rate_limit.web]\n", LIMIT);
-    let plain = "[app.web]\n[route.web]\nto = \"web\"\npath = \"/\"\n[auth.users]\n[auth.key.web]\n[auth.jwt.web]\n";
+    let plain = "[app.web]\n[route.web]\nto = \"web\"\npath = \"/\"\n[auth.users]\n[auth.key.web]\n[auth.jwt.web]\n[auth.forward]\n";
     let plain = format!("{plain}{LIMIT}");
     assert_eq!(load_text(&named(&written)), load_text(&named(&plain)));
 }
@@ -89,6 +89,7 @@ fn named(text: &str) -> String {
     let key = format!("[auth.key.web]\nhash = \"sha256:{digits}\"\n");
     let issuer = "[auth.jwt.web]\njwks = \"https://id.example/keys\"\n";
     text.replace("[auth.key.web]\n", &key)
+        .replace("[auth.forward]\n", "[auth.forward]\nto = \"web\"\n")
         .replace("[auth.jwt.web]\n", issuer)
 }
 

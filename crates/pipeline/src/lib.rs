@@ -46,10 +46,10 @@ pub use sealed::Sealed;
 pub use stages::{
     AccessLog, Adaptation, AuthMethod, AuthOptions, BodyOptions, BreachGuard, Coding,
     CompressOptions, Connection, CorsOptions, CspBase, CspEffect, CspOptions, Directive, Ending,
-    ErrorLog, ErrorOptions, FilterOptions, HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting,
-    HealthOptions, HiddenFiles, KeyHash, KeyOptions, Leak, MaintenanceOptions, MethodRule,
-    OriginCoding, OriginPattern, OverloadOptions, PageKind, PageOptions, PasswordHash, Priority,
-    REPORT_PATH, Recorder, Reported, RouteAdmission, RouteOptions, RouteTimeouts, Seen,
+    ErrorLog, ErrorOptions, FilterOptions, ForwardOptions, HeaderMode, HeaderOptions, HeaderPreset,
+    HeaderSetting, HealthOptions, HiddenFiles, KeyHash, KeyOptions, Leak, MaintenanceOptions,
+    MethodRule, OriginCoding, OriginPattern, OverloadOptions, PageKind, PageOptions, PasswordHash,
+    Priority, REPORT_PATH, Recorder, Reported, RouteAdmission, RouteOptions, RouteTimeouts, Seen,
     StandardFields, Traps, Verification, Violation, Violations, jwt, make_key,
 };
 pub use stages::{

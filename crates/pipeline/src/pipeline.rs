@@ -127,7 +127,12 @@ impl<O: Origin> Pipeline<O> {
             filter: PerRoute::new(&options.layers, &options.routes, |layers| {
                 Filter::new(&layers.filter)
             }),
-            authentication: Authentication::new(&options.layers, &options.routes, verification),
+            authentication: Authentication::new(
+                &options.layers,
+                &options.routes,
+                standing,
+                verification,
+            ),
             forwarding: Arc::new(Forwarding::new(&options.instance)),
             origin,
             scrub: PerRoute::new(&options.layers, &options.routes, |layers| {
@@ -203,7 +208,14 @@ impl<O: Origin> Pipeline<O> {
         self.turn(Step::LimitRate, exchange, &request).await?; //         429 403  this client's budget
         let check = self.authentication.check(exchange, &mut request)?; // 401 403 503
         if let Check::Wait(errand) = check {
-            Box::pin(self.authentication.finish(errand, exchange, &mut request)).await?;
+            // boxed: most requests wait for nobody
+            let (forwarding, origin) = (&self.forwarding, &self.origin);
+            let finished =
+                self.authentication
+                    .finish(errand, exchange, &mut request, forwarding, origin);
+            if let Some(answer) = Box::pin(finished).await? {
+                return Ok(answer); //                                          401 403 302  another server's word
+            }
         }
         self.turn(Step::LimitIdentity, exchange, &request).await?; //     429 403  a verified user's
         self.limit_size.of(exchange).limit(exchange, &mut request)?; //   413

@@ -22,6 +22,10 @@ pub(super) fn lines(path: &str, options: &AuthOptions, out: &mut Vec<Effective>)
             lines.push(&format!("users.{}", quoted(name)), InForce::Hidden);
         }
     }
+    match &options.failures {
+        Some(rate) => lines.value("failures", rate),
+        None => lines.push("failures", InForce::Value("false".to_owned())),
+    }
     lines.value("key_header", &options.key_header);
     lines.option("key_query", options.key_query.as_ref());
     lines.list("accept", &options.accept);
@@ -40,6 +44,15 @@ pub(super) fn lines(path: &str, options: &AuthOptions, out: &mut Vec<Effective>)
     for token in &options.tokens {
         let path = format!("{path}.jwt.{}", token.name);
         issuer(Lines::new(&keys::AUTH_JWT, path, out), token);
+    }
+    if let Some(forward) = &options.forward {
+        let path = format!("{path}.forward");
+        let mut lines = Lines::new(&keys::AUTH_FORWARD, path, out);
+        lines.value("to", &forward.to);
+        lines.value("path", &forward.path);
+        lines.value("timeout", &forward.timeout);
+        lines.list("copy", &forward.copy);
+        lines.option("user", forward.user.as_ref());
     }
 }
 

@@ -43,6 +43,13 @@ fn every_key_of_the_reference_has_its_line() {
     settings
         .rate_limits
         .push(mainstay_pipeline::RatePolicy::new("NAME", rate));
+    settings.layers.auth.forward = Some(mainstay_pipeline::ForwardOptions {
+        to: "NAME".to_owned(),
+        path: "/".to_owned(),
+        timeout: Duration::ZERO,
+        copy: Vec::new(),
+        user: None,
+    });
     settings.layers.auth.tokens.push(TokenOptions {
         name: "NAME".to_owned(),
         keys: KeySource::Public(String::new()),

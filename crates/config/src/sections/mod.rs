@@ -40,7 +40,9 @@ pub use upstream::UpstreamSettings;
 /// The keys of each section that is there at most once, or once for each name.
 pub(crate) mod keys {
     pub(crate) use super::app::SECTION as APP;
-    pub(crate) use super::auth::{JWT as AUTH_JWT, KEY as AUTH_KEY, SECTION as AUTH};
+    pub(crate) use super::auth::{
+        FORWARD as AUTH_FORWARD, JWT as AUTH_JWT, KEY as AUTH_KEY, SECTION as AUTH,
+    };
     pub(crate) use super::body::SECTION as BODY;
     pub(crate) use super::compress::SECTION as COMPRESS;
     pub(crate) use super::cors::SECTION as CORS;
@@ -85,6 +87,7 @@ pub(crate) const ALL: &[crate::Section] = &[
     auth::KEY,
     rate_limit::SECTION,
     auth::JWT,
+    auth::FORWARD,
     body::SECTION,
     compress::SECTION,
     headers::SECTION,

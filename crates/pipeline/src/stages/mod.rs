@@ -21,7 +21,8 @@ mod scrub;
 pub(crate) use admission::Admission;
 pub use admission::MaintenanceOptions;
 pub use authenticate::{
-    AuthMethod, AuthOptions, KeyHash, KeyOptions, PasswordHash, Seen, Verification, jwt, make_key,
+    AuthMethod, AuthOptions, ForwardOptions, KeyHash, KeyOptions, PasswordHash, Seen, Verification,
+    jwt, make_key,
 };
 pub(crate) use authenticate::{Authentication, Check};
 pub use body::BodyOptions;
@@ -46,7 +47,7 @@ pub use limit_rate::{
     RateState, RateTable, SharedAnswer, SharedBudget, SharedBudgets, SharedKey, SharedTurn,
     SharedWords, Sharing, Skip, WithoutStore,
 };
-pub(crate) use limit_rate::{LimitRate, Owed, Quota};
+pub(crate) use limit_rate::{Guesses, LimitRate, Owed, Quota};
 pub(crate) use overload::Overload;
 pub use overload::{Adaptation, Connection, OverloadOptions, Priority, RouteAdmission};
 pub(crate) use pages::Pages;

@@ -3,13 +3,14 @@
 //! Where the section stands, there it holds. A route that names somebody itself has those only: whoever may come
 //! elsewhere may not come there.
 
+mod forward;
 mod keys;
 mod tokens;
 mod users;
 
 use mainstay_observe::is_masked;
 use mainstay_pipeline::{AuthMethod, AuthOptions, Seen};
-use mainstay_values::{BadValue, Problem};
+use mainstay_values::{BadValue, Problem, Rate};
 
 use super::headers::check_name;
 use crate::key::{Key, Section};
@@ -19,6 +20,7 @@ use crate::report::Report;
 use crate::value::{Item, Value};
 use crate::word::Word;
 
+pub(crate) use forward::SECTION as FORWARD;
 pub(crate) use keys::SECTION as KEY;
 pub(crate) use tokens::SECTION as JWT;
 pub(crate) use users::SECTION as USERS;
@@ -29,6 +31,7 @@ impl Word for AuthMethod {
         ("basic", Self::Basic),
         ("key", Self::Key),
         ("jwt", Self::Jwt),
+        ("forward", Self::Forward),
     ];
 }
 
@@ -62,6 +65,18 @@ pub(crate) const SECTION: Section = Section {
             doc: "Issuers of signed tokens, one section each.",
         },
         Key {
+            name: "forward",
+            kind: "section",
+            default: "",
+            doc: "A server that is asked who comes, where the request shows nothing else.",
+        },
+        Key {
+            name: "failures",
+            kind: "rate, or `false` for any number",
+            default: "\"10/5m\"",
+            doc: "How many wrong passwords one client (a /56 with IPv6) may send in which time; then 429 before any of them is verified.",
+        },
+        Key {
             name: "key_header",
             kind: "header name",
             default: "\"x-api-key\"",
@@ -75,7 +90,7 @@ pub(crate) const SECTION: Section = Section {
         },
         Key {
             name: "accept",
-            kind: "list of `basic`, `key`, `jwt`",
+            kind: "list of `basic`, `key`, `jwt`, `forward`",
             default: "[]",
             doc: "Which ways count of those that are set up; all of them if none is named.",
         },
@@ -130,7 +145,7 @@ anna = \"$2y$10$mnPZB2cqn5cqQ6Ev8kFqo.8iJ2vmYWpXb6Qz8Yc0aR3bqC3q5S7Oe\"
 };
 
 /// The keys by which somebody is named.
-const NAMING: [&str; 4] = ["users_file", "users", "key", "jwt"];
+const NAMING: [&str; 5] = ["users_file", "users", "key", "jwt", "forward"];
 
 /// Reads it over what holds in general.
 pub(crate) fn read(section: Reader<'_>, slot: &mut AuthOptions) {
@@ -141,6 +156,14 @@ pub(crate) fn read(section: Reader<'_>, slot: &mut AuthOptions) {
     users::read(&section, slot);
     keys::read(&section, slot);
     tokens::read(&section, slot);
+    forward::read(&section, slot);
+    if let Some(item) = section.item("failures") {
+        if item.is_false() {
+            slot.failures = None;
+        } else if let Some(rate) = Rate::read(&item) {
+            slot.failures = Some(rate);
+        }
+    }
     if let Some(name) = header(&section, "key_header") {
         slot.key_header = name;
     }
@@ -203,6 +226,7 @@ fn refuse_what_lets_nobody_in(section: &Reader<'_>, slot: &AuthOptions) {
             AuthMethod::Basic => "`users_file`, or `[auth.users]`",
             AuthMethod::Key => "`[auth.key.NAME]`",
             AuthMethod::Jwt => "`[auth.jwt.NAME]`",
+            AuthMethod::Forward => "`[auth.forward]`",
         }));
     }
 }

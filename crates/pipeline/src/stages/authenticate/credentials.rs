@@ -45,6 +45,8 @@ pub(super) enum Place {
     KeyHeader,
     Query,
     Cookie,
+    /// In no place that we know: another server saw it.
+    Nowhere,
 }
 
 impl Places {

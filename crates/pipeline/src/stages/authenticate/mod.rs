@@ -1,4 +1,5 @@
-//! Who the client is: a user with a password, the owner of an API key, the holder of a signed token.
+//! Who the client is: a user with a password, the owner of an API key, the holder of a signed token, or whoever
+//! another server vouches for.
 //!
 //! - **Does**: verifies the credentials a request shows, notes who asks ([`Identity`](crate::Identity)), tells the app
 //!   in fields that no client can set; takes those fields out of every request first, on every route.
@@ -11,6 +12,7 @@
 mod api_key;
 mod challenge;
 mod credentials;
+mod forward;
 pub mod jwt;
 mod options;
 mod password_hash;
@@ -20,6 +22,7 @@ mod stage;
 mod verification;
 
 pub use api_key::{KeyHash, KeyOptions, make_key};
+pub use forward::ForwardOptions;
 pub use options::{AuthOptions, Method as AuthMethod, Seen};
 pub use password_hash::PasswordHash;
 pub(crate) use stage::{Authentication, Check};

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use mainstay_values::Rate;
 use serde::{Deserialize, Serialize};
 
 use super::api_key::KeyOptions;
+use super::forward::ForwardOptions;
 use super::jwt::TokenOptions;
 use super::password_hash::PasswordHash;
 use crate::Enforcement;
@@ -19,7 +21,12 @@ pub enum Method {
     Key,
     /// A signed token.
     Jwt,
+    /// Another server is asked.
+    Forward,
 }
+
+/// Wrong passwords of one client when nothing is said.
+pub(super) const DEFAULT_FAILURES: &str = "10/5m";
 
 /// What becomes of credentials that were verified.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +67,10 @@ pub struct AuthOptions {
     pub key_query: Option<String>,
     /// Whose tokens are believed.
     pub tokens: Vec<TokenOptions>,
+    /// Who is asked about whoever shows nothing else.
+    pub forward: Option<ForwardOptions>,
+    /// So many wrong passwords of one client in so long; any number if there is none.
+    pub failures: Option<Rate>,
 }
 
 impl Default for AuthOptions {
@@ -77,6 +88,8 @@ impl Default for AuthOptions {
             key_header: "x-api-key".to_owned(),
             key_query: None,
             tokens: Vec::new(),
+            forward: None,
+            failures: DEFAULT_FAILURES.parse().ok(),
         }
     }
 }
@@ -90,6 +103,7 @@ impl AuthOptions {
         self.users.clear();
         self.keys.clear();
         self.tokens.clear();
+        self.forward = None;
     }
 
     /// Whether nobody may come here who may not come where `other` holds: it is the same, or everybody may come there.
@@ -111,6 +125,7 @@ impl AuthOptions {
             (Method::Basic, !self.users.is_empty()),
             (Method::Key, !self.keys.is_empty()),
             (Method::Jwt, !self.tokens.is_empty()),
+            (Method::Forward, self.forward.is_some()),
         ]
         .into_iter()
         .filter_map(|(method, is_there)| is_there.then_some(method))
@@ -119,10 +134,11 @@ impl AuthOptions {
 
     /// The request fields in which an app is told who asks.
     pub fn told(&self) -> impl Iterator<Item = &str> {
+        let copied = self.forward.iter().flat_map(|forward| &forward.copy);
         let claims = self.tokens.iter().flat_map(|token| token.claims.values());
         self.user_header
             .as_deref()
             .into_iter()
-            .chain(claims.map(String::as_str))
+            .chain(claims.chain(copied).map(String::as_str))
     }
 }

@@ -10,6 +10,7 @@ use mainstay_values::Secret;
 use super::api_key::ApiKeys;
 use super::challenge::Challenges;
 use super::credentials::{Place, Places, Shown, without_parameter};
+use super::forward::{Forward, Word};
 use super::jwt::{self, Flaw, Issuer, KeySet};
 use super::options::{AuthOptions, Method, Seen};
 use super::password_hash::PasswordHash;
@@ -17,8 +18,10 @@ use super::passwords::Pending;
 use super::protected_fields::ProtectedFields;
 use super::verification::Verification;
 use crate::layers::PerRoute;
+use crate::stages::Guesses;
 use crate::{
-    Enforcement, Exchange, Identity, IdentityKind, Layers, Refusal, Request, RouteOptions, Step,
+    Enforcement, Exchange, Forwarding, Identity, IdentityKind, Layers, Origin, Refusal, Request,
+    Response, RouteOptions, Standing, Step,
 };
 
 /// The stage of every route, and what no route may let through.
@@ -43,6 +46,8 @@ pub(crate) enum Errand {
     Password(Arc<Identity>, Pending),
     /// The keys of an issuer may be fetched.
     Keys(Arc<KeySet>),
+    /// Another server is to be asked.
+    Ask,
 }
 
 /// What one route asks for.
@@ -55,6 +60,8 @@ struct Authenticate {
     users: BTreeMap<String, User>,
     keys: ApiKeys,
     issuers: Vec<Issuer>,
+    forward: Option<Forward>,
+    guesses: Option<Guesses>,
     only: Vec<String>,
     user_header: Option<HeaderName>,
     credentials: Seen,
@@ -71,6 +78,7 @@ impl Authentication {
     pub(crate) fn new(
         general: &Layers,
         routes: &[RouteOptions],
+        standing: &Standing,
         verification: Arc<Verification>,
     ) -> Self {
         let own = routes.iter().filter_map(|route| route.layers.as_deref());
@@ -78,7 +86,7 @@ impl Authentication {
         Self {
             protected: ProtectedFields::new(told),
             routes: PerRoute::new(general, routes, |layers| {
-                Authenticate::new(&layers.auth, &verification)
+                Authenticate::new(&layers.auth, standing, &verification)
             }),
             verification,
         }
@@ -105,40 +113,64 @@ impl Authentication {
         Ok(Check::Pass)
     }
 
-    /// Waits, and goes on from there.
-    pub(crate) async fn finish(
+    /// Waits, and goes on from there. An answer of whoever was asked takes the place of the app's.
+    pub(crate) async fn finish<O: Origin>(
         &self,
         errand: Errand,
         exchange: &mut Exchange,
         request: &mut Request,
-    ) -> Result<(), Refusal> {
+        forwarding: &Arc<Forwarding>,
+        origin: &O,
+    ) -> Result<Option<Response>, Refusal> {
         let route = self.routes.of(exchange);
         match errand {
             Errand::Password(user, pending) => {
                 let passwords = &self.verification.passwords;
                 if passwords.answer(pending, exchange.started()).await {
-                    return route.admit(
-                        exchange,
-                        request,
-                        Known::plain(user, Place::Authorization),
-                    );
+                    let known = Known::plain(user, Place::Authorization);
+                    route.admit(exchange, request, known)?;
+                } else {
+                    if let Some(guesses) = &route.guesses {
+                        guesses.failed(exchange.client);
+                    }
+                    let refusal = Refusal::Unauthenticated("wrong_password");
+                    route.refuse(exchange, refusal, None)?;
                 }
-                let refusal = Refusal::Unauthenticated("wrong_password");
-                route.refuse(exchange, refusal, None)
             }
             Errand::Keys(set) => {
                 set.renewed().await;
                 match route.judge(exchange, request, &self.verification) {
-                    Verdict::Known(known) => route.admit(exchange, request, known),
-                    Verdict::Refused(refusal) => route.refuse(exchange, refusal, None),
-                    Verdict::Flawed(flaw) => route.refuse_token(exchange, flaw),
+                    Verdict::Known(known) => route.admit(exchange, request, known)?,
+                    Verdict::Refused(refusal) => route.refuse(exchange, refusal, None)?,
+                    Verdict::Flawed(flaw) => route.refuse_token(exchange, flaw)?,
                     Verdict::Wait(_) if set.is_known() => {
-                        route.refuse_token(exchange, Flaw::UnknownKey)
+                        route.refuse_token(exchange, Flaw::UnknownKey)?;
                     }
-                    Verdict::Wait(_) => route.refuse(exchange, Refusal::AuthUnavailable, None),
+                    Verdict::Wait(_) => route.refuse(exchange, Refusal::AuthUnavailable, None)?,
+                }
+            }
+            Errand::Ask => {
+                let Some(forward) = &route.forward else {
+                    return Err(Refusal::AuthUnavailable);
+                };
+                let word = forward.ask(exchange, request.headers(), forwarding, origin);
+                match word.await {
+                    Word::Good(identity, told) => {
+                        let known = Known::plain(identity, Place::Nowhere);
+                        route.admit(exchange, request, known)?;
+                        exchange.vouched.extend(told);
+                    }
+                    Word::Instead(answer) if route.enforcement == Enforcement::Enforce => {
+                        return Ok(Some(answer));
+                    }
+                    Word::Instead(_) => {
+                        route.refuse(exchange, Refusal::Unauthenticated("forward"), None)?;
+                    }
+                    Word::Nothing => route.refuse(exchange, Refusal::AuthUnavailable, None)?,
                 }
             }
         }
+        Ok(None)
     }
 }
 
@@ -169,7 +201,7 @@ impl Known<'_> {
 }
 
 impl Authenticate {
-    fn new(options: &AuthOptions, shared: &Verification) -> Self {
+    fn new(options: &AuthOptions, standing: &Standing, shared: &Verification) -> Self {
         if options.set_up().is_empty() {
             return Self {
                 is_idle: true,
@@ -196,6 +228,15 @@ impl Authenticate {
                 BTreeMap::new()
             },
             keys: ApiKeys::new(if has(Method::Key) { &options.keys } else { &[] }),
+            forward: options
+                .forward
+                .as_ref()
+                .filter(|_| has(Method::Forward))
+                .map(|forward| Forward::new(forward, standing)),
+            guesses: options
+                .failures
+                .filter(|_| has(Method::Basic))
+                .map(|rate| Guesses::new(rate, standing)),
             issuers: if has(Method::Jwt) {
                 let issuers = options.tokens.iter().cloned();
                 issuers
@@ -225,6 +266,7 @@ impl Authenticate {
             places.find(request.headers(), request.uri())
         });
         match shown {
+            Shown::Nothing if self.forward.is_some() => Verdict::Wait(Errand::Ask),
             Shown::Nothing => Verdict::Refused(Refusal::Unauthenticated("no_credentials")),
             Shown::Unreadable(reason) => Verdict::Refused(Refusal::Unauthenticated(reason)),
             Shown::Key(key, place) => match self.keys.find(key) {
@@ -269,6 +311,11 @@ impl Authenticate {
             let identity = Arc::clone(&user.identity);
             return Verdict::Known(Known::plain(identity, Place::Authorization));
         }
+        if let Some(guesses) = &self.guesses
+            && let Err(refusal) = guesses.may_guess(exchange.client)
+        {
+            return Verdict::Refused(refusal);
+        }
         let pending = passwords.verify(exchange.client, name, password, &user.hash);
         match (pending, known) {
             (Ok(pending), known) => {
@@ -309,6 +356,7 @@ impl Authenticate {
             self.take_out(request, place);
         }
         if let Some(name) = &self.user_header
+            && !identity.name.is_empty()
             && let Ok(value) = HeaderValue::from_str(&identity.name)
         {
             exchange.vouched.push((name.clone(), value));
@@ -338,7 +386,7 @@ impl Authenticate {
                     request.headers_mut().remove(&places.key_header);
                 }
             }
-            Place::Cookie => {}
+            Place::Cookie | Place::Nowhere => {}
             Place::Query => {
                 let name = places.and_then(|places| places.key_query.as_deref());
                 let without = name.and_then(|name| without_parameter(request.uri(), name));

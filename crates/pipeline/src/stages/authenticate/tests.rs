@@ -1,18 +1,23 @@
 //! The stage as the pipeline meets it, without origins.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue};
 
 use super::credentials::Place;
 use super::*;
 use crate::layers::Layers;
-use crate::{Body, Enforcement, Exchange, Forwarding, Identity, Refusal, Request, RouteOptions};
+use crate::{
+    Body, Enforcement, Exchange, Forwarding, Identity, Origin, Refusal, Request, Response,
+    RouteOptions, Standing, Target, TargetKind, WaitOptions,
+};
 
 /// What became of a request: whether it may pass, and what is known then.
 struct Met {
     outcome: Result<(), Refusal>,
+    /// The status of an answer that takes the place of the app's.
+    instead: Option<u16>,
     exchange: Exchange,
     /// As the origin would get it.
     request: Request,
@@ -53,7 +58,51 @@ fn authentication(auth: AuthOptions) -> Authentication {
         auth,
         ..Layers::default()
     };
-    Authentication::new(&layers, &[RouteOptions::everything(0)], Arc::default())
+    of(&layers, &[RouteOptions::everything(0)])
+}
+
+fn of(layers: &Layers, routes: &[RouteOptions]) -> Authentication {
+    let targets = ["api", "sso"].map(|name| Target::new(name, TargetKind::Upstream, 1));
+    let standing = Standing::new(targets.into(), WaitOptions::default());
+    Authentication::new(layers, routes, &standing, Arc::default())
+}
+
+/// Whoever is asked who comes: says what its request's `x-say` wants, and what it was asked.
+struct Sso;
+
+impl Origin for Sso {
+    async fn respond(
+        &self,
+        exchange: &mut Exchange,
+        request: Request,
+    ) -> Result<Response, Refusal> {
+        assert_eq!(exchange.target, 1, "the one that is asked");
+        let say = request.headers().get("x-say");
+        let say = say.map_or("", |say| say.to_str().expect("text"));
+        if say == "nothing" {
+            return std::future::pending().await;
+        }
+        let mut response = Response::new(Body::Empty);
+        *response.status_mut() = say.parse().map_err(|_| Refusal::OriginGone)?;
+        let headers = response.headers_mut();
+        headers.insert("remote-user", HeaderValue::from_static("anna"));
+        headers.insert(
+            "location",
+            HeaderValue::from_static("https://login.example/"),
+        );
+        for name in [
+            "x-forwarded-method",
+            "x-original-uri",
+            "cookie",
+            "range",
+            "content-length",
+        ] {
+            if let Some(value) = request.headers().get(name) {
+                headers.append("x-asked", value.clone());
+            }
+        }
+        Ok(response)
+    }
 }
 
 async fn ask(
@@ -69,11 +118,13 @@ async fn ask(
     }
     let mut exchange = Exchange::begin(&Arc::default(), &request, Instant::now());
     exchange.route = Some(0);
+    let mut instead = None;
     let outcome = match authentication.check(&mut exchange, &mut request) {
         Ok(Check::Wait(errand)) => {
-            authentication
-                .finish(errand, &mut exchange, &mut request)
-                .await
+            let forwarding = Arc::new(Forwarding::new("test"));
+            let finished =
+                authentication.finish(errand, &mut exchange, &mut request, &forwarding, &Sso);
+            finished.await.map(|answer| instead = answer)
         }
         Ok(Check::Pass) => Ok(()),
         Err(refusal) => Err(refusal),
@@ -81,6 +132,7 @@ async fn ask(
     Forwarding::prepare(&mut exchange, request.headers_mut());
     Met {
         outcome,
+        instead: instead.map(|answer| answer.status().as_u16()),
         exchange,
         request,
     }
@@ -164,7 +216,7 @@ async fn nobody_makes_up_who_they_are() {
         layers: Some(Box::default()),
         ..RouteOptions::everything(0)
     };
-    let authentication = Authentication::new(&layers, &[open], Arc::default());
+    let authentication = of(&layers, &[open]);
     let met = ask(&authentication, &forged, "/").await;
     assert_eq!((met.reason(), met.user(), told(&met)), (None, None, 0));
 }
@@ -237,4 +289,90 @@ async fn ways_that_are_left_out_do_not_count() {
 fn what_is_waited_for_is_small_where_nobody_waits() {
     // both are locals of every request's future
     assert!(size_of::<Check>() <= 64 && size_of::<Place>() == 1);
+}
+
+/// `sso` is asked.
+fn asking() -> Authentication {
+    authentication(AuthOptions {
+        forward: Some(ForwardOptions {
+            to: "sso".to_owned(),
+            path: "/verify?x=1".to_owned(),
+            timeout: Duration::from_secs(5),
+            copy: vec!["Remote-User".to_owned(), "x-asked".to_owned()],
+            user: Some("remote-user".to_owned()),
+        }),
+        ..AuthOptions::default()
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_servers_word_holds() {
+    let asking = asking();
+    let says = async |say| {
+        let fields = [
+            ("x-say", say),
+            ("remote_user", "root"),
+            ("x-forwarded-method", "DELETE"),
+            ("cookie", "session=1"),
+            ("range", "bytes=0-"),
+            ("content-length", "5"),
+        ];
+        ask(&asking, &fields, "/a?b=c").await
+    };
+    let met = says("204").await;
+    assert_eq!(
+        (met.reason(), met.instead, met.user()),
+        (None, None, Some("anna"))
+    );
+    let told: Vec<_> = met.request.headers().get_all("x-asked").iter().collect();
+    assert_eq!(told, ["GET", "/a?b=c", "session=1"]);
+    assert_eq!(met.request.headers()["remote-user"], "anna");
+    assert!(!met.request.headers().contains_key("remote_user"));
+    // what the client sent to the app goes there still
+    assert_eq!(met.request.headers()["content-length"], "5");
+    for status in ["401", "403", "302"] {
+        let met = says(status).await;
+        assert_eq!(met.instead, status.parse().ok());
+        assert_eq!((met.reason(), met.user()), (None, None));
+    }
+    // neither yes nor no, an error, and silence
+    for say in ["404", "500", "304", "gone", "nothing"] {
+        let met = says(say).await;
+        assert_eq!(met.reason(), Some((503, "auth_unavailable")), "{say}");
+    }
+}
+
+#[tokio::test]
+async fn who_guesses_too_often_is_told_to_wait() {
+    let authentication = authentication(options());
+    let wrong = [("authorization", "Basic YW5uYTp3cm9uZw==")];
+    for _ in 0..10 {
+        let met = ask(&authentication, &wrong, "/").await;
+        assert_eq!(met.reason(), Some((401, "wrong_password")));
+    }
+    for fields in [&wrong[..], &[ANNA]] {
+        let met = ask(&authentication, fields, "/").await;
+        assert_eq!(met.reason(), Some((429, "rate_limited")), "{fields:?}");
+        let retry_after = met.outcome.expect_err("a refusal").retry_after();
+        assert!(retry_after.is_some_and(|seconds| (1..=300).contains(&seconds)));
+    }
+    // keys cannot be guessed, and whoever shows nothing guesses nothing
+    let met = ask(&authentication, &[KEY], "/").await;
+    assert_eq!(met.user(), Some("billing"));
+    let met = ask(&authentication, &[], "/").await;
+    assert_eq!(met.reason(), Some((401, "no_credentials")));
+}
+
+#[tokio::test]
+async fn who_was_right_before_is_not_told_to_wait() {
+    let authentication = authentication(options());
+    assert_eq!(ask(&authentication, &[ANNA], "/").await.reason(), None);
+    let wrong = [("authorization", "Basic YW5uYTp3cm9uZw==")];
+    for _ in 0..12 {
+        let _ = ask(&authentication, &wrong, "/").await;
+    }
+    assert_eq!(
+        ask(&authentication, &[ANNA], "/").await.user(),
+        Some("anna")
+    );
 }

@@ -12,6 +12,7 @@
 //! does, and so does a budget that several machines share: whoever keeps it is asked beside the table.
 
 mod fields;
+mod guesses;
 mod key;
 mod meter;
 mod operate;
@@ -27,6 +28,7 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use self::fields::Told;
+pub(crate) use self::guesses::Guesses;
 use self::meter::{Outcome, Verdict, seconds};
 use self::owed::Hit;
 pub(crate) use self::owed::Owed;
