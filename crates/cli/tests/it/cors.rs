@@ -143,7 +143,7 @@ fn every_origin_is_told_what_the_package_tells_it() {
 fn the_packages_own_word_is_replaced_and_never_doubled() {
     let server = "const app = require('express')(); app.use(require('cors')({ credentials: true }));\n\
                   app.get('/', (q, r) => r.send('hello')); app.listen(3000);";
-    let config = "[app.api]\ncommand = 'node server.js'\n[cors]\norigins = 'https://a.example'\n";
+    let config = "without = 'compress'\n[app.api]\ncommand = 'node server.js'\n[cors]\norigins = 'https://a.example'\n";
     let running = Mainstay::run("").packages().file("server.js", server);
     let running = running.config(config).start();
     let answer = running
