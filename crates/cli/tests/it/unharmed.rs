@@ -118,8 +118,17 @@ fn fields(response: &Response, but: &[&str]) -> BTreeSet<String> {
         .map(|(name, value)| (name.to_ascii_lowercase(), value));
     let kept =
         named.filter(|(name, _)| !OWN.contains(&name.as_str()) && !but.contains(&name.as_str()));
-    kept.map(|(name, value)| format!("{name}: {value}"))
-        .collect()
+    kept.filter_map(|(name, value)| {
+        // an answer that could have been encoded says so, and only adds to what it varies by
+        let value = match name.as_str() {
+            "vary" => value
+                .trim_end_matches("Accept-Encoding")
+                .trim_end_matches(", "),
+            _ => value,
+        };
+        (!value.is_empty()).then(|| format!("{name}: {value}"))
+    })
+    .collect()
 }
 
 /// Scripts, styles and pictures of the same host.
