@@ -35,7 +35,7 @@ fn an_upgrade_that_the_app_does_not_want_stays_a_request() {
 fn events_pass_at_once() {
     let mainstay = Mainstay::run("server.js").app("streaming").start();
     let mut events = mainstay.connect();
-    events.send("GET /events HTTP/1.1\r\nHost: a.example\r\nAccept-Encoding: gzip, br\r\n\r\n");
+    events.send("GET /events HTTP/1.1\r\nHost: a.example\r\n\r\n");
     events.read_until(": open\n\n");
     for number in 1..=3 {
         // Nothing is written until the one before has arrived: an event that were held back would wait for ever.
