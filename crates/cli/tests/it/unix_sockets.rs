@@ -99,15 +99,16 @@ fn a_socket_outlives_gateways_and_a_request_the_stop() {
         .finish()
         .expect_code(0);
     let _ = told(&ask(&path, ""));
+    let active = |count: &str| {
+        let metrics = mainstay.get("/metrics").text();
+        let is_it = |line: &str| line.starts_with("active_requests") && line.ends_with(count);
+        metrics.lines().any(is_it).then_some(())
+    };
+    // the one before is not mistaken for the one that is meant
+    eventually("nobody at the app", || active(" 0"));
     std::thread::scope(|scope| {
         let asked = scope.spawn(|| ask(&path, "X-Late: 500\r\n"));
-        eventually("the request at the app", || {
-            let metrics = mainstay.get("/metrics").text();
-            let mut lines = metrics.lines();
-            let in_flight =
-                |line: &str| line.starts_with("active_requests") && line.ends_with(" 1");
-            lines.any(in_flight).then_some(())
-        });
+        eventually("the request at the app", || active(" 1"));
         mainstay.terminate();
         let _ = told(&asked.join().expect("no panic"));
     });
