@@ -39,7 +39,7 @@ impl Door {
                 socket.set_nonblocking(true)?;
                 Self::Tcp(TcpListener::from_std(socket)?)
             }
-            Listener::Unix(socket) => {
+            Listener::Unix(socket, _) => {
                 socket.set_nonblocking(true)?;
                 Self::Unix(UnixListener::from_std(socket)?)
             }

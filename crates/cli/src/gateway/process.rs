@@ -380,20 +380,23 @@ impl Gateway {
 #[expect(clippy::type_complexity, reason = "said in one sentence")]
 fn sockets(beginning: &Beginning) -> io::Result<(Vec<Vec<Vec<Listener>>>, Option<Listener>)> {
     let mut numbers = FIRST_SOCKET_FD..;
-    let mut next = || inherited_fd(numbers.next().unwrap_or(i32::MAX)).and_then(Listener::try_from);
+    let mut next = |count: usize| {
+        let descriptors = numbers.by_ref().take(count).map(inherited_fd);
+        Listener::of_one_address(descriptors)
+    };
     let mut sockets: Vec<Vec<Vec<Listener>>> = (0..beginning.threads)
         .map(|_| beginning.sockets.iter().map(|_| Vec::new()).collect())
         .collect();
     for (front, addresses) in beginning.sockets.iter().enumerate() {
         // of more sockets than threads, some serve several
-        for number in addresses.iter().flat_map(|count| 0..*count) {
-            sockets[number % beginning.threads][front].push(next()?);
+        for count in addresses {
+            for (number, listener) in next(*count)?.into_iter().enumerate() {
+                sockets[number % beginning.threads][front].push(listener);
+            }
         }
     }
-    let observe = (beginning.observe == Observe::Served)
-        .then(&mut next)
-        .transpose()?;
-    Ok((sockets, observe))
+    let observe = usize::from(beginning.observe == Observe::Served);
+    Ok((sockets, next(observe)?.pop()))
 }
 
 fn endpoints(

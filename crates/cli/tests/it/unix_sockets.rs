@@ -57,7 +57,9 @@ fn socket(mainstay: &Running) -> std::path::PathBuf {
 
 #[test]
 fn requests_come_by_a_unix_socket_from_whom_loopback_would() {
-    let mainstay = behind_a_socket("threads = 2\nsocket_mode = \"0600\"").start();
+    // nobody waits for the grace to end: the threads leave the socket that they share, each in its own time
+    let mainstay =
+        behind_a_socket("threads = 2\nsocket_mode = \"0600\"\n[shutdown]\ngrace = \"10m\"").start();
     let path = socket(&mainstay);
     let mode = path.metadata().expect("a file").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);

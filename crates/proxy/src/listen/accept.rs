@@ -41,7 +41,6 @@ async fn accept_all(
 ) {
     let mut reserve = Reserve::new();
     let listening = loop {
-        // The end first: a Unix socket that another thread has shut for all would be asked without end.
         let accepted = tokio::select! {
             biased;
             stop = stop.wait_for(Option::is_some) => {
@@ -69,11 +68,11 @@ async fn accept_all(
 /// So nobody new is let in, those who are shaking hands may finish, and all are accepted before the socket
 /// goes. Whoever knocks meanwhile hears nothing, asks again a second later, and is refused.
 async fn accept_the_last(thread: &Thread, listener: AsyncListener) {
-    let lets_nobody_in = lets_nobody_in(&listener);
-    if lets_nobody_in && !listener.is_local() {
+    let is_filtered = filtered(&listener);
+    if is_filtered && !listener.is_local() {
         shake_hands().await;
     }
-    let Ok(listener) = listener.into_last() else {
+    let Ok(Some(listener)) = listener.into_last() else {
         return;
     };
     loop {
@@ -86,13 +85,10 @@ async fn accept_the_last(thread: &Thread, listener: AsyncListener) {
     }
 }
 
-/// Whoever knocks at a Unix socket from now on is refused at once; who waits in it still is accepted.
-fn lets_nobody_in(listener: &AsyncListener) -> bool {
-    let socket = SockRef::from(listener);
-    match listener {
-        AsyncListener::Tcp(..) => socket.attach_filter(&ONLY_KNOWN).is_ok(),
-        AsyncListener::Unix(_) => socket.shutdown(std::net::Shutdown::Both).is_ok(),
-    }
+/// Whether nobody new is let in from now on. A sandbox may forbid it.
+fn filtered(listener: &AsyncListener) -> bool {
+    let is_tcp = matches!(listener, AsyncListener::Tcp(..));
+    is_tcp && SockRef::from(listener).attach_filter(&ONLY_KNOWN).is_ok()
 }
 
 /// Drops the first segment of new connections (SYN without ACK), lets everything else pass. The filter sees a

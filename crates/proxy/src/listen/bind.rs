@@ -11,7 +11,7 @@ use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 use super::claim::{self, Claim};
 use super::error::BindError;
 use super::file::{self, SocketAccess, SocketFile};
-use super::listener::Listener;
+use super::listener::{Company, Listener};
 use crate::Address as Resolved;
 use crate::stream::probes;
 
@@ -181,7 +181,7 @@ fn bind_file(path: &Path, threads: usize, access: &SocketAccess) -> Result<Bound
     let (socket, file) = file::make(path, access)?;
     let mut bound = Bound {
         address: Resolved::Unix(path.to_owned()),
-        sockets: vec![Listener::Unix(socket)],
+        sockets: vec![Listener::Unix(socket, Company::default())],
         holding: Holding::new(claim, Some(file)),
     };
     bound.widen(threads.max(1)).map_err(other)?;

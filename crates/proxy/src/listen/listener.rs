@@ -1,9 +1,10 @@
 //! A listening socket of either kind. Knows no thread and no address but its own.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use mainstay_pipeline::Peer;
@@ -19,8 +20,20 @@ const BACKLOG: i32 = 4_096;
 pub enum Listener {
     /// For TCP.
     Tcp(TcpListener),
-    /// A Unix socket.
-    Unix(UnixListener),
+    /// A Unix socket, which may be held under several descriptors.
+    Unix(UnixListener, Company),
+}
+
+/// Those of one process who accept from one Unix socket. It can only be shut for all at once, and whoever then still
+/// waited in it would be told again and again that it is ready: so the last to leave shuts it.
+#[derive(Clone, Debug, Default)]
+pub struct Company(Arc<()>);
+
+impl Company {
+    /// Whether nobody is left.
+    pub(super) fn leave(self) -> bool {
+        Arc::into_inner(self.0).is_some()
+    }
 }
 
 impl Listener {
@@ -31,8 +44,26 @@ impl Listener {
     pub fn try_clone(&self) -> io::Result<Self> {
         Ok(match self {
             Self::Tcp(socket) => Self::Tcp(socket.try_clone()?),
-            Self::Unix(socket) => Self::Unix(socket.try_clone()?),
+            Self::Unix(socket, company) => Self::Unix(socket.try_clone()?, company.clone()),
         })
+    }
+
+    /// Inherited sockets of one address, of whichever kind they are.
+    ///
+    /// # Errors
+    /// When one of them is no socket.
+    pub fn of_one_address(
+        descriptors: impl Iterator<Item = io::Result<OwnedFd>>,
+    ) -> io::Result<Vec<Self>> {
+        let company = Company::default();
+        let listener = |descriptor: io::Result<OwnedFd>| {
+            let descriptor = descriptor?;
+            Ok(match SockRef::from(&descriptor).domain()? {
+                Domain::UNIX => Self::Unix(descriptor.into(), company.clone()),
+                _ => Self::Tcp(descriptor.into()),
+            })
+        };
+        descriptors.map(listener).collect()
     }
 
     /// From now on the kernel sends connections here. Once more changes nothing.
@@ -48,7 +79,9 @@ impl Listener {
                 let port = socket.local_addr().ok().map(|address| address.port());
                 AsyncListener::Tcp(tokio::net::TcpListener::from_std(socket)?, port)
             }
-            Self::Unix(socket) => AsyncListener::Unix(tokio::net::UnixListener::from_std(socket)?),
+            Self::Unix(socket, company) => {
+                AsyncListener::Unix(tokio::net::UnixListener::from_std(socket)?, company)
+            }
         })
     }
 }
@@ -57,7 +90,7 @@ impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Tcp(socket) => socket.as_fd(),
-            Self::Unix(socket) => socket.as_fd(),
+            Self::Unix(socket, _) => socket.as_fd(),
         }
     }
 }
@@ -72,20 +105,8 @@ impl From<Listener> for OwnedFd {
     fn from(listener: Listener) -> Self {
         match listener {
             Listener::Tcp(socket) => socket.into(),
-            Listener::Unix(socket) => socket.into(),
+            Listener::Unix(socket, _) => socket.into(),
         }
-    }
-}
-
-/// An inherited socket, of whichever kind it is.
-impl TryFrom<OwnedFd> for Listener {
-    type Error = io::Error;
-
-    fn try_from(descriptor: OwnedFd) -> io::Result<Self> {
-        Ok(match SockRef::from(&descriptor).domain()? {
-            Domain::UNIX => Self::Unix(descriptor.into()),
-            _ => Self::Tcp(descriptor.into()),
-        })
     }
 }
 
@@ -93,7 +114,7 @@ impl TryFrom<OwnedFd> for Listener {
 pub(super) enum AsyncListener {
     /// With its port.
     Tcp(tokio::net::TcpListener, Option<u16>),
-    Unix(tokio::net::UnixListener),
+    Unix(tokio::net::UnixListener, Company),
 }
 
 impl AsyncListener {
@@ -103,7 +124,7 @@ impl AsyncListener {
                 let (stream, address) = listener.accept().await?;
                 Ok((Stream::Tcp(stream), Peer::plain(address.ip(), *port)))
             }
-            Self::Unix(listener) => {
+            Self::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
                 Ok((Stream::Unix(stream), of_this_machine()))
             }
@@ -116,7 +137,7 @@ impl AsyncListener {
             Self::Tcp(listener, _) => listener
                 .poll_accept(context)
                 .map(|accepted| accepted.is_ok()),
-            Self::Unix(listener) => listener
+            Self::Unix(listener, _) => listener
                 .poll_accept(context)
                 .map(|accepted| accepted.is_ok()),
         }
@@ -128,15 +149,23 @@ impl AsyncListener {
             Self::Tcp(listener, _) => listener
                 .local_addr()
                 .is_ok_and(|address| address.ip().is_loopback()),
-            Self::Unix(_) => true,
+            Self::Unix(..) => true,
         }
     }
 
-    /// Out of the runtime, to be asked directly: what it believes of the queue may be a moment old.
-    pub(super) fn into_last(self) -> io::Result<LastListener> {
+    /// Out of the runtime, to be asked directly: what it believes of the queue may be a moment old. Whoever
+    /// knocks at a Unix socket from now on is refused at once; None while others still accept from it.
+    pub(super) fn into_last(self) -> io::Result<Option<LastListener>> {
         Ok(match self {
-            Self::Tcp(listener, port) => LastListener::Tcp(listener.into_std()?, port),
-            Self::Unix(listener) => LastListener::Unix(listener.into_std()?),
+            Self::Tcp(listener, port) => Some(LastListener::Tcp(listener.into_std()?, port)),
+            Self::Unix(listener, company) => {
+                let listener = listener.into_std()?;
+                if !company.leave() {
+                    return Ok(None);
+                }
+                SockRef::from(&listener).shutdown(Shutdown::Both)?;
+                Some(LastListener::Unix(listener))
+            }
         })
     }
 }
@@ -171,7 +200,7 @@ impl AsFd for AsyncListener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Tcp(listener, _) => listener.as_fd(),
-            Self::Unix(listener) => listener.as_fd(),
+            Self::Unix(listener, _) => listener.as_fd(),
         }
     }
 }

@@ -12,4 +12,4 @@ pub use bind::{Bound, Holding, bind, probe};
 pub use claim::{Claimant, claimant};
 pub use error::BindError;
 pub use file::SocketAccess;
-pub use listener::Listener;
+pub use listener::{Company, Listener};

@@ -82,7 +82,7 @@ fn arrivals(bound: &Bound) -> Vec<usize> {
         .collect();
     let of = |socket: &Listener| match socket {
         Listener::Tcp(socket) => std::iter::from_fn(|| socket.accept().ok()).count(),
-        Listener::Unix(_) => 0,
+        Listener::Unix(..) => 0,
     };
     let arrivals: Vec<usize> = bound.sockets.iter().map(of).collect();
     assert_eq!(arrivals.iter().sum::<usize>(), clients.len());
@@ -134,7 +134,7 @@ fn a_unix_socket_is_for_whom_it_was_made_and_goes_with_its_last_copy() {
     assert_eq!(mode(), 0o666);
 
     let mut client = UnixStream::connect(&path).expect("somebody listens");
-    let Listener::Unix(socket) = &bound.sockets[2] else {
+    let Listener::Unix(socket, _) = &bound.sockets[2] else {
         panic!("a Unix socket");
     };
     let (mut server, _) = socket.accept().expect("whichever descriptor is asked");
