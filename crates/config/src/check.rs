@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use mainstay_supervisor::options::{Liveness, Ready};
+use mainstay_supervisor::options::{AppKind, Liveness, Ready};
 use mainstay_values::{Address, Problem, nearest};
 
 use crate::origin::Origin;
 use crate::report::Report;
 use crate::sections::{Layer, auth};
 use crate::settings::Settings;
+use crate::value::Value as _;
 
 /// All rules.
 pub(crate) fn all(settings: &Settings, report: &Report<'_>) {
@@ -19,6 +20,8 @@ pub(crate) fn all(settings: &Settings, report: &Report<'_>) {
     several_targets_need_routes_or_own_addresses(settings, report);
     no_address_is_used_twice(settings, report);
     liveness_has_a_path_to_ask(settings, report);
+    an_app_in_the_background_is_not_called(settings, report);
+    somebody_answers_where_is_listened(settings, report);
     every_socket_path_fits(settings, report);
     a_field_and_a_target_fit_in_the_head(settings, report);
     auth_names_somebody(settings, report);
@@ -82,6 +85,55 @@ fn liveness_has_a_path_to_ask(settings: &Settings, report: &Report<'_>) {
     }
 }
 
+fn an_app_in_the_background_is_not_called(settings: &Settings, report: &Report<'_>) {
+    for app in &settings.apps {
+        let path = |key: &str| format!("app.{}.{key}", app.name());
+        let ready = path("ready");
+        let spelled = app.options.ready.print();
+        match (app.options.kind, &app.options.ready) {
+            (AppKind::Background, Ready::Listen | Ready::Http(_)) => report.push_about(
+                &ready,
+                Problem::new(format!("`{spelled}` needs an app that listens"))
+                    .expected("`alive`, `message` or `log:text`")
+                    .hint("with `http = false` nothing is known of where it listens"),
+            ),
+            (AppKind::Server, Ready::Alive) => report.push_about(
+                &ready,
+                Problem::new(format!(
+                    "`{ready}` is `alive`, but the app is there to be called"
+                ))
+                .expected("`listen`, `message`, `http:/path` or `log:text`")
+                .hint("or, for an app that listens nowhere, `http = false`"),
+            ),
+            _ => {}
+        }
+        if app.options.kind == AppKind::Background && app.listen.is_some() {
+            let listen = path("listen");
+            report.push_about(
+                &listen,
+                Problem::new(format!("`{listen}` leads to an app that is not called"))
+                    .hint("take it out, or take `http = false` out"),
+            );
+        }
+    }
+}
+
+fn somebody_answers_where_is_listened(settings: &Settings, report: &Report<'_>) {
+    let is_served = settings.is_empty() || settings.targets().next().is_some();
+    if is_served || settings.listen.http.is_empty() {
+        return;
+    }
+    let about = match report.origin("listen.http") {
+        Origin::Preset => "listen",
+        _ => "listen.http",
+    };
+    report.push_about(
+        about,
+        Problem::new("nobody would answer there: every app has `http = false`")
+            .expected("an app or upstream that takes requests, or no address"),
+    );
+}
+
 fn every_route_has_a_target(settings: &Settings, report: &Report<'_>) {
     let targets: Vec<&str> = settings.targets().collect();
     for route in &settings.routes {
@@ -89,6 +141,14 @@ fn every_route_has_a_target(settings: &Settings, report: &Report<'_>) {
             continue;
         }
         let path = format!("route.{}.to", route.name);
+        if settings.apps.iter().any(|app| app.name() == route.to) {
+            let problem = Problem::new(format!("`{}` takes no requests", route.to));
+            report.push_about(
+                &path,
+                problem.hint(format!("`app.{}.http` is `false`", route.to)),
+            );
+            continue;
+        }
         let problem = Problem::new(format!("`{path}` names no app or upstream"));
         // Comparing with every name takes a while, and nobody reads the fifty-first hint.
         let candidates = if report.is_full() {

@@ -1,6 +1,7 @@
 //! Every setting in force, as a line that could stand in the file: for whoever explains settings or compares them.
 //! Reads no source and decides nothing.
 
+mod app;
 mod auth;
 mod rate_limits;
 
@@ -12,12 +13,10 @@ use mainstay_pipeline::{
     Directive, ErrorOptions, FilterOptions, HeaderOptions, HeaderSetting, HiddenFiles, Layers,
     MethodRule, Traps,
 };
-use mainstay_supervisor::launch::Target;
-use mainstay_supervisor::options::{CoreDumps, GiveUp, Liveness};
 use mainstay_values::Size;
 
 use crate::key::{Key, Section};
-use crate::sections::{self, AppSettings, PageSettings, Preset, RouteSettings, UpstreamSettings};
+use crate::sections::{self, PageSettings, Preset, RouteSettings, UpstreamSettings};
 use crate::settings::Settings;
 use crate::value::{Value, quoted};
 
@@ -61,7 +60,7 @@ impl Settings {
         listen(self, &mut out);
         limits(self, &mut out);
         timeouts(self, &mut out);
-        self.apps.iter().for_each(|each| app(each, &mut out));
+        self.apps.iter().for_each(|each| app::lines(each, &mut out));
         reload(self, &mut out);
         shutdown(self, &mut out);
         self.upstreams
@@ -201,50 +200,6 @@ fn timeouts(settings: &Settings, out: &mut Vec<Effective>) {
         ("store", &timeouts.store),
     ] {
         lines.value(key, value);
-    }
-}
-
-fn app(app: &AppSettings, out: &mut Vec<Effective>) {
-    let options = &app.options;
-    let mut lines = Lines::new(&sections::keys::APP, format!("app.{}", app.name()), out);
-    target(&mut lines, "command", Some(&options.target));
-    match &options.cwd {
-        Some(cwd) => lines.folder("cwd", cwd),
-        None => lines.unsaid("cwd"),
-    }
-    for name in options.env.keys() {
-        // whatever is said to an app may be a password
-        lines.push(&format!("env.{name}"), InForce::Hidden);
-    }
-    lines.value("workers", &options.workers);
-    lines.option("port", options.port.as_ref());
-    lines.value("ready", &options.ready);
-    lines.value("start_timeout", &options.start_timeout);
-    lines.value("kill_signal", &options.kill_signal);
-    lines.value("kill_timeout", &options.kill_timeout);
-    lines.value("drain_timeout", &options.drain_timeout);
-    lines.value("hang_timeout", &options.hang_timeout);
-    lines.value("liveness", &(options.liveness == Liveness::Asked));
-    lines.value("give_up", &(options.give_up == GiveUp::InCrashLoop));
-    lines.option("listen", app.listen.as_ref());
-    lines.option("user", options.user.as_ref());
-    lines.option("group", options.group.as_ref());
-    let count = |count: Option<u64>| count.and_then(|count| u32::try_from(count).ok());
-    lines.option("open_files", count(options.limits.open_files).as_ref());
-    lines.option("processes", count(options.limits.processes).as_ref());
-    let dumps = options.limits.core_dumps == CoreDumps::Inherited;
-    lines.value("core_dumps", &dumps);
-    lines.value("reload", &app.release.mode);
-    target(&mut lines, "release_command", app.release.command.as_ref());
-    lines.value("release_timeout", &app.release.timeout);
-}
-
-fn target(lines: &mut Lines<'_>, key: &str, target: Option<&Target>) {
-    match target {
-        Some(Target::Command(line)) => lines.value(key, line),
-        Some(Target::Arguments(words)) => lines.list(key, words),
-        Some(Target::Path(path)) if path != Path::new(".") => lines.folder(key, path),
-        Some(Target::Path(_)) | None => lines.unsaid(key),
     }
 }
 

@@ -47,7 +47,7 @@ pub fn explain(sources: &Sources) -> Result<Loaded, Problems> {
         .apps
         .iter_mut()
         .for_each(|app| run_in(app, sources.base()));
-    if settings.targets().next().is_none() && !overrides::names_a_target(sources) {
+    if settings.is_empty() && !overrides::names_a_target(sources) {
         off.refuse_to_leave_nothing(&report);
     }
     overrides::add_app(&mut settings, sources, &report);

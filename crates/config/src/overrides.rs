@@ -177,7 +177,7 @@ pub(crate) fn preset(sources: &Sources, report: &Report<'_>) -> Option<Preset> {
 /// app and upstream at all, the one in the folder.
 pub(crate) fn add_app(settings: &mut Settings, sources: &Sources, report: &Report<'_>) {
     let Some(target) = &sources.flags.target else {
-        if settings.targets().next().is_none() && !names_a_target(sources) {
+        if settings.is_empty() && !names_a_target(sources) {
             let target = Target::Path(PathBuf::from("."));
             let app = app_of_folder(sources.base(), target, settings.preset);
             settings.apps.push(app);

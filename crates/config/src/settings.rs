@@ -88,10 +88,20 @@ impl Settings {
         }
     }
 
-    /// Names of all apps, then of all upstreams: what the pipeline counts its targets by.
+    /// Names of all apps that requests can come to, then of all upstreams: what the pipeline counts its targets by.
     pub fn targets(&self) -> impl Iterator<Item = &str> {
-        let apps = self.apps.iter().map(AppSettings::name);
+        let apps = self.servers().map(AppSettings::name);
         apps.chain(self.upstreams.iter().map(|upstream| upstream.name.as_str()))
+    }
+
+    /// The apps to which requests can come, in file order.
+    pub fn servers(&self) -> impl Iterator<Item = &AppSettings> {
+        self.apps.iter().filter(|app| app.is_server())
+    }
+
+    /// Whether there is anything to run or to pass requests on to.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.apps.is_empty() && self.upstreams.is_empty()
     }
 
     /// What the gateway may hold: everything but the environments of the apps, where their secrets
@@ -119,7 +129,7 @@ impl Settings {
 
     /// Names of apps and upstreams that share the common listeners, in file order.
     pub fn shared_targets(&self) -> impl Iterator<Item = &str> {
-        let apps = self.apps.iter().filter(|app| app.listen.is_none());
+        let apps = self.servers().filter(|app| app.listen.is_none());
         let upstreams = self.upstreams.iter();
         let upstreams = upstreams.filter(|upstream| !self.is_only_asked(&upstream.name));
         apps.map(AppSettings::name)

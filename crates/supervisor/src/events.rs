@@ -69,8 +69,8 @@ pub struct ReadyWorker {
     pub worker: WorkerId,
     /// The process that answers; not always the one that was started.
     pub pid: u32,
-    /// Where it answers.
-    pub endpoint: Endpoint,
+    /// Where it answers; an app in the background answers nowhere.
+    pub endpoint: Option<Endpoint>,
     /// The port the app asked for, which we listen on in its place unless told otherwise.
     pub port_asked: Option<u16>,
     /// The address the app asked for: `::`, `0.0.0.0`, `127.0.0.1`, ...
@@ -229,6 +229,16 @@ pub enum Event {
         hint: Option<String>,
         /// When it is started again: at once after it was ready, later after a failed start; absent when it is given up.
         restart_in: Option<Duration>,
+    },
+    /// A worker has ended by itself, and its app's options want it to stay so. `Event::Stopped` still follows when it is
+    /// asked to end.
+    Finished {
+        /// The worker.
+        worker: WorkerId,
+        /// How.
+        exit: Exit,
+        /// Whether that is how its work should end: with status 0, or one of `stop_exit_codes`.
+        is_well: bool,
     },
     /// A worker's starts fail again and again. Told once; it is tried again slowly, for ever, unless it is given up.
     CrashLoop {

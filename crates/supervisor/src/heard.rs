@@ -1,7 +1,7 @@
 //! What is known of one start of a worker, from whatever source: where it listens, and whether it is ready.
 
 use crate::events::{Endpoint, ServerKind};
-use crate::options::Ready;
+use crate::options::{AppKind, Ready};
 
 /// What a start has told so far.
 #[derive(Debug, Default)]
@@ -14,6 +14,8 @@ pub(crate) struct Heard {
     pub(crate) ready_word: bool,
     /// The line that was waited for was written.
     pub(crate) line: bool,
+    /// It has run for as long as it should.
+    pub(crate) alive: bool,
     /// It answered the request that was waited for.
     pub(crate) answer: bool,
     /// It listens on a port of its own choice, which the next start will want too.
@@ -51,13 +53,15 @@ impl Listening {
 
 impl Heard {
     /// Whether this is the moment: all that was waited for is there, and nobody has been told.
-    pub(crate) fn is_news(&self, wanted: &Ready) -> bool {
+    pub(crate) fn is_news(&self, kind: AppKind, wanted: &Ready) -> bool {
         let sign = match wanted {
             Ready::Listen => true,
+            Ready::Alive => self.alive,
             Ready::Message => self.ready_word,
             Ready::Log(_) => self.line,
             Ready::Http(_) => self.answer,
         };
-        self.listening.is_some() && sign && !self.announced
+        let reachable = kind == AppKind::Background || self.listening.is_some();
+        reachable && sign && !self.announced
     }
 }

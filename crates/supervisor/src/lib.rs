@@ -17,6 +17,7 @@ pub mod identity;
 pub mod launch;
 pub mod lifecycle;
 pub mod limits;
+mod lives;
 mod memory;
 pub mod node;
 pub mod options;
@@ -39,6 +40,7 @@ mod strangers;
 mod supervisor;
 mod surroundings;
 mod tree;
+mod variables;
 mod vigil;
 mod worker;
 

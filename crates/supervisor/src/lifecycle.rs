@@ -24,6 +24,10 @@ pub struct Policy {
     pub hung_drain: Duration,
     /// How long it may take to end when asked.
     pub kill_timeout: Duration,
+    /// The shortest wait between an unasked end and the next start.
+    pub restart_delay: Duration,
+    /// The wait after the first unasked end; see [`crate::options::Lives::backoff`]. `None`: only failed starts wait.
+    pub backoff: Option<Duration>,
     /// The wait after the first failed start; each further one waits twice as long.
     pub first_backoff: Duration,
     /// The longest wait, give or take a fifth.
@@ -51,6 +55,22 @@ pub enum GiveUp {
     InCrashLoop,
 }
 
+impl Policy {
+    /// How long a crash loop of lives that just fail `proven_after` takes, with the longest waits there can be between
+    /// them.
+    pub(crate) fn span_of_a_loop(&self) -> Duration {
+        let mut record = Record::default();
+        let lives = self.proven_after.saturating_mul(self.loop_deaths);
+        (1..self.loop_deaths).fold(lives, |span, _| {
+            let own = match self.backoff {
+                Some(_) => record.grow(Duration::ZERO, self),
+                None => record.next_pause(1.0, self),
+            };
+            span.saturating_add(self.restart_delay.max(own))
+        })
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
@@ -58,6 +78,8 @@ impl Default for Policy {
             drain_timeout: Duration::from_secs(30),
             hung_drain: Duration::from_secs(1),
             kill_timeout: Duration::from_secs(10),
+            restart_delay: Duration::ZERO,
+            backoff: None,
             first_backoff: Duration::from_millis(100),
             longest_backoff: Duration::from_secs(30),
             proven_after: Duration::from_secs(1),
@@ -109,6 +131,8 @@ pub enum State {
     },
     /// Not running, and not started again until somebody acts.
     GivenUp,
+    /// Has ended by itself, and that was all.
+    Finished,
     /// Has ended as asked.
     Stopped,
 }
@@ -135,6 +159,8 @@ pub enum Event {
     Hung,
     /// Its process has ended, or could not be started.
     Ended,
+    /// As above, and nobody wants it to be started again.
+    Finished,
     /// The timer set by [`Action::SetTimer`] has run out.
     TimedOut,
     /// It shall be given nothing new, and end when it has nothing left.
@@ -171,6 +197,8 @@ pub enum Action {
     ReportDraining(Why),
     /// Tell that it ended unasked, and after what time it is started again; not at all when absent.
     ReportEnd(Option<Duration>),
+    /// Tell that it ended by itself, for good.
+    ReportFinished,
     /// Tell that it was not ready in time; its end follows.
     ReportTimeout,
     /// Tell that it did not end in time; it is killed.
@@ -206,7 +234,9 @@ pub fn step(life: Life, event: Event, moment: Moment, policy: &Policy) -> (Life,
     let Life { state, mut record } = life;
     let (state, actions) = match (state, event) {
         (S::New, E::Start) | (S::Waiting, E::TimedOut) => spawn(policy),
-        (S::New | S::Waiting | S::GivenUp, E::Withdraw | E::Stop | E::Kill) => stopped(),
+        (S::New | S::Waiting | S::GivenUp | S::Finished, E::Withdraw | E::Stop | E::Kill) => {
+            stopped()
+        }
 
         (S::Starting, E::CameUp) => {
             let recovery = A::SetTimer(policy.recovered_after);
@@ -218,7 +248,10 @@ pub fn step(life: Life, event: Event, moment: Moment, policy: &Policy) -> (Life,
             (ready(moment.now), vec![timer, A::Announce])
         }
         (S::Starting, E::TimedOut) => (S::Failing, vec![A::ClearTimer, A::ReportTimeout, A::Kill]),
-        (S::Starting | S::Failing, E::Ended) => failed(&mut record, moment, policy),
+        (S::Starting | S::Failing, E::Ended) => failed(&mut record, Duration::ZERO, moment, policy),
+        (S::Starting | S::Failing | S::Ready { .. }, E::Finished) => {
+            (S::Finished, vec![A::ClearTimer, A::ReportFinished])
+        }
 
         (S::Ready { since, .. }, E::Answered) => (
             S::Ready {
@@ -232,10 +265,11 @@ pub fn step(life: Life, event: Event, moment: Moment, policy: &Policy) -> (Life,
             (state, vec![A::ReportRecovery])
         }
         (S::Ready { since, answered }, E::Ended) => {
-            if answered || moment.now.saturating_sub(since) >= policy.proven_after {
-                again(&mut record, policy)
+            let lasted = moment.now.saturating_sub(since);
+            if answered || lasted >= policy.proven_after {
+                again(&mut record, lasted, policy)
             } else {
-                failed(&mut record, moment, policy)
+                failed(&mut record, lasted, moment, policy)
             }
         }
         (S::Ready { .. }, E::Withdraw) => drain(Then::Stop, Why::Withdrawn, policy.drain_timeout),
@@ -255,9 +289,10 @@ pub fn step(life: Life, event: Event, moment: Moment, policy: &Policy) -> (Life,
             (S::Stopping { then: Then::Stop }, Vec::new())
         }
         (S::Stopping { .. }, E::TimedOut) => (state, vec![A::ReportKill, A::Kill]),
-        (S::Draining { then } | S::Stopping { then }, E::Ended) => match then {
+        (S::Draining { then } | S::Stopping { then }, E::Ended | E::Finished) => match then {
             Then::Stop => stopped(),
-            Then::Restart => again(&mut record, policy),
+            // ended by us, and no fault of its starts
+            Then::Restart => start_again(&mut record, Duration::ZERO, policy),
         },
 
         (S::Failing, E::Withdraw | E::Stop | E::Kill)
@@ -297,17 +332,31 @@ fn stopped() -> (State, Vec<Action>) {
     (State::Stopped, vec![Action::ClearTimer, Action::Finish])
 }
 
-/// The next start, without a wait: this death says nothing against starting.
-fn again(record: &mut Record, policy: &Policy) -> (State, Vec<Action>) {
+/// The next start, as a rule without a wait: this death says nothing against starting.
+fn again(record: &mut Record, lasted: Duration, policy: &Policy) -> (State, Vec<Action>) {
+    let pause = policy.restart_delay.max(record.grow(lasted, policy));
+    start_again(record, pause, policy)
+}
+
+fn start_again(record: &mut Record, pause: Duration, policy: &Policy) -> (State, Vec<Action>) {
     record.forget_row();
-    let (state, start) = spawn(policy);
-    let mut actions = vec![Action::ReportEnd(Some(Duration::ZERO))];
-    actions.extend(start);
-    (state, actions)
+    let mut actions = vec![Action::ReportEnd(Some(pause))];
+    if pause.is_zero() {
+        let (state, start) = spawn(policy);
+        actions.extend(start);
+        return (state, actions);
+    }
+    actions.push(Action::SetTimer(pause));
+    (State::Waiting, actions)
 }
 
 /// A start that came to nothing: the next one has to wait, or there is none.
-fn failed(record: &mut Record, moment: Moment, policy: &Policy) -> (State, Vec<Action>) {
+fn failed(
+    record: &mut Record,
+    lasted: Duration,
+    moment: Moment,
+    policy: &Policy,
+) -> (State, Vec<Action>) {
     let verdict = record.add(moment.now, policy);
     let news = (verdict == Verdict::LoopBegins).then_some(Action::ReportCrashLoop);
     if record.in_loop() && policy.give_up == GiveUp::InCrashLoop {
@@ -316,7 +365,11 @@ fn failed(record: &mut Record, moment: Moment, policy: &Policy) -> (State, Vec<A
         actions.push(Action::ReportGivenUp);
         return (State::GivenUp, actions);
     }
-    let pause = record.pause(moment.jitter, policy);
+    let own = match policy.backoff {
+        Some(_) => record.grow(lasted, policy),
+        None => record.pause(moment.jitter, policy),
+    };
+    let pause = policy.restart_delay.max(own);
     let mut actions = vec![Action::ReportEnd(Some(pause))];
     actions.extend(news);
     actions.push(Action::SetTimer(pause));

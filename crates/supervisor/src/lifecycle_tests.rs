@@ -22,6 +22,8 @@ const POLICY: Policy = Policy {
     drain_timeout: Duration::from_secs(31),
     hung_drain: Duration::from_secs(2),
     kill_timeout: Duration::from_secs(10),
+    restart_delay: Duration::ZERO,
+    backoff: None,
     first_backoff: Duration::from_millis(100),
     longest_backoff: Duration::from_secs(30),
     proven_after: Duration::from_secs(1),

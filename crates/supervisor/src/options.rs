@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::launch::Target;
+use crate::launch::{CommandLine, Target};
 pub use crate::lifecycle::GiveUp;
 pub use crate::limits::{CoreDumps, Limits};
+pub use crate::lives::{Lives, Restart};
 use crate::signal::Signal;
+pub use crate::variables::FilterEnv;
 
 /// Everything the supervisor needs to know about one app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,10 +21,22 @@ pub struct AppOptions {
     pub name: String,
     /// What to run: a command, a file or a folder.
     pub target: Target,
+    /// What stands around the command, where it is said apart from it.
+    pub command_line: CommandLine,
+    /// Whether it is there to be called.
+    pub kind: AppKind,
+    /// The group of apps it belongs to, for people and for the app itself.
+    pub namespace: String,
     /// The folder the app runs in; the program's own when absent.
     pub cwd: Option<PathBuf>,
     /// Variables added to the environment the program passes on; they win over it.
     pub env: BTreeMap<String, String>,
+    /// Which inherited variables it does not get.
+    pub filter_env: FilterEnv,
+    /// The variable that tells a worker its number, from 0.
+    pub instance_var: String,
+    /// A variable with a number that is higher by one for each further worker.
+    pub increment_var: Option<String>,
     /// How many processes serve the app.
     pub workers: Workers,
     /// The port the app itself asks for (1 to 65535). Absent: `PORT`, else the first port it listens on.
@@ -31,6 +45,8 @@ pub struct AppOptions {
     pub ready: Ready,
     /// How long a worker may take until it is ready.
     pub start_timeout: Duration,
+    /// How a worker is asked to end.
+    pub farewell: Farewell,
     /// The signal that asks a worker to end.
     pub kill_signal: Signal,
     /// How long a worker may take to end after that signal, before the kernel ends it.
@@ -42,6 +58,8 @@ pub struct AppOptions {
     pub hang_timeout: Duration,
     /// Whether the path of [`Ready::Http`] is asked for as long as a worker runs.
     pub liveness: Liveness,
+    /// What follows when a worker ends by itself.
+    pub lives: Lives,
     /// What a crash loop leads to.
     pub give_up: GiveUp,
     /// The app takes its socket from the supervisor by `LISTEN_FDS` (systemd's protocol, fd 3).
@@ -59,19 +77,27 @@ impl Default for AppOptions {
         Self {
             name: "app".to_owned(),
             target: Target::Path(PathBuf::from(".")),
+            command_line: CommandLine::default(),
+            kind: AppKind::Server,
+            namespace: "default".to_owned(),
             cwd: None,
             env: BTreeMap::new(),
+            filter_env: FilterEnv::Nothing,
+            instance_var: "NODE_APP_INSTANCE".to_owned(),
+            increment_var: None,
             workers: Workers::Fixed(1),
             port: None,
             ready: Ready::Listen,
             // A large TypeScript app compiled at start needs most of it on a small machine.
             start_timeout: Duration::from_mins(1),
+            farewell: Farewell::Signal,
             kill_signal: Signal::Terminate,
             // Below the 10 s and 30 s after which Docker and Kubernetes lose patience with us.
             kill_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(30),
             hang_timeout: Duration::from_secs(30),
             liveness: Liveness::Unasked,
+            lives: Lives::default(),
             give_up: GiveUp::Never,
             listen_fds: false,
             limits: Limits::default(),
@@ -93,6 +119,28 @@ pub enum Workers {
     Max,
 }
 
+/// Whether an app is there to be called.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AppKind {
+    /// Its workers listen, each on a socket of its own.
+    #[default]
+    Server,
+    /// It works on its own: queues, bots, timetables. Where it listens is its own business.
+    Background,
+}
+
+/// How a worker is asked to end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Farewell {
+    /// By its `kill_signal`.
+    #[default]
+    Signal,
+    /// By the message `shutdown` on Node's channel; by the signal where there is no such channel.
+    Message,
+}
+
 /// Whether a worker that is ready goes on being asked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -110,6 +158,8 @@ pub enum Liveness {
 pub enum Ready {
     /// It listens on its port.
     Listen,
+    /// It has run for `min_uptime`; for an app that does not listen.
+    Alive,
     /// It listens and has sent the word `ready` (`process.send('ready')`).
     Message,
     /// It listens and answers this path with a status below 500.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use crate::lifecycle::Policy;
 use crate::node::environment::{
     NODE_OPTIONS, OWN_OPTIONS, merge, merge_into_words, own_options, shift_inspector,
 };
-use crate::options::AppOptions;
+use crate::options::{AppKind, AppOptions};
 use crate::probe::Prober;
 use crate::process::Spawn;
 use crate::ready::Expected;
 use crate::socket::Files;
 use crate::start_error::StartError;
 use crate::tree::MARK;
-use crate::{hung, ports};
+use crate::{hung, ports, variables};
 use rustix::process::{Resource, Rlimit};
 
 /// Everything about an app that does not change from start to start.
@@ -38,6 +38,8 @@ pub(crate) struct Plan {
     pub(crate) environment: BTreeMap<OsString, OsString>,
     pub(crate) preload: PathBuf,
     pub(crate) policy: Policy,
+    /// The number of its first worker among all workers of the instance.
+    pub(crate) first_number: u32,
 }
 
 /// One start, ready to go.
@@ -53,8 +55,8 @@ pub(crate) struct Prepared {
 /// Our ends of a Node worker's two ways to speak.
 #[derive(Debug)]
 pub(crate) struct Speech {
-    /// The preload's FIFO.
-    pub(crate) control: OwnedFd,
+    /// The preload's FIFO, where there is a preload.
+    pub(crate) control: Option<OwnedFd>,
     /// The other end of `NODE_CHANNEL_FD`.
     pub(crate) channel: StdUnixStream,
 }
@@ -71,6 +73,7 @@ impl Plan {
     /// What cannot work is said before anything is started.
     pub(crate) fn several_workers_need_ports_of_their_own(&self) -> Result<(), StartError> {
         match (self.runtime(), self.options.port) {
+            _ if self.options.kind == AppKind::Background => Ok(()),
             (Runtime::Port | Runtime::Deno, Some(port)) if self.workers > 1 => {
                 Err(StartError::PortForMany {
                     app: self.app.to_string(),
@@ -95,19 +98,36 @@ impl Plan {
     pub(crate) fn prepare(&self, index: u32, start: u32, files: &Files) -> io::Result<Prepared> {
         let mut words = self.launch.words.clone();
         let mut env = self.common_environment();
+        variables::tell(
+            &mut env,
+            &self.options,
+            index,
+            self.workers,
+            self.first_number,
+        );
         let mark = format!("{}.{index}.{start}", nonce());
         set(&mut env, MARK, &mark);
         let mut descriptors = Vec::new();
         let mut speech = None;
         let expected = match self.runtime() {
+            runtime if self.options.kind == AppKind::Background => {
+                if runtime == Runtime::Node {
+                    let channel = channel(&mut env, &mut descriptors)?;
+                    speech = Some(Speech {
+                        control: None,
+                        channel,
+                    });
+                }
+                if let Some(port) = self.options.port {
+                    set(&mut env, "PORT", &self.own_port(port, index).to_string());
+                }
+                Expected::Alive(self.options.lives.min_uptime)
+            }
             Runtime::Node => {
                 let (control_path, control) = files.control(start)?;
-                let (ours, theirs) = StdUnixStream::pair()?;
-                ours.set_nonblocking(true)?;
-                descriptors.push((theirs.into(), FIRST));
                 speech = Some(Speech {
-                    control,
-                    channel: ours,
+                    control: Some(control),
+                    channel: channel(&mut env, &mut descriptors)?,
                 });
                 env.insert("MAINSTAY_INTERNAL_CONTROL_PATH".into(), control_path.into());
                 env.insert(
@@ -222,13 +242,23 @@ impl Plan {
         set(env, "MAINSTAY_INTERNAL_WORKERS", &self.workers.to_string());
         let every = hung::report_every(self.options.hang_timeout).as_millis();
         set(env, "MAINSTAY_INTERNAL_REPORT_EVERY", &every.to_string());
-        set(env, "NODE_CHANNEL_FD", &FIRST.to_string());
-        // PM2's number of a worker; apps use it for "only on the first one".
-        set(env, "NODE_APP_INSTANCE", &index.to_string());
         if let Some(port) = self.options.port {
+            let port = self.own_port(port, index);
             set(env, "MAINSTAY_INTERNAL_PORT", &port.to_string());
             set(env, "PORT", &port.to_string());
         }
+    }
+
+    /// The port that worker `index` believes to have: all the same, or each another.
+    fn own_port(&self, port: u16, index: u32) -> u16 {
+        let step = u16::try_from(self.port_step(index)).unwrap_or(u16::MAX);
+        port.saturating_add(step)
+    }
+
+    /// By how much the port that worker `index` asks for is above the one of worker 0.
+    pub(crate) fn port_step(&self, index: u32) -> u32 {
+        let rises = self.options.increment_var.as_deref() == Some("PORT");
+        if rises { index } else { 0 }
     }
 
     /// The port of this start, told in every variable that is read for it.
@@ -250,6 +280,18 @@ impl Plan {
 
 /// The first descriptor after the standard streams: systemd's protocol demands it, Node's does not care.
 const FIRST: i32 = 3;
+
+/// Node's own channel: `process.send` and `process.on('message')`. Returns our end.
+fn channel(
+    env: &mut Variables,
+    descriptors: &mut Vec<(OwnedFd, RawFd)>,
+) -> io::Result<StdUnixStream> {
+    let (ours, theirs) = StdUnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    descriptors.push((theirs.into(), FIRST));
+    set(env, "NODE_CHANNEL_FD", &FIRST.to_string());
+    Ok(ours)
+}
 
 fn set(env: &mut Variables, name: &str, value: &str) {
     env.insert(name.into(), value.into());

@@ -18,6 +18,8 @@ use crate::tree::Tree;
 pub(crate) enum Expected {
     /// It says so itself (Node with the preload script).
     Said,
+    /// It need not be; it shall run for so long.
+    Alive(Duration),
     /// It listens on this loopback port.
     Port(u16),
     /// It accepts from this socket of ours, reachable by this path.
@@ -31,6 +33,8 @@ pub(crate) enum Found {
     Here(Endpoint),
     /// It listens on these ports instead of the one it was given.
     Elsewhere(Vec<u16>),
+    /// It has run for as long as it should.
+    Alive,
 }
 
 /// A slow look is no use to anybody; a fast one costs CPU the app needs for starting.
@@ -44,6 +48,10 @@ const LOOK_ELSEWHERE_AFTER: Duration = Duration::from_secs(2);
 pub(crate) async fn look(expected: Expected, tree: Tree) -> Found {
     match expected {
         Expected::Said => std::future::pending().await,
+        Expected::Alive(time) => {
+            sleep_until(Instant::now() + time).await;
+            Found::Alive
+        }
         Expected::Port(port) => look_at_port(port, &tree).await,
         Expected::Accepted(listener, path) => {
             look_at_queue(&listener, &path).await;

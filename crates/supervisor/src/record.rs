@@ -9,6 +9,12 @@ use crate::lifecycle::Policy;
 /// How far chance moves a wait, as a part of it.
 const SPREAD: f64 = 0.2;
 
+/// The longest of the waits that grow from end to end.
+const LONGEST_GROWN: Duration = Duration::from_secs(15);
+
+/// A life this long begins them anew.
+const LONG_LIFE: Duration = Duration::from_secs(30);
+
 /// Failed starts, the oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Record {
@@ -17,6 +23,8 @@ pub struct Record {
     /// When the last of them were; at most as many as make a loop.
     deaths: VecDeque<Duration>,
     in_loop: bool,
+    /// The last of the waits that grow from end to end.
+    grown: Duration,
 }
 
 /// What a failed start means.
@@ -62,6 +70,25 @@ impl Record {
         self.in_loop
     }
 
+    /// The wait that grows from end to end, where the policy has one; the life that has ended was ready for `lasted`.
+    pub(crate) fn grow(&mut self, lasted: Duration, policy: &Policy) -> Duration {
+        let Some(first) = policy.backoff else {
+            return Duration::ZERO;
+        };
+        self.grown = if self.grown.is_zero() || lasted >= LONG_LIFE {
+            first
+        } else {
+            (self.grown * 3 / 2).min(LONGEST_GROWN.max(first))
+        };
+        self.grown
+    }
+
+    /// How long the next start after one more failed one waits, outside of a loop.
+    pub(crate) fn next_pause(&mut self, jitter: f64, policy: &Policy) -> Duration {
+        self.row = self.row.saturating_add(1);
+        self.pause(jitter, policy)
+    }
+
     /// How long the next start waits. `jitter` (-1 to 1) moves it by up to a fifth.
     pub(crate) fn pause(&self, jitter: f64, policy: &Policy) -> Duration {
         let doublings = self.row.saturating_sub(1).min(31);
@@ -104,6 +131,34 @@ mod tests {
                 assert_eq!(found, milliseconds * part / 100, "{row} with {jitter}");
             }
         }
+    }
+
+    #[test]
+    fn waits_that_grow_are_half_as_long_again_up_to_15_s() {
+        let policy = Policy {
+            backoff: Some(Duration::from_millis(100)),
+            ..Policy::default()
+        };
+        let mut record = Record::default();
+        let short = Duration::from_secs(29);
+        let mut waits = Vec::new();
+        for _ in 0..4 {
+            waits.push(record.grow(short, &policy).as_micros());
+        }
+        assert_eq!(waits, [100_000, 150_000, 225_000, 337_500]);
+        for _ in 0..20 {
+            record.grow(short, &policy);
+        }
+        assert_eq!(record.grow(short, &policy), LONGEST_GROWN);
+        let after_a_life = record.grow(LONG_LIFE, &policy);
+        assert_eq!(after_a_life, Duration::from_millis(100));
+        let long = Policy {
+            backoff: Some(Duration::from_mins(1)),
+            ..policy
+        };
+        assert_eq!(record.grow(LONG_LIFE, &long), Duration::from_mins(1));
+        assert_eq!(record.grow(short, &long), Duration::from_mins(1));
+        assert_eq!(record.grow(short, &Policy::default()), Duration::ZERO);
     }
 
     #[test]

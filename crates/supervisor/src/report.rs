@@ -36,6 +36,21 @@ impl Worker {
         });
     }
 
+    pub(crate) fn report_finished(&mut self) {
+        self.pass_turn();
+        let exit = self.exit.unwrap_or(Exit::Unknown);
+        let is_well = self.cause.is_none() && self.plan.options.lives.is_well(exit);
+        if !is_well && !self.ever_ready {
+            let cause = self.cause.take().unwrap_or(Cause::Ended(exit));
+            self.fail(cause);
+        }
+        self.tell(Event::Finished {
+            worker: self.id.clone(),
+            exit,
+            is_well,
+        });
+    }
+
     pub(crate) fn report_end(&mut self, restart_in: Option<Duration>) {
         if restart_in != Some(Duration::ZERO) {
             self.pass_turn();

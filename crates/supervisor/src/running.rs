@@ -164,6 +164,11 @@ impl Running {
         }
     }
 
+    /// Tells it the word by which it shall end. Whether it could be told.
+    pub(crate) fn say_goodbye(&self) -> bool {
+        self.ear.as_ref().is_some_and(Ear::say_goodbye)
+    }
+
     /// Asks it to end: the process that listens first, the others when that one is gone.
     pub(crate) fn ask_to_end(&mut self, signal: RawSignal, listener: Option<u32>) {
         let apart = listener.filter(|pid| *pid != self.process.id() && self.tree.owns(*pid));

@@ -60,6 +60,10 @@ impl Worker {
         let endpoint = match found {
             Found::Here(endpoint) => endpoint,
             Found::Elsewhere(ports) => return self.find_elsewhere(ports),
+            Found::Alive => {
+                self.heard.alive = true;
+                return self.came_up();
+            }
         };
         let port = self.plan.options.port;
         self.listens(Listening::at(pid, endpoint, port))
@@ -91,18 +95,22 @@ impl Worker {
     }
 
     pub(crate) fn came_up(&self) -> Option<lifecycle::Event> {
-        let news = self.heard.is_news(&self.plan.options.ready);
+        let options = &self.plan.options;
+        let news = self.heard.is_news(options.kind, &options.ready);
         news.then_some(lifecycle::Event::CameUp)
     }
 
     pub(crate) fn announce(&mut self) {
-        let (Some(running), Some(heard)) = (&mut self.running, self.heard.listening.clone()) else {
+        let Some(running) = &mut self.running else {
             return;
         };
-        running.came_up(heard.pid);
+        let heard = self.heard.listening.clone();
+        let pid = heard.as_ref().map_or(running.id(), |heard| heard.pid);
+        running.came_up(pid);
         let options = &self.plan.options;
         if let (Ready::Http(path), Liveness::Asked) = (&options.ready, options.liveness)
             && !options.hang_timeout.is_zero()
+            && let Some(heard) = &heard
         {
             let (prober, endpoint) = (self.plan.prober.clone(), heard.endpoint.clone());
             self.pulse = Some(Pulse::new(
@@ -116,14 +124,19 @@ impl Worker {
         self.heard.announced = true;
         self.ever_ready = true;
         self.pass_turn();
+        // where each worker asks for another port, that of the first one is the app's
+        let step = self.plan.port_step(self.id.index);
+        let step = u16::try_from(step).unwrap_or(u16::MAX);
         self.tell(Event::Ready(Box::new(ReadyWorker {
             worker: self.id.clone(),
-            pid: heard.pid,
-            endpoint: heard.endpoint,
-            port_asked: heard.port,
-            address_asked: heard.address,
-            server: heard.server,
-            trusts_loopback: heard.trust,
+            pid,
+            port_asked: heard
+                .as_ref()
+                .and_then(|heard| heard.port?.checked_sub(step)),
+            address_asked: heard.as_ref().and_then(|heard| heard.address.clone()),
+            server: heard.as_ref().and_then(|heard| heard.server),
+            trusts_loopback: heard.as_ref().and_then(|heard| heard.trust),
+            endpoint: heard.map(|heard| heard.endpoint),
             took,
         })));
     }

@@ -12,7 +12,7 @@ use crate::errand::Errand;
 use crate::events::{Event, WorkerId};
 use crate::group::Group;
 use crate::guard::Guarded;
-use crate::launch::Target;
+use crate::launch::{CommandLine, Target};
 use crate::options::AppOptions;
 use crate::socket::Place;
 pub use crate::start_error::StartError;
@@ -90,7 +90,8 @@ impl Supervisor {
     /// # Errors
     /// What is wrong with it; nothing has changed then.
     pub fn prepare(&mut self, options: AppOptions) -> Result<u32, StartError> {
-        let plan = self.surroundings.plan(options)?;
+        let mut plan = self.surroundings.plan(options)?;
+        plan.first_number = self.first_number(&plan.app);
         let owners = self.surroundings.owners(&plan);
         let place = Place::new(&self.surroundings.sockets, owners);
         if let Some(group) = self.find_mut(&plan.app) {
@@ -145,7 +146,11 @@ impl Supervisor {
     /// # Errors
     /// What is wrong with it.
     pub fn errand(&self, options: AppOptions, target: Target) -> Result<Errand, StartError> {
-        let options = AppOptions { target, ..options };
+        let options = AppOptions {
+            target,
+            command_line: CommandLine::default(),
+            ..options
+        };
         let plan = self.surroundings.plan(options)?;
         Ok(Errand::new(
             &plan,
@@ -237,6 +242,12 @@ impl Supervisor {
         if let Some(release) = group.and_then(|group| group.release(release)) {
             release.wish_all(wish);
         }
+    }
+
+    /// The number of an app's first worker: so many workers do the apps before it have.
+    fn first_number(&self, app: &str) -> u32 {
+        let before = self.groups.iter().take_while(|group| group.app() != app);
+        before.map(|group| group.size().1).sum()
     }
 
     fn find(&self, app: &str) -> Option<&Group> {

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use crate::count;
 use crate::identity::Identity;
 use crate::launch::{Launch, Target};
-use crate::lifecycle::Policy;
 use crate::options::AppOptions;
 use crate::plan::Plan;
 use crate::probe::Prober;
@@ -58,14 +57,13 @@ impl Surroundings {
         if let Target::Path(path) = &mut options.target {
             resolve_folder(path, &cwd);
         }
-        let mut environment = self.environment.clone();
+        let mut environment = options.filter_env.apply(self.environment.clone());
         let own = options.env.iter();
         environment.extend(own.map(|(name, value)| (name.into(), value.into())));
-        let launch = Launch::resolve(&options.target, &environment, &cwd).map_err(|source| {
-            StartError::Launch {
-                app: app.clone(),
-                source,
-            }
+        let launch = Launch::resolve(&options.target, &options.command_line, &environment, &cwd);
+        let launch = launch.map_err(|source| StartError::Launch {
+            app: app.clone(),
+            source,
         })?;
         let user = options.user.as_deref();
         let identity = user
@@ -80,13 +78,6 @@ impl Surroundings {
             app: app.clone(),
             source,
         })?;
-        let policy = Policy {
-            start_timeout: options.start_timeout,
-            drain_timeout: options.drain_timeout,
-            kill_timeout: options.kill_timeout,
-            give_up: options.give_up,
-            ..Policy::default()
-        };
         let plan = Plan {
             workers: count::workers(options.workers),
             app: app.as_str().into(),
@@ -96,7 +87,8 @@ impl Surroundings {
             prober: self.prober.clone(),
             environment,
             preload: self.preload.clone(),
-            policy,
+            policy: options.policy(),
+            first_number: 0,
             options,
         };
         plan.several_workers_need_ports_of_their_own()?;

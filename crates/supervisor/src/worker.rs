@@ -17,7 +17,7 @@ use crate::heard::Heard;
 use crate::hung::Watch;
 use crate::lifecycle::{self, Action, Life, Moment, State, step};
 use crate::node::speech::Said;
-use crate::options::Ready;
+use crate::options::{Farewell, Ready};
 use crate::output::Room;
 use crate::plan::Plan;
 use crate::probe::{Pulse, Silence};
@@ -157,6 +157,7 @@ impl Worker {
             Action::Announce => self.announce(),
             Action::ReportDraining(why) => self.report_draining(why),
             Action::ReportEnd(pause) => self.report_end(pause),
+            Action::ReportFinished => self.report_finished(),
             Action::ReportTimeout => self.report_timeout(),
             Action::ReportKill => return self.note(Note::Killed),
             Action::ReportCrashLoop => self.report_crash_loop(),
@@ -166,7 +167,11 @@ impl Worker {
                 self.heard.leaving = true;
                 let listener = self.heard.listening.as_ref().map(|heard| heard.pid);
                 if let Some(running) = &mut self.running {
-                    running.ask_to_end(self.plan.options.kill_signal.raw(), listener);
+                    let options = &self.plan.options;
+                    let told = options.farewell == Farewell::Message && running.say_goodbye();
+                    if !told {
+                        running.ask_to_end(options.kill_signal.raw(), listener);
+                    }
                 }
             }
             Action::Kill => {
@@ -214,7 +219,7 @@ impl Worker {
             Err(error) => {
                 self.files.remove(self.starts);
                 self.cause = Some(Cause::NotStarted(not_started(&program, &error)));
-                Some(lifecycle::Event::Ended)
+                Some(self.over(Exit::Unknown))
             }
         }
     }
@@ -280,7 +285,7 @@ impl Worker {
         self.pulse = None;
         self.next_look = None;
         let Some(mut running) = self.running.take() else {
-            return lifecycle::Event::Ended;
+            return self.over(Exit::Unknown);
         };
         self.uptime = running.started.elapsed();
         let haste = if self.heard.announced {
@@ -291,7 +296,8 @@ impl Worker {
         } else {
             Haste::No
         };
-        self.exit = Some(running.exit(haste).await);
+        let exit = running.exit(haste).await;
+        self.exit = Some(exit);
         let (files, guarded) = (Arc::clone(&self.files), self.shared.guarded.clone());
         let burial = async move {
             let (pid, start) = (running.id(), running.start);
@@ -305,7 +311,16 @@ impl Worker {
         } else {
             self.burials.spawn(burial);
         }
-        lifecycle::Event::Ended
+        self.over(exit)
+    }
+
+    /// What an end like this is in the life of such a worker.
+    fn over(&self, exit: Exit) -> lifecycle::Event {
+        if self.plan.options.lives.is_over(exit) {
+            lifecycle::Event::Finished
+        } else {
+            lifecycle::Event::Ended
+        }
     }
 
     /// Everything of it is gone when its end is told.

@@ -211,6 +211,15 @@ impl Mainstay {
         Running::wait_for_address(child, output, self.folder)
     }
 
+    /// Starts it and waits until it has said this; for what listens nowhere.
+    #[track_caller]
+    pub fn start_until(self, part: &str) -> Running {
+        let (child, output) = self.spawn();
+        let running = Running::without_address(child, output, self.folder);
+        running.output_contains_eventually(part);
+        running
+    }
+
     /// Starts the app alone instead, by this command of the shell, which listens on `$PORT`.
     #[must_use = "it ends with its value"]
     #[track_caller]

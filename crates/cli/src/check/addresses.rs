@@ -42,7 +42,7 @@ pub(super) fn listeners(subject: &Subject<'_>, found: &mut Vec<Finding>) {
             listener(subject, "listen.http", &address, found);
         }
     }
-    for app in &settings.apps {
+    for app in settings.servers() {
         if let Some(address) = &app.listen {
             let setting = format!("app.{}.listen", app.name());
             listener(subject, &setting, address, found);

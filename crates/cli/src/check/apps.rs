@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use mainstay_config::AppSettings;
+use mainstay_supervisor::launch::CommandLine;
 use mainstay_supervisor::options::{CoreDumps, Workers};
 use mainstay_supervisor::{AppOptions, Examined, StartError, Surroundings, count};
 
@@ -38,6 +39,7 @@ pub(super) fn app(subject: &Subject<'_>, app: &AppSettings, found: &mut Vec<Find
     if let Some(target) = app.release.command.clone() {
         let options = AppOptions {
             target,
+            command_line: CommandLine::default(),
             ..app.options.clone()
         };
         if let Err(error) = examine(subject, options) {

@@ -92,6 +92,7 @@ fn only_what_can_change(
         ("user", wanted.user != present.user),
         ("group", wanted.group != present.group),
         ("app", present.apps.is_empty() && !wanted.apps.is_empty()),
+        ("http", serves(present) && !serves(wanted)),
     ];
     let changed: Vec<String> = fixed
         .iter()
@@ -105,6 +106,11 @@ fn only_what_can_change(
         "what the settings say of {} takes another start: `mainstay stop`, then start; nothing has changed",
         changed.join(", ")
     )))
+}
+
+/// Whether anybody may come.
+fn serves(settings: &Settings) -> bool {
+    settings.targets().next().is_some()
 }
 
 fn named_apps_exist(wanted: &Settings, order: &Order) -> Result<(), Failure> {

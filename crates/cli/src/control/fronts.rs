@@ -35,7 +35,7 @@ pub(super) fn targets(settings: &Settings, workers: &[(String, u32)]) -> Vec<Tar
         let found = workers.iter().find(|(app, _)| app == name);
         found.map_or(1, |(_, count)| *count as usize)
     };
-    let apps = settings.apps.iter().map(|app| TargetOptions {
+    let apps = settings.servers().map(|app| TargetOptions {
         name: app.name().to_owned(),
         kind: TargetKind::App,
         wanted: wanted(app.name()),
@@ -55,8 +55,13 @@ pub(crate) fn decides_the_address(settings: &Settings) -> Option<&AppSettings> {
     if has_address {
         None
     } else {
-        settings.apps.iter().find(|app| app.listen.is_none())
+        settings.servers().find(|app| app.listen.is_none())
     }
+}
+
+/// Whether there is anything that a gateway could do.
+pub(super) fn need_a_gateway(settings: &Settings) -> bool {
+    settings.targets().next().is_some() || settings.listen.observe.is_some()
 }
 
 /// Where the app wanted to listen: there we listen in its place.

@@ -54,10 +54,13 @@ impl Members {
         }
     }
 
-    /// A worker is ready; an earlier process of the same worker is gone with it.
+    /// A worker is ready; an earlier process of the same worker is gone with it. One that listens nowhere is no member.
     pub(super) fn add(&mut self, ready: &ReadyWorker) {
         let worker = &ready.worker;
-        let address = match &ready.endpoint {
+        let Some(endpoint) = &ready.endpoint else {
+            return;
+        };
+        let address = match endpoint {
             Endpoint::Tcp(address) => Address::Tcp(*address),
             Endpoint::Unix(path) => Address::Unix(self.by_folder(path)),
         };

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use mainstay_config::{Layer, Preset, Settings};
+use mainstay_config::{AppSettings, Layer, Preset, Settings};
 use mainstay_pipeline::{
     Adaptation, BodyOptions, CompressOptions, Enforcement, FilterOptions, HeaderPreset, Layers,
     RatePolicy,
@@ -20,7 +20,12 @@ use super::invocation::Greeting;
 use crate::say;
 
 /// What was decided, in a few calm lines.
-pub(super) fn start(settings: &Settings, name: &str, sockets: &Sockets, workers: &[(String, u32)]) {
+pub(super) fn start(
+    settings: &Settings,
+    name: &str,
+    sockets: Option<&Sockets>,
+    workers: &[(String, u32)],
+) {
     let preset = match settings.preset {
         Preset::Off => "off",
         Preset::Safe => "safe",
@@ -32,7 +37,7 @@ pub(super) fn start(settings: &Settings, name: &str, sockets: &Sockets, workers:
         env!("CARGO_PKG_VERSION"),
         say::strong(name)
     ));
-    for front in &sockets.fronts {
+    for front in sockets.into_iter().flat_map(|sockets| &sockets.fronts) {
         let targets: Vec<&str> = front
             .routes
             .iter()
@@ -48,12 +53,20 @@ pub(super) fn start(settings: &Settings, name: &str, sockets: &Sockets, workers:
         }
     }
     for (app, count) in workers {
-        say::line(&format!("  {app}: {}", workers_of(*count)));
+        let app_settings = settings.apps.iter().find(|known| known.name() == app);
+        let is_server = app_settings.is_none_or(AppSettings::is_server);
+        let workers = if is_server {
+            workers_of(*count)
+        } else {
+            in_the_background(*count)
+        };
+        say::line(&format!("  {app}: {workers}"));
     }
     for upstream in &settings.upstreams {
         let servers: Vec<String> = upstream.servers.iter().map(ToString::to_string).collect();
         say::line(&format!("  {}: {}", upstream.name, servers.join(", ")));
     }
+    let Some(sockets) = sockets else { return };
     say::line(&format!("  layers: {}", layers(settings)));
     if let Some(bound) = &sockets.observe {
         let place = match &bound.address {
@@ -61,6 +74,13 @@ pub(super) fn start(settings: &Settings, name: &str, sockets: &Sockets, workers:
             Address::Unix(_) => format!("/metrics on {}", bound.address),
         };
         say::line(&format!("  metrics: {place}"));
+    }
+}
+
+fn in_the_background(count: u32) -> String {
+    match count {
+        1 => "1 worker in the background".to_owned(),
+        several => format!("{several} workers in the background"),
     }
 }
 
@@ -188,8 +208,9 @@ fn auth(settings: &Settings) -> String {
 }
 
 /// What to try, for who has just begun.
-pub(super) fn greeting(greeting: &Greeting, sockets: &Sockets) {
-    let Some(bound) = sockets.fronts.first().and_then(|front| front.bound.first()) else {
+pub(super) fn greeting(greeting: &Greeting, sockets: Option<&Sockets>) {
+    let front = sockets.and_then(|sockets| sockets.fronts.first());
+    let Some(bound) = front.and_then(|front| front.bound.first()) else {
         return;
     };
     if matches!(greeting, Greeting::Demo { .. }) {
@@ -250,6 +271,11 @@ pub(super) fn again(restart_in: Option<Duration>) -> String {
         Some(Duration::ZERO) => "it starts again at once".to_owned(),
         Some(pause) => format!("it starts again in {} ms", pause.as_millis()),
     }
+}
+
+/// A worker has ended, and is not started again since nobody wants it to be.
+pub(super) fn finished(worker: &WorkerId, exit: Exit) -> String {
+    format!("{worker} has ended, {exit}; it is not started again, as its settings want it")
 }
 
 /// A worker does not react any more.

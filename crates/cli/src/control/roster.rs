@@ -43,6 +43,8 @@ pub(super) enum WorkerState {
     Waiting,
     /// Not started again, as the settings want it.
     GivenUp,
+    /// Has ended by itself, and that was all.
+    Finished,
 }
 
 impl Record {
@@ -60,6 +62,7 @@ impl WorkerState {
             Self::Draining => "draining",
             Self::Waiting => "waiting",
             Self::GivenUp => "given up",
+            Self::Finished => "finished",
         }
     }
 }
@@ -84,6 +87,11 @@ impl Roster {
             Event::Exited { worker, exit, .. } => self.change(worker, |record| {
                 record.pid = None;
                 record.state = WorkerState::Waiting;
+                record.last_exit = Some(exit.to_string());
+            }),
+            Event::Finished { worker, exit, .. } => self.change(worker, |record| {
+                record.pid = None;
+                record.state = WorkerState::Finished;
                 record.last_exit = Some(exit.to_string());
             }),
             Event::CrashLoop { worker, .. } => {
@@ -112,6 +120,12 @@ impl Roster {
         self.workers
             .iter()
             .filter(move |(worker, _)| &*worker.app == app)
+    }
+
+    /// Whether nobody runs, nor will by itself.
+    pub(super) fn all_finished(&self) -> bool {
+        let mut records = self.workers.values();
+        records.all(|record| record.state == WorkerState::Finished)
     }
 
     /// Whether an app has workers.

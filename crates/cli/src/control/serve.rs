@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use mainstay_supervisor::events::{ReadyWorker, Why};
+use mainstay_supervisor::process::Exit;
 use mainstay_supervisor::{AppOptions, Event, WorkerId};
 
 use super::admin::Question;
@@ -21,6 +22,14 @@ use crate::failure::Failure;
 use crate::order::{Insight, Order};
 use crate::{Outcome, say};
 
+/// How a worker ended that is not started again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// Its work was done.
+    Well,
+    Badly,
+}
+
 impl Control {
     /// Serves until it is told to end, or must.
     pub(super) async fn serve(&mut self, signals: &mut Signals) -> Outcome {
@@ -33,7 +42,12 @@ impl Control {
                     Asked::End => return Ok(ExitCode::SUCCESS),
                     Asked::Reload => self.reload(Order::Everything, None),
                 },
-                Some(event) = self.events.recv() => self.on_event(event)?,
+                Some(event) = self.events.recv() => {
+                    self.on_event(event)?;
+                    if self.is_done() {
+                        return Ok(ExitCode::SUCCESS);
+                    }
+                }
                 heard = hear(&mut self.gateways) => self.on_heard(heard),
                 pipe = guarded(&mut self.guard) => self.supervisor.guarded_by(pipe),
                 Some(wish) = self.wishes.recv() => self.grant(wish),
@@ -94,6 +108,14 @@ impl Control {
                 }
             }
             Event::Note { worker, note } => report::note(&worker, &note),
+            Event::Finished {
+                worker,
+                exit,
+                is_well,
+            } => {
+                let end = if is_well { End::Well } else { End::Badly };
+                self.on_finished(&worker, exit, end);
+            }
             Event::CrashLoop {
                 worker,
                 deaths,
@@ -109,7 +131,7 @@ impl Control {
     fn on_ready(&mut self, worker: &ReadyWorker) -> Result<(), Failure> {
         let app = &*worker.worker.app;
         let is_first = self.came_up.insert(app.to_owned());
-        self.awaited.remove(app);
+        self.no_longer_awaited(app);
         if let Some(deciding) = fronts::decides_the_address(&self.settings)
             && self.gateways.is_none()
             && deciding.name() == app
@@ -124,6 +146,36 @@ impl Control {
         self.tell_members(app, Duration::ZERO);
         self.reloads.tell(News::Ready(worker.worker.clone()));
         Ok(())
+    }
+
+    /// An app has shown that it starts. Where no gateway has to come up too, the last of them completes the start.
+    fn no_longer_awaited(&mut self, app: &str) {
+        let was_awaited = self.awaited.remove(app);
+        if was_awaited && self.awaited.is_empty() && !fronts::need_a_gateway(&self.settings) {
+            self.greet();
+        }
+    }
+
+    /// A worker has done what it was there for. When all have, and nothing else is there, so has the instance.
+    fn on_finished(&mut self, worker: &WorkerId, exit: Exit, end: End) {
+        self.take_out(worker);
+        say::note(&report::finished(worker, exit));
+        if end == End::Well {
+            self.came_up.insert(worker.app.to_string());
+            self.no_longer_awaited(&worker.app);
+            self.reloads.tell(News::Ready(worker.clone()));
+        } else {
+            let why = report::finished(worker, exit);
+            self.reloads.tell(News::Died(worker.clone(), why));
+        }
+    }
+
+    /// Whether there is nothing left to do, nor to wait for.
+    fn is_done(&self) -> bool {
+        !self.settings.apps.is_empty()
+            && self.gateways.is_none()
+            && self.reloads.running().is_none()
+            && self.roster.all_finished()
     }
 
     /// Out of rotation; it ends when nobody works on it any more, or when it had its time.
@@ -194,10 +246,7 @@ impl Control {
     }
 
     fn greet(&self) {
-        let Some(gateways) = &self.gateways else {
-            return;
-        };
-        let sockets = gateways.sockets();
+        let sockets = self.gateways.as_ref().map(Gateways::sockets);
         report::start(&self.settings, &self.name, sockets, &self.workers());
         if self.set_node_env {
             report::node_env();

@@ -178,6 +178,9 @@ impl Control {
 
     /// Opens the sockets and starts the first gateway on them.
     pub(super) fn open(&mut self, asked: Option<&Address>) -> Result<(), Failure> {
+        if !fronts::need_a_gateway(&self.settings) {
+            return Ok(());
+        }
         let Some(place) = self.place.take() else {
             return Ok(());
         };

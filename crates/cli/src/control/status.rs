@@ -44,13 +44,63 @@ pub(super) struct Status {
 #[derive(Debug, Serialize)]
 struct TargetStatus {
     name: String,
-    kind: TargetKind,
+    kind: Kind,
     wanted: usize,
     ready: usize,
     /// Some of its workers fail to start again and again.
     crash_loop: bool,
     /// Empty for servers that run elsewhere.
     workers: Vec<WorkerStatus>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    App,
+    Upstream,
+    /// An app that takes no requests.
+    Background,
+}
+
+impl From<TargetKind> for Kind {
+    fn from(kind: TargetKind) -> Self {
+        match kind {
+            TargetKind::App => Self::App,
+            TargetKind::Upstream => Self::Upstream,
+        }
+    }
+}
+
+impl TargetStatus {
+    /// What is known of an app by its workers.
+    fn of(control: &Control, name: String) -> Self {
+        let records = control.roster.of(&name);
+        let (ready, workers): (Vec<_>, Vec<_>) = records
+            .map(|one| (one.1.state == WorkerState::Ready, worker(one)))
+            .unzip();
+        Self {
+            kind: Kind::Background,
+            wanted: workers.len(),
+            ready: ready.into_iter().filter(|is_ready| *is_ready).count(),
+            crash_loop: workers.iter().any(|worker| worker.crash_loop),
+            workers,
+            name,
+        }
+    }
+}
+
+/// Apps that take no requests.
+fn background(control: &Control) -> impl Iterator<Item = TargetStatus> {
+    let apps = control.settings.apps.iter().filter(|app| !app.is_server());
+    let workers = control.workers();
+    apps.map(move |app| {
+        let wanted = workers.iter().find(|(name, _)| name == app.name());
+        let wanted = wanted.map_or(0, |(_, count)| *count as usize);
+        TargetStatus {
+            wanted,
+            ..TargetStatus::of(control, app.name().to_owned())
+        }
+    })
 }
 
 #[derive(Debug, Serialize)]
@@ -130,17 +180,13 @@ impl Status {
             addresses: bound.map(|bound| bound.address.clone()).collect(),
             targets: targets
                 .into_iter()
-                .map(|target| {
-                    let workers: Vec<_> = control.roster.of(&target.name).map(worker).collect();
-                    TargetStatus {
-                        ready: control.members.count(&target.name),
-                        crash_loop: workers.iter().any(|worker| worker.crash_loop),
-                        workers,
-                        name: target.name,
-                        kind: target.kind,
-                        wanted: target.wanted,
-                    }
+                .map(|target| TargetStatus {
+                    ready: control.members.count(&target.name),
+                    kind: target.kind.into(),
+                    wanted: target.wanted,
+                    ..TargetStatus::of(control, target.name)
                 })
+                .chain(background(control))
                 .collect(),
             paused: control.suspended.pause_at(now).map(SuspendedStatus::of),
             maintenance: control

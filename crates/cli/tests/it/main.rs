@@ -20,6 +20,7 @@ mod gateways;
 mod headers;
 mod help;
 mod init;
+mod jobs;
 mod kills;
 mod layers;
 mod lives;

@@ -8,6 +8,7 @@ use mainstay_pipeline::{KeyOptions, RouteAdmission, RouteTimeouts};
 use mainstay_supervisor::launch::Target;
 
 use super::*;
+use crate::sections::AppSettings;
 
 #[test]
 fn every_key_of_the_reference_has_its_line() {

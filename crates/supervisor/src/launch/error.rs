@@ -31,10 +31,21 @@ pub enum LaunchError {
     },
     /// A file of which we do not know how to run it.
     #[error(
-        "do not know how to run `{}`: it is not executable and its name ends in none of .js .mjs .cjs .ts .mts .cts .py; \
+        "do not know how to run `{}`: it is not executable and its name ends in none of .js .mjs .cjs .ts .mts .cts .py \
+         .sh .rb .php .pl; \
          make it executable (`chmod +x`), or give the whole command", .0.display()
     )]
     UnknownKind(PathBuf),
+    /// An interpreter was named for what is not one file.
+    #[error(
+        "`interpreter` needs a file to run, and `{0}` is none: name the file, or write the whole command"
+    )]
+    NotAFile(String),
+    /// Words for an interpreter where none can be seen.
+    #[error(
+        "`interpreter_args` have no interpreter in `{0}`: name the file as `command`, or write the whole command"
+    )]
+    NoInterpreter(String),
     /// A folder without anything we know how to start.
     #[error(
         "nothing to start in `{}`: looked for {looked_for}; add a `start` script to package.json, or name the file",

@@ -1,5 +1,6 @@
 //! From what the user gave (a command, a file, a folder) to what is executed. Starts nothing but `node --version`.
 
+mod command_line;
 mod error;
 mod package;
 mod resolve;
@@ -8,6 +9,7 @@ mod target;
 mod typescript;
 mod words;
 
+pub use command_line::{CommandLine, Interpreter};
 pub use error::LaunchError;
 pub use resolve::Launch;
 pub use runtime::Runtime;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs::Metadata;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,7 @@ use mainstay_values::nearest;
 use super::package::{Package, bin_folders, local_program};
 use super::target::is_script;
 use super::words::{ScriptCall, exec_last, plain, rough};
-use super::{LaunchError, Runtime, Target, typescript};
+use super::{CommandLine, Interpreter, LaunchError, Runtime, Target, typescript};
 
 /// What is executed for an app.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +40,7 @@ impl Launch {
     /// Each [`LaunchError`] says what was looked for.
     pub fn resolve(
         target: &Target,
+        line: &CommandLine,
         environment: &BTreeMap<OsString, OsString>,
         cwd: &Path,
     ) -> Result<Self, LaunchError> {
@@ -47,15 +49,18 @@ impl Launch {
             return Err(LaunchError::NoFolder(cwd.to_owned()));
         }
         let search = Search { environment, cwd };
-        match target {
-            Target::Command(command) => match plain(command) {
-                Some(words) => search.arguments(&words),
-                None if command.trim().is_empty() => Err(LaunchError::Empty),
-                None => Ok(search.shell(command.trim())),
-            },
-            Target::Arguments(words) => search.arguments(words),
-            Target::Path(path) => search.path(path),
+        if let Some(interpreter) = &line.interpreter {
+            return search.interpreted(target, interpreter, line);
         }
+        line.complete(match target {
+            Target::Command(command) => match plain(command) {
+                Some(words) => search.arguments(&words)?,
+                None if command.trim().is_empty() => return Err(LaunchError::Empty),
+                None => search.shell(command.trim()),
+            },
+            Target::Arguments(words) => search.arguments(words)?,
+            Target::Path(path) => search.path(path)?,
+        })
     }
 }
 
@@ -77,6 +82,41 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    /// Run by the interpreter that was named, whatever the file's name says.
+    fn interpreted(
+        &self,
+        target: &Target,
+        interpreter: &Interpreter,
+        line: &CommandLine,
+    ) -> Result<Launch, LaunchError> {
+        let no_file = || LaunchError::NotAFile(target.to_string());
+        let mut words = match target {
+            Target::Path(path) => {
+                let (full, kind) = self.found(path)?;
+                if kind.is_dir() {
+                    return Err(LaunchError::NotAFile(full.display().to_string()));
+                }
+                vec![path.display().to_string()]
+            }
+            Target::Command(command) => plain(command).ok_or_else(no_file)?,
+            Target::Arguments(words) => words.clone(),
+        };
+        let file = words.first_mut().ok_or(LaunchError::Empty)?;
+        match interpreter {
+            // a name without a folder would be looked up on the PATH
+            Interpreter::Itself if self.cwd.join(&*file).is_file() => {
+                *file = self.cwd.join(&*file).display().to_string();
+            }
+            Interpreter::Itself => {}
+            Interpreter::Program(program) => {
+                let before = [program].into_iter().chain(&line.interpreter_args);
+                words.splice(0..0, before.cloned());
+            }
+        }
+        words.extend_from_slice(&line.args);
+        Ok(self.direct(words))
+    }
+
     fn arguments(&self, words: &[String]) -> Result<Launch, LaunchError> {
         let Some(first) = words.first().filter(|word| !word.is_empty()) else {
             return Err(LaunchError::Empty);
@@ -107,24 +147,26 @@ impl Search<'_> {
         Ok(self.direct(words.to_vec()))
     }
 
-    fn path(&self, path: &Path) -> Result<Launch, LaunchError> {
+    fn found(&self, path: &Path) -> Result<(PathBuf, Metadata), LaunchError> {
         // without the dot of `mainstay run .`
         let full: PathBuf = self.cwd.join(path).components().collect();
-        let kind = match std::fs::metadata(&full) {
-            Ok(kind) => kind,
+        match std::fs::metadata(&full) {
+            Ok(kind) => Ok((full, kind)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(LaunchError::NotFound {
+                Err(LaunchError::NotFound {
                     path: path.to_owned(),
                     near: near(&full),
-                });
+                })
             }
-            Err(source) => {
-                return Err(LaunchError::Unreadable {
-                    path: path.to_owned(),
-                    source,
-                });
-            }
-        };
+            Err(source) => Err(LaunchError::Unreadable {
+                path: path.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    fn path(&self, path: &Path) -> Result<Launch, LaunchError> {
+        let (full, kind) = self.found(path)?;
         if kind.is_dir() {
             return self.folder(&full);
         }
@@ -141,7 +183,12 @@ impl Search<'_> {
                 typescript::runner(path, self.environment, full.parent().unwrap_or(self.cwd))
             }
             Some("py") => Ok(vec!["python3".to_owned(), shown]),
+            // its first line says what runs it
             _ if executable => Ok(vec![full.display().to_string()]),
+            Some("sh") => Ok(vec!["bash".to_owned(), shown]),
+            Some("rb") => Ok(vec!["ruby".to_owned(), shown]),
+            Some("php") => Ok(vec!["php".to_owned(), shown]),
+            Some("pl") => Ok(vec!["perl".to_owned(), shown]),
             _ => Err(LaunchError::UnknownKind(path.to_owned())),
         }
     }

@@ -20,7 +20,7 @@ impl Project {
 
     fn resolve(&self, target: &Target) -> Result<Launch, LaunchError> {
         let environment = BTreeMap::from([("PATH".into(), "/usr/bin:/bin".into())]);
-        Launch::resolve(target, &environment, self.0.path())
+        Launch::resolve(target, &CommandLine::default(), &environment, self.0.path())
     }
 
     fn command(&self, command: &str) -> Launch {
@@ -132,9 +132,117 @@ fn typescript_without_a_runner_says_what_to_do() {
     let project = Project::with(&[("a.ts", "")]);
     let environment = BTreeMap::from([("PATH".into(), "/nowhere".into())]);
     let target = Target::Path("a.ts".into());
-    let error = Launch::resolve(&target, &environment, project.0.path()).unwrap_err();
+    let error = Launch::resolve(
+        &target,
+        &CommandLine::default(),
+        &environment,
+        project.0.path(),
+    )
+    .unwrap_err();
     assert!(
         error.to_string().contains("npm install --save-dev tsx"),
         "{error}"
     );
+}
+
+#[test]
+fn what_stands_around_the_file_finds_its_place() {
+    let project = Project::with(&[
+        ("a.js", ""),
+        ("job.php", ""),
+        ("run.sh", "#!/bin/sh\n"),
+        ("package.json", r#"{"scripts":{"start":"node a.js"}}"#),
+        ("folder/x", ""),
+    ]);
+    let environment = BTreeMap::from([("PATH".into(), "/usr/bin:/bin".into())]);
+    let resolve = |target: &Target, interpreter: Option<&str>, before: &[&str], args: &[&str]| {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let line = CommandLine {
+            interpreter: interpreter.map(|name| match name {
+                "none" => Interpreter::Itself,
+                name => Interpreter::Program(name.to_owned()),
+            }),
+            interpreter_args: words(before),
+            args: words(args),
+        };
+        Launch::resolve(target, &line, &environment, project.0.path())
+            .map(|launch| launch.words.join("|"))
+    };
+    let path = |path: &str| Target::Path(path.into());
+    let command = |line: &str| Target::Command(line.to_owned());
+    let own = project.0.path().join("run.sh").display().to_string();
+    let cases = [
+        (
+            path("a.js"),
+            None,
+            vec!["-x"],
+            vec!["b c"],
+            "node|-x|a.js|b c".to_owned(),
+        ),
+        (
+            path("a.js"),
+            Some("bun"),
+            vec!["run"],
+            vec!["b"],
+            "bun|run|a.js|b".to_owned(),
+        ),
+        (
+            command("a.js b"),
+            Some("node"),
+            vec![],
+            vec!["c"],
+            "node|a.js|b|c".to_owned(),
+        ),
+        (
+            path("job.php"),
+            None,
+            vec![],
+            vec![],
+            "php|job.php".to_owned(),
+        ),
+        (
+            command("run.sh"),
+            Some("none"),
+            vec![],
+            vec!["a"],
+            format!("{own}|a"),
+        ),
+        (path("run.sh"), None, vec![], vec!["a"], format!("{own}|a")),
+        (
+            path("."),
+            None,
+            vec![],
+            vec!["b c"],
+            "sh|-c|exec node a.js 'b c'".to_owned(),
+        ),
+        (
+            command("A=1 node a.js"),
+            None,
+            vec![],
+            vec!["b"],
+            "sh|-c|exec env A=1 node a.js b".to_owned(),
+        ),
+    ];
+    for (target, interpreter, before, args, expected) in cases {
+        let found = resolve(&target, interpreter, &before, &args).unwrap();
+        assert_eq!(found, expected, "{target:?}");
+    }
+    for (target, interpreter, before, part) in [
+        (
+            path("folder"),
+            Some("node"),
+            vec![],
+            "is none: name the file",
+        ),
+        (
+            command("a && b"),
+            Some("node"),
+            vec![],
+            "is none: name the file",
+        ),
+        (path("."), None, vec!["-x"], "have no interpreter"),
+    ] {
+        let error = resolve(&target, interpreter, &before, &[]).unwrap_err();
+        assert!(error.to_string().contains(part), "{error}");
+    }
 }

@@ -43,7 +43,9 @@ fn looks_like_a_path(word: &str) -> bool {
 
 /// Whether a file is run by a program that its extension names.
 pub(super) fn is_script(path: &Path) -> bool {
-    const EXTENSIONS: [&str; 7] = ["js", "mjs", "cjs", "ts", "mts", "cts", "py"];
+    const EXTENSIONS: [&str; 11] = [
+        "js", "mjs", "cjs", "ts", "mts", "cts", "py", "sh", "rb", "php", "pl",
+    ];
     path.extension()
         .and_then(|extension| extension.to_str())
         .is_some_and(|extension| EXTENSIONS.contains(&extension))

@@ -55,7 +55,7 @@ async fn an_event_loop_that_stands_still_is_replaced() {
     assert_eq!(replaced(&mut play).await, (false, Exit::Signal(15)));
     let second = play.ready().await;
     assert_ne!(first.pid, second.pid);
-    assert!(get(&second.endpoint).await.ends_with("well"));
+    assert!(get(second.endpoint.as_ref()).await.ends_with("well"));
     play.supervisor.kill_all().await;
 }
 
@@ -66,7 +66,7 @@ async fn a_stopped_process_is_replaced_though_it_hears_no_signal() {
     signal(first.pid, Signal::STOP);
     assert_eq!(replaced(&mut play).await, (true, Exit::Signal(9)));
     let second = play.ready().await;
-    assert!(get(&second.endpoint).await.ends_with("well"));
+    assert!(get(second.endpoint.as_ref()).await.ends_with("well"));
     play.supervisor.kill_all().await;
 }
 
@@ -193,7 +193,10 @@ async fn a_worker_that_gets_no_cpu_is_spared() {
     if let Some(throttle) = &throttle {
         throttle.end();
     }
-    assert!(get(&ready.endpoint).await.ends_with("well"), "the same one");
+    assert!(
+        get(ready.endpoint.as_ref()).await.ends_with("well"),
+        "the same one"
+    );
     drop(throttle);
     signal(ready.pid, Signal::USR2);
     assert_eq!(

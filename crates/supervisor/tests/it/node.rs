@@ -30,8 +30,8 @@ async fn an_unmodified_app_listens_on_its_own_socket() {
         assert_eq!(ready.port_asked, Some(3000));
         assert_eq!(ready.address_asked.as_deref(), Some("::"));
         assert_eq!(ready.server, Some(ServerKind::Http));
-        assert!(matches!(ready.endpoint, Endpoint::Unix(_)));
-        let answer = get(&ready.endpoint).await;
+        assert!(matches!(ready.endpoint, Some(Endpoint::Unix(_))));
+        let answer = get(ready.endpoint.as_ref()).await;
         for part in [
             "\"from\":\"127.0.0.1\"",
             "\"at\":{\"address\":\"::\",\"family\":\"IPv6\",\"port\":3000}",
@@ -131,7 +131,7 @@ async fn an_app_with_its_own_cluster_becomes_one_worker() {
         let mut play = Scene::new().file(name, text).run(&format!("node {name}"));
         assert_eq!(play.note().await, Note::OwnCluster, "{name}");
         let ready = play.ready().await;
-        assert!(get(&ready.endpoint).await.ends_with("worker 1"));
+        assert!(get(ready.endpoint.as_ref()).await.ends_with("worker 1"));
         play.supervisor.kill_all().await;
     }
 }
@@ -182,7 +182,7 @@ async fn a_child_of_the_started_process_may_be_the_worker() {
         .await;
     let ready = play.ready().await;
     assert_ne!(ready.pid, started);
-    assert!(get(&ready.endpoint).await.ends_with("child"));
+    assert!(get(ready.endpoint.as_ref()).await.ends_with("child"));
     let (exit, output) = play.stop().await;
     assert_eq!(exit, Some(Exit::Code(7)));
     assert!(output.contains("asked"));
@@ -220,7 +220,7 @@ async fn a_folder_starts_by_its_script_and_inline_options_keep_the_preload() {
         .run("npm start");
     let ready = play.ready().await;
     assert!(
-        get(&ready.endpoint)
+        get(ready.endpoint.as_ref())
             .await
             .contains("\"options\":\"--no-warnings --trace-uncaught\"")
     );

@@ -33,7 +33,7 @@ async fn a_release_replaces_another_without_a_moment_between() {
     for _ in 0..2 {
         old.push(play.ready().await);
     }
-    assert!(get(&old[0].endpoint).await.ends_with("first"));
+    assert!(get(old[0].endpoint.as_ref()).await.ends_with("first"));
 
     play.link("two", "current");
     let release = play.supervisor.prepare(in_folder(2)).unwrap();
@@ -42,10 +42,10 @@ async fn a_release_replaces_another_without_a_moment_between() {
     for _ in 0..2 {
         let ready = play.ready().await;
         assert_eq!(ready.worker.release, 2);
-        assert!(get(&ready.endpoint).await.ends_with("second"));
+        assert!(get(ready.endpoint.as_ref()).await.ends_with("second"));
     }
     assert!(
-        get(&old[0].endpoint).await.ends_with("first"),
+        get(old[0].endpoint.as_ref()).await.ends_with("first"),
         "the old ones still serve"
     );
 
@@ -113,7 +113,7 @@ async fn a_broken_release_changes_nothing() {
     assert_eq!(play.failed().await.worker, id(broken, 0));
     play.supervisor.stop_release("app", broken);
     assert_eq!(play.stopped().await, id(broken, 0));
-    assert!(get(&good.endpoint).await.ends_with("good"));
+    assert!(get(good.endpoint.as_ref()).await.ends_with("good"));
     assert_eq!(play.supervisor.apps(), [("app".into(), 1)]);
 
     let next = play.supervisor.prepare(app("node a.js")).unwrap();
@@ -153,7 +153,7 @@ async fn workers_may_be_taken_away_and_come_again() {
     play.supervisor.launch("app", 1, 0..2).unwrap();
     let again = play.ready().await;
     assert_eq!(again.worker, id(1, 1));
-    assert!(get(&again.endpoint).await.ends_with('v'));
+    assert!(get(again.endpoint.as_ref()).await.ends_with('v'));
     play.supervisor.kill_all().await;
 }
 

@@ -1,0 +1,143 @@
+//! Apps that take no requests: queues, bots, and work that has an end.
+
+use mainstay_testkit::{Mainstay, Running, eventually};
+use serde_json::Value;
+
+use crate::support::{json, started, status};
+
+/// Says what it was told of itself, and works until it hears `shutdown`.
+const QUEUE: &str = "
+const told = ['pm_id', 'name', 'namespace', 'NODE_APP_INSTANCE', 'instances', 'exec_mode', 'METRICS_PORT', 'SECRET'];
+console.log(JSON.stringify({
+  told: Object.fromEntries(told.map((name) => [name, process.env[name]])),
+  args: process.argv.slice(2), node: process.execArgv, listens: process.env.MAINSTAY_INTERNAL_LISTEN_PATH,
+}));
+process.on('message', (message) => {
+  console.log('heard ' + message);
+  process.exit(0);
+});
+setInterval(() => {}, 1000);
+";
+
+/// The first line of JSON that an app with this name has written about worker `index`.
+#[track_caller]
+fn told(mainstay: &Running, index: &str) -> Value {
+    eventually("what the worker was told", || {
+        let output = mainstay.output();
+        let mut lines = output.lines().filter_map(|line| {
+            let value: Value = serde_json::from_str(line).ok()?;
+            (value["told"]["NODE_APP_INSTANCE"] == index).then_some(value)
+        });
+        lines.next()
+    })
+}
+
+#[test]
+fn an_app_in_the_background_runs_without_gateway_and_hears_the_word_to_end() {
+    let mainstay = Mainstay::run("")
+        .listens_as_configured()
+        .file("queue.js", QUEUE)
+        .env("SECRET", "inherited")
+        .config(
+            "[app.queue]\nhttp = false\ncommand = \"queue.js\"\nworkers = 2\nnamespace = \"night\"\n\
+             args = \"--slow 'two words'\"\ninterpreter = \"node\"\ninterpreter_args = \"--max-old-space-size=64\"\n\
+             env = { METRICS_PORT = 9100 }\nincrement_var = \"METRICS_PORT\"\nfilter_env = \"SEC\"\n\
+             shutdown_message = true\nmin_uptime = \"200ms\"\n",
+        )
+        .start_until("2 workers in the background");
+    let status = status(&mainstay);
+    assert_eq!(status["gateway"], Value::Null);
+    let target = &status["targets"][0];
+    assert_eq!(
+        (&target["kind"], &target["ready"]),
+        (&"background".into(), &2.into())
+    );
+
+    let worker = told(&mainstay, "1");
+    let expected = serde_json::json!({
+        "pm_id": "1", "name": "queue", "namespace": "night", "NODE_APP_INSTANCE": "1", "instances": "2",
+        "exec_mode": "cluster_mode", "METRICS_PORT": "9101",
+    });
+    assert_eq!(worker["told"], expected);
+    assert_eq!(worker["args"], serde_json::json!(["--slow", "two words"]));
+    assert_eq!(
+        worker["node"],
+        serde_json::json!(["--max-old-space-size=64"])
+    );
+    assert_eq!(worker["listens"], Value::Null);
+
+    let output = mainstay.follow();
+    assert!(mainstay.stop().success());
+    assert_eq!(output.text().matches("heard shutdown").count(), 2);
+}
+
+#[test]
+fn one_in_the_background_lives_beside_one_that_answers() {
+    let mainstay = started(
+        Mainstay::run("")
+            .file("queue.js", QUEUE)
+            .file("web.js", "require('http').createServer((_, r) => r.end(JSON.stringify({ pm_id: process.env.pm_id }))).listen(3000)")
+            .config(
+                "[app.queue]\nhttp = false\ncommand = \"node queue.js\"\nworkers = 2\n\
+                 [app.web]\ncommand = \"node web.js\"\n",
+            ),
+    );
+    assert_eq!(json(&mainstay.get("/").expect(200))["pm_id"], "2");
+    let before = status(&mainstay);
+    let pids = |status: &Value| -> Vec<Value> {
+        let targets = status["targets"].as_array().expect("a list");
+        let queue = targets.iter().find(|target| target["name"] == "queue");
+        let workers = queue.expect("the queue")["workers"]
+            .as_array()
+            .expect("a list");
+        workers.iter().map(|worker| worker["pid"].clone()).collect()
+    };
+    let reload = Mainstay::say(["reload", "queue"]).beside(&mainstay);
+    reload.finish().expect_code(0);
+    let after = status(&mainstay);
+    assert!(pids(&before).iter().all(|pid| !pids(&after).contains(pid)));
+    assert_eq!(json(&mainstay.get("/").expect(200))["pm_id"], "2");
+}
+
+#[test]
+fn work_with_an_end_is_done_once() {
+    let job = "[app.job]\nhttp = false\ncommand = [\"sh\", \"-c\", \"echo at work; exit $CODE\"]\n";
+    let run = |of_job: &str| {
+        Mainstay::run("")
+            .listens_as_configured()
+            .config(&format!("{job}{of_job}"))
+            .finish()
+    };
+    let ended = run("autorestart = false\nenv = { CODE = 0 }\n").expect_code(0);
+    assert_eq!(
+        ended.output.matches("at work\n").count(),
+        1,
+        "{}",
+        ended.output
+    );
+    let ended = run("stop_exit_codes = [7]\nenv = { CODE = 7 }\n").expect_code(0);
+    assert_eq!(
+        ended.output.matches("at work\n").count(),
+        1,
+        "{}",
+        ended.output
+    );
+    run("autorestart = false\nenv = { CODE = 3 }\n")
+        .expect_code(1)
+        .says(["app `job` did not come up", "exit status 3"]);
+}
+
+#[test]
+fn the_wait_before_a_restart_is_what_was_asked_for() {
+    let mainstay = Mainstay::run("")
+        .listens_as_configured()
+        .config(
+            "[app.bot]\nhttp = false\nmin_uptime = \"100ms\"\nbackoff = \"200ms\"\n\
+             command = [\"sh\", \"-c\", \"sleep 0.3; exit 9\"]\n",
+        )
+        .start_until("1 worker in the background");
+    for wait in ["200 ms", "300 ms", "450 ms"] {
+        mainstay
+            .output_contains_eventually(&format!("bot:0 exit status 9; it starts again in {wait}"));
+    }
+}

@@ -1,0 +1,81 @@
+//! The lines of `[app.NAME]`.
+
+use std::path::Path;
+
+use mainstay_supervisor::launch::Target;
+use mainstay_supervisor::options::{
+    CoreDumps, Farewell, FilterEnv, GiveUp, Liveness, Lives, Restart,
+};
+
+use super::{Effective, InForce, Lines};
+use crate::sections::{self, AppSettings};
+
+pub(super) fn lines(app: &AppSettings, out: &mut Vec<Effective>) {
+    let options = &app.options;
+    let mut lines = Lines::new(&sections::keys::APP, format!("app.{}", app.name()), out);
+    target(&mut lines, "command", Some(&options.target));
+    let line = &options.command_line;
+    lines.list("args", &line.args);
+    lines.option("interpreter", line.interpreter.as_ref());
+    lines.list("interpreter_args", &line.interpreter_args);
+    match &options.cwd {
+        Some(cwd) => lines.folder("cwd", cwd),
+        None => lines.unsaid("cwd"),
+    }
+    lines.value("http", &app.is_server());
+    lines.value("namespace", &options.namespace);
+    for name in options.env.keys() {
+        // whatever is said to an app may be a password
+        lines.push(&format!("env.{name}"), InForce::Hidden);
+    }
+    match &options.filter_env {
+        FilterEnv::Nothing => lines.value("filter_env", &false),
+        FilterEnv::Everything => lines.value("filter_env", &true),
+        FilterEnv::Prefixes(prefixes) => lines.list("filter_env", prefixes),
+    }
+    lines.value("instance_var", &options.instance_var);
+    lines.option("increment_var", options.increment_var.as_ref());
+    lines.value("workers", &options.workers);
+    lines.option("port", options.port.as_ref());
+    lines.value("ready", &options.ready);
+    lines.value("start_timeout", &options.start_timeout);
+    lines.value("kill_signal", &options.kill_signal);
+    lines.value("kill_timeout", &options.kill_timeout);
+    lines.value("shutdown_message", &(options.farewell == Farewell::Message));
+    lines.value("drain_timeout", &options.drain_timeout);
+    lines.value("hang_timeout", &options.hang_timeout);
+    lines.value("liveness", &(options.liveness == Liveness::Asked));
+    ends(&mut lines, &options.lives);
+    lines.value("give_up", &(options.give_up == GiveUp::InCrashLoop));
+    lines.option("listen", app.listen.as_ref());
+    lines.option("user", options.user.as_ref());
+    lines.option("group", options.group.as_ref());
+    let count = |count: Option<u64>| count.and_then(|count| u32::try_from(count).ok());
+    lines.option("open_files", count(options.limits.open_files).as_ref());
+    lines.option("processes", count(options.limits.processes).as_ref());
+    let dumps = options.limits.core_dumps == CoreDumps::Inherited;
+    lines.value("core_dumps", &dumps);
+    lines.value("reload", &app.release.mode);
+    target(&mut lines, "release_command", app.release.command.as_ref());
+    lines.value("release_timeout", &app.release.timeout);
+}
+
+/// What follows the end of a worker.
+fn ends(lines: &mut Lines<'_>, options: &Lives) {
+    lines.value("autorestart", &(options.restart == Restart::Always));
+    let codes: Vec<u8> = options.stop_exit_codes.iter().copied().collect();
+    lines.list("stop_exit_codes", &codes);
+    lines.value("restart_delay", &options.restart_delay);
+    lines.option("backoff", options.backoff.as_ref());
+    lines.value("min_uptime", &options.min_uptime);
+    lines.value("max_restarts", &options.max_restarts);
+}
+
+fn target(lines: &mut Lines<'_>, key: &str, target: Option<&Target>) {
+    match target {
+        Some(Target::Command(line)) => lines.value(key, line),
+        Some(Target::Arguments(words)) => lines.list(key, words),
+        Some(Target::Path(path)) if path != Path::new(".") => lines.folder(key, path),
+        Some(Target::Path(_)) | None => lines.unsaid(key),
+    }
+}
