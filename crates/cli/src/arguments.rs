@@ -20,7 +20,7 @@ pub(crate) use self::instance::{Diff, Reload, Status};
 pub(crate) use self::layers::{Disable, Enable};
 pub(crate) use self::limits::{Limits, Unban};
 pub(crate) use self::run::Run;
-pub(crate) use self::settings::{Check, Explain, Init};
+pub(crate) use self::settings::{Check, Explain, Import, ImportFrom, ImportPm2, Init};
 pub(crate) use self::suspension::{Maintenance, Pause, Switch};
 use crate::commands;
 use crate::complaint::complaint;
@@ -67,6 +67,8 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Look at a folder and write a short mainstay.toml for it
     Init(Init),
+    /// Write a mainstay.toml from what another program was told
+    Import(Import),
     /// Tell what a reload would change
     #[command(hide = true)]
     Diff(Diff),

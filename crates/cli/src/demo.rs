@@ -27,7 +27,7 @@ pub(crate) fn execute(flags: &Flags) -> Outcome {
         ..flags.clone()
     };
     let origin = Origin::new(flags, commands::here()?, Greeting::Usual);
-    let commands::Read { loaded, origin } = commands::read(origin)?;
+    let commands::Read { loaded, origin, .. } = commands::read(origin)?;
     let links = match std::env::var_os(sample::LINKS) {
         Some(_) => None,
         None => Some(folder_for_links()?),

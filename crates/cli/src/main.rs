@@ -15,10 +15,12 @@ mod deaf;
 mod demo;
 #[cfg(test)]
 mod documents;
+mod ecosystem;
 mod explain;
 mod failure;
 mod gateway;
 mod holder;
+mod import;
 mod init;
 mod order;
 mod plain_http;

@@ -8,7 +8,7 @@ use mainstay_values::{Address, Problem, nearest};
 
 use crate::origin::Origin;
 use crate::report::Report;
-use crate::sections::{Layer, auth};
+use crate::sections::{AppListen, Layer, auth};
 use crate::settings::Settings;
 use crate::value::Value as _;
 
@@ -107,7 +107,7 @@ fn an_app_in_the_background_is_not_called(settings: &Settings, report: &Report<'
             ),
             _ => {}
         }
-        if app.options.kind == AppKind::Background && app.listen.is_some() {
+        if app.options.kind == AppKind::Background && app.listen != AppListen::Shared {
             let listen = path("listen");
             report.push_about(
                 &listen,
@@ -269,7 +269,7 @@ fn listeners<'a>(settings: &'a Settings, report: &Report<'_>) -> Vec<(String, &'
         .iter()
         .map(|address| ("listen.observe".to_owned(), address));
     let apps = settings.apps.iter().filter_map(|app| {
-        let address = app.listen.as_ref()?;
+        let address = app.address()?;
         Some((format!("app.{}.listen", app.name()), address))
     });
     http.chain(observe).chain(apps).collect()

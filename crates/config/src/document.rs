@@ -39,6 +39,9 @@ pub(crate) fn text(file: &SourceFile) -> Result<&str, Problem> {
             .expected("text in UTF-8")
             .at(name, offset..offset + 1)
     })?;
+    if file.is_translated() {
+        return Ok(text);
+    }
     let extension = name.rsplit_once('.').map(|(_, extension)| extension);
     let begin = text.trim_start_matches('\u{feff}').trim_start();
     if extension.is_some_and(|e| e.eq_ignore_ascii_case("json")) || begin.starts_with('{') {

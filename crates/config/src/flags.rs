@@ -25,6 +25,9 @@ pub struct Flags {
     /// `--env NAME`: the profile that is laid over the file.
     #[serde(default)]
     pub env: Option<String>,
+    /// `--only NAME,…`: the apps of an ecosystem file that are meant.
+    #[serde(default)]
+    pub only: Option<String>,
     /// `--name NAME` of the instance.
     pub name: Option<String>,
     /// `--upstream ADDR`, or several with commas.

@@ -9,6 +9,7 @@
 mod check;
 mod default_file;
 mod document;
+pub mod ecosystem;
 mod effective;
 mod files;
 mod flags;
@@ -46,9 +47,9 @@ pub use reference::reference;
 pub use render::{Style, render};
 pub use schema::schema;
 pub use sections::{
-    AppSettings, Layer, Limits, ListenSettings, LogSettings, PageSettings, Percent, Preset,
-    ReleaseSettings, ReloadMode, ReloadSettings, RouteSettings, ShutdownSettings, Surge, Timeouts,
-    UpstreamSettings,
+    AppListen, AppSettings, Layer, Limits, ListenSettings, LogSettings, PageSettings, Percent,
+    Preset, ReleaseSettings, ReloadMode, ReloadSettings, RouteSettings, ShutdownSettings, Surge,
+    Timeouts, UpstreamSettings,
 };
 pub use settings::Settings;
 pub use source::Sources;

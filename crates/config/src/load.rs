@@ -9,7 +9,7 @@ use crate::layout::Layout;
 use crate::origin::{Origin, Origins};
 use crate::reader::Reader;
 use crate::report::Report;
-use crate::sections::{self, AppSettings, Layer, Preset, RouteSettings};
+use crate::sections::{self, AppListen, AppSettings, Layer, Preset, RouteSettings};
 use crate::settings::Settings;
 use crate::source::Sources;
 use crate::{check, merge, overrides, profile, switch};
@@ -90,7 +90,7 @@ fn resolve_paths(settings: &mut Settings, base: &Path) {
     }
     for app in &mut settings.apps {
         app.options.cwd.iter_mut().for_each(resolve);
-        if let Some(Address::Unix(path)) = &mut app.listen {
+        if let AppListen::At(Address::Unix(path)) = &mut app.listen {
             resolve(path);
         }
     }

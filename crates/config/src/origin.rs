@@ -19,6 +19,8 @@ pub enum Origin {
         column: usize,
         /// Bytes from the file's beginning.
         span: Range<usize>,
+        /// What stands there, where that says more than a line: the field of an ecosystem file.
+        field: Option<String>,
     },
     /// An environment variable.
     Environment {
@@ -40,6 +42,11 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Preset => f.write_str("preset"),
+            Self::File {
+                file,
+                field: Some(field),
+                ..
+            } => write!(f, "{file} {field}"),
             Self::File {
                 file, line, column, ..
             } => write!(f, "{file}:{line}:{column}"),

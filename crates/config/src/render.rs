@@ -51,16 +51,22 @@ pub fn render(problems: &Problems, sources: &Sources, style: Style) -> String {
 /// The place, the line, the underline and what was expected beside it.
 fn in_file(text: &mut String, problem: &Problem, place: &Place, file: &SourceFile, paint: Paint) {
     let excerpt = Excerpt::of(file, place);
-    let number = excerpt.line.to_string();
+    let number = if file.is_translated() {
+        " ".to_owned()
+    } else {
+        excerpt.line.to_string()
+    };
     let pad = " ".repeat(number.len());
     let bar = paint.frame("│");
+    let position = match file.field(place.span.start) {
+        Some(field) => format!(" {}", sentence(field)),
+        None => format!(":{}:{}", excerpt.line, excerpt.column),
+    };
     let _ = writeln!(
         text,
-        "{pad}{} {}:{}:{}",
+        "{pad}{} {}{position}",
         paint.frame("——▶"),
         sentence(&file.name),
-        excerpt.line,
-        excerpt.column
     );
     let _ = writeln!(text, "{pad} {bar}");
     if problem.keeps_line_back {

@@ -105,6 +105,7 @@ impl<'a> Report<'a> {
             file: file.name.clone(),
             line: file.line(span.start),
             column: file.column(span.start),
+            field: file.field(span.start).map(str::to_owned),
             span,
         })
     }

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::load::empty_left_out_layers;
 use crate::sections::{
-    AppSettings, Layer, Limits, ListenSettings, LogSettings, PageSettings, Preset, ReloadSettings,
-    RouteSettings, ShutdownSettings, Timeouts, UpstreamSettings, layers, rate_limit,
+    AppListen, AppSettings, Layer, Limits, ListenSettings, LogSettings, PageSettings, Preset,
+    ReloadSettings, RouteSettings, ShutdownSettings, Timeouts, UpstreamSettings, layers,
+    rate_limit,
 };
 
 /// Everything that was decided. Immutable once loaded; a reload makes another.
@@ -129,7 +130,8 @@ impl Settings {
 
     /// Names of apps and upstreams that share the common listeners, in file order.
     pub fn shared_targets(&self) -> impl Iterator<Item = &str> {
-        let apps = self.servers().filter(|app| app.listen.is_none());
+        let apps = self.servers();
+        let apps = apps.filter(|app| app.listen == AppListen::Shared);
         let upstreams = self.upstreams.iter();
         let upstreams = upstreams.filter(|upstream| !self.is_only_asked(&upstream.name));
         apps.map(AppSettings::name)

@@ -34,7 +34,7 @@ pub struct Sources {
 impl Sources {
     /// Line and column of a place, both from 1, where its file is known.
     pub fn position(&self, place: &Place) -> Option<(usize, usize)> {
-        let file = self.file_of(place)?;
+        let file = self.file_of(place).filter(|file| !file.is_translated())?;
         Some((file.line(place.span.start), file.column(place.span.start)))
     }
 
@@ -69,6 +69,28 @@ impl Sources {
             flags,
             folder,
         })
+    }
+
+    /// The file that `--config` or `MAINSTAY_CONFIG` names, as it was written.
+    pub fn named_file(flags: &Flags, environment: &BTreeMap<String, String>) -> Option<PathBuf> {
+        named(flags, environment).map(|(path, _)| path)
+    }
+
+    /// What an ecosystem file says, with nothing beside it but environment and flags.
+    pub fn of_ecosystem(
+        file: SourceFile,
+        flags: Flags,
+        environment: BTreeMap<String, String>,
+        folder: PathBuf,
+    ) -> Self {
+        Self {
+            file: Some(file),
+            included: Included::default(),
+            reachable: Reachable::Disk,
+            environment,
+            flags,
+            folder,
+        }
     }
 
     /// The file that a place is in.

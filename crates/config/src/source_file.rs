@@ -13,6 +13,8 @@ pub struct SourceFile {
     bytes: Vec<u8>,
     /// Where each line begins, for [`SourceFile::line`].
     line_starts: Vec<usize>,
+    /// What each line came from, where it is the translation of another file.
+    fields: Vec<String>,
 }
 
 impl SourceFile {
@@ -36,7 +38,27 @@ impl SourceFile {
             folder: folder.into(),
             bytes,
             line_starts,
+            fields: Vec::new(),
         }
+    }
+
+    /// A file that was made of another one of this name, with what each of its lines came from.
+    pub(crate) fn translated(name: &str, folder: &Path, text: String, fields: Vec<String>) -> Self {
+        Self {
+            fields,
+            ..Self::new(name, folder, text.into_bytes())
+        }
+    }
+
+    /// Whether nobody wrote it: it is another file in our words.
+    pub(crate) fn is_translated(&self) -> bool {
+        !self.fields.is_empty()
+    }
+
+    /// What the line with the byte at `offset` came from, if this is the translation of another file.
+    pub(crate) fn field(&self, offset: usize) -> Option<&str> {
+        let field = self.fields.get(self.line(offset).saturating_sub(1))?;
+        Some(field)
     }
 
     /// Whether it holds nothing but blanks: some programs empty a file before they write it.

@@ -26,9 +26,12 @@ pub(crate) struct Common {
     /// Leave layers out, such as `headers`
     #[arg(long, value_name = "LAYER,…")]
     pub(super) without: Option<String>,
-    /// Lay `[profile.NAME]` of the settings file over the rest of it
+    /// Lay `[profile.NAME]` of the settings file over the rest of it, or `env_NAME` of an ecosystem file
     #[arg(long, value_name = "NAME")]
     pub(super) env: Option<String>,
+    /// Only these apps of an ecosystem file
+    #[arg(long, value_name = "APP,…")]
+    pub(super) only: Option<String>,
     /// The instance's name
     #[arg(long, value_name = "NAME")]
     pub(super) name: Option<String>,
@@ -56,6 +59,7 @@ impl Common {
             preset: self.preset.or(other.preset),
             without: self.without.or(other.without),
             env: self.env.or(other.env),
+            only: self.only.or(other.only),
             name: self.name.or(other.name),
             upstream: self.upstream.or(other.upstream),
         }
@@ -71,6 +75,7 @@ impl Common {
             preset: self.preset.clone(),
             without: self.without.clone(),
             env: self.env.clone(),
+            only: self.only.clone(),
             name: self.name.clone(),
             upstream: self.upstream.clone(),
             target: None,
@@ -87,6 +92,7 @@ impl Common {
             preset: None,
             without: None,
             env: None,
+            only: None,
             name: None,
             upstream: None,
         }

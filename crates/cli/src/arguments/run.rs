@@ -1,18 +1,22 @@
 //! The words of `mainstay run`: where ours end and the app's begin.
 
-use clap::{Args, Parser};
+use std::path::Path;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, Parser};
 use mainstay_config::Flags;
 use mainstay_supervisor::launch::Target;
 
 use super::Common;
-use crate::commands;
+use crate::{commands, ecosystem};
 
 /// `mainstay run`.
 #[derive(Args)]
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) common: Common,
-    /// A file, a folder, or a command with its arguments; what mainstay.toml says if nothing is given
+    /// A file, a folder, an ecosystem file of PM2, or a command with its arguments; what mainstay.toml says if nothing
+    /// is given
     // what follows its first word is the app's; before it stand our flags, and a mistyped one is a mistake
     #[arg(trailing_var_arg = true, value_name = "FILE|FOLDER|COMMAND")]
     words: Vec<String>,
@@ -40,11 +44,18 @@ impl Run {
         let Some((first, rest)) = self.words.split_first() else {
             return Ok(self);
         };
-        if rest.is_empty() || !Target::is_named_by(first, &cwd) {
+        let is_ecosystem_file = ecosystem::is_one(Path::new(first));
+        if rest.is_empty() || !(is_ecosystem_file || Target::is_named_by(first, &cwd)) {
             return Ok(self);
         }
         let program = "mainstay run".to_owned();
         let later = Later::try_parse_from([&program].into_iter().chain(rest))?;
+        if is_ecosystem_file && let Some(word) = later.words.first() {
+            let message = format!(
+                "`{word}` would be a word for the app, and those of an ecosystem file have theirs in `args`; write it there"
+            );
+            return Err(Later::command().error(ErrorKind::Io, message));
+        }
         let mut words = vec![first.clone()];
         words.extend(later.words);
         Ok(Self {
@@ -57,9 +68,18 @@ impl Run {
     pub(crate) fn flags(&self) -> Flags {
         let cwd = commands::here().unwrap_or_default();
         let words = &self.words;
+        let flags = self.common.flags();
+        if let [word] = words.as_slice()
+            && ecosystem::is_one(Path::new(word))
+        {
+            return Flags {
+                config: Some(word.into()),
+                ..flags
+            };
+        }
         Flags {
             target: (!words.is_empty()).then(|| Target::from_words(words, &cwd)),
-            ..self.common.flags()
+            ..flags
         }
     }
 }

@@ -1,8 +1,8 @@
-//! The words of the commands that look at settings before anything runs: `mainstay init`, `check` and `explain`.
+//! The words of the commands that look at settings before anything runs: `mainstay init`, `import`, `check` and `explain`.
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::Common;
 
@@ -18,6 +18,31 @@ pub(crate) struct Init {
     /// Write a file with every section and key to standard output, all of it commented out
     #[arg(long, conflicts_with_all = ["folder", "print"])]
     pub(crate) all: bool,
+}
+
+/// `mainstay import`.
+#[derive(Args)]
+pub(crate) struct Import {
+    #[command(subcommand)]
+    pub(crate) from: ImportFrom,
+}
+
+/// Whose file it is.
+#[derive(Subcommand)]
+pub(crate) enum ImportFrom {
+    /// PM2: its ecosystem file, or what it runs now
+    Pm2(ImportPm2),
+}
+
+/// `mainstay import pm2`.
+#[derive(Args)]
+pub(crate) struct ImportPm2 {
+    /// The ecosystem file; without one `pm2 jlist` is asked what runs
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Write to standard output, and nothing else
+    #[arg(long)]
+    pub(crate) print: bool,
 }
 
 /// `mainstay check`.

@@ -4,7 +4,7 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use mainstay_config::Settings;
+use mainstay_config::{AppListen, Settings};
 use mainstay_proxy::{Address as Resolved, BindError, probe};
 use mainstay_values::Address;
 
@@ -43,9 +43,17 @@ pub(super) fn listeners(subject: &Subject<'_>, found: &mut Vec<Finding>) {
         }
     }
     for app in settings.servers() {
-        if let Some(address) = &app.listen {
-            let setting = format!("app.{}.listen", app.name());
-            listener(subject, &setting, address, found);
+        let setting = format!("app.{}.listen", app.name());
+        match &app.listen {
+            AppListen::Shared => {}
+            AppListen::At(address) => listener(subject, &setting, address, found),
+            AppListen::Own => found.push(Finding::note(
+                setting,
+                format!(
+                    "the address of app `{}` is the one that it asks for when it starts",
+                    app.name()
+                ),
+            )),
         }
     }
     if let Some(address) = &settings.listen.observe {

@@ -1,5 +1,7 @@
 //! One thing that was found. Finds nothing.
 
+use mainstay_config::ecosystem::Note;
+
 use crate::failure::Failure;
 
 /// How much it matters.
@@ -61,5 +63,13 @@ impl Finding {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+}
+
+impl From<&Note> for Finding {
+    fn from(note: &Note) -> Self {
+        let verb = if note.what.len() == 1 { "is" } else { "are" };
+        let what = format!("{} {verb} not taken over", note.what.join(", "));
+        Self::warning("", what).costs(note.why.as_str())
     }
 }

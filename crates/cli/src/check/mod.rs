@@ -14,6 +14,7 @@ use std::ffi::OsString;
 
 pub(crate) use finding::{Finding, Level};
 use mainstay_config::Settings;
+use mainstay_config::ecosystem::Note;
 pub(crate) use render::{effective_lines, json, problems_json, setting_json, text};
 
 use crate::control::Origin;
@@ -22,6 +23,8 @@ use crate::control::Origin;
 pub(crate) struct Subject<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) origin: &'a Origin,
+    /// What an ecosystem file says that is not taken over.
+    pub(crate) notes: &'a [Note],
     /// The instance's name.
     pub(crate) name: &'a str,
     pub(crate) environment: BTreeMap<OsString, OsString>,
@@ -30,6 +33,7 @@ pub(crate) struct Subject<'a> {
 /// Everything worth saying, in the order of a start.
 pub(crate) fn findings(subject: &Subject<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
+    found.extend(subject.notes.iter().map(Finding::from));
     machine::runtime_folder(subject, &mut found);
     machine::gateway(subject, &mut found);
     machine::kernel(&mut found);

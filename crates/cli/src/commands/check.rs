@@ -15,7 +15,11 @@ use crate::{Outcome, say};
 /// Reads the settings as a start does, then looks at the machine as a start would meet it.
 pub(crate) fn execute(check: &Check) -> Outcome {
     let origin = Origin::new(flags(check)?, here()?, Greeting::Usual);
-    let Read { loaded, origin } = match read(origin) {
+    let Read {
+        loaded,
+        origin,
+        notes,
+    } = match read(origin) {
         Ok(read) => read,
         Err(unsound) if check.json => return print_unsound(unsound),
         Err(unsound) => return Err(unsound.into()),
@@ -24,6 +28,7 @@ pub(crate) fn execute(check: &Check) -> Outcome {
     let found = findings(&Subject {
         settings: &loaded.settings,
         origin: &origin,
+        notes: &notes,
         name: &name,
         environment: std::env::vars_os().collect(),
     });

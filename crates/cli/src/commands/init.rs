@@ -30,7 +30,7 @@ pub(crate) fn execute(init: &Init) -> Outcome {
     }
     let path = folder.join(NAME);
     if !init.print && path.exists() {
-        return Err(is_there(&path));
+        return Err(is_there(&path, "mainstay init --print"));
     }
     let found = find(&Folder::read(&folder)).ok_or_else(|| nothing_found(&folder))?;
     let text = render(&found);
@@ -38,7 +38,7 @@ pub(crate) fn execute(init: &Init) -> Outcome {
     if init.print {
         return super::print(text.as_bytes());
     }
-    write(&path, &text)?;
+    write(&path, &text, "mainstay init --print")?;
     for note in &found.notes {
         say::line(&format!("  found {note}"));
     }
@@ -49,22 +49,23 @@ pub(crate) fn execute(init: &Init) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Somebody may have made it since we looked.
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
+/// Writes a file that is not there: somebody may have made it since we looked. `only_shows` is the command that only shows
+/// it.
+pub(super) fn write(path: &Path, text: &str, only_shows: &str) -> Result<(), Failure> {
     let file = OpenOptions::new().write(true).create_new(true).open(path);
     let outcome = file.and_then(|mut file| file.write_all(text.as_bytes()));
     outcome.map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => is_there(path),
+        ErrorKind::AlreadyExists => is_there(path, only_shows),
         _ => Failure::machine(format!(
-            "cannot write {}: {error}; `mainstay init --print` only shows it",
+            "cannot write {}: {error}; `{only_shows}` only shows it",
             path.display()
         )),
     })
 }
 
-fn is_there(path: &Path) -> Failure {
+fn is_there(path: &Path, only_shows: &str) -> Failure {
     Failure::usage(format!(
-        "{} is there already and stays as it is; `mainstay init --print` shows what would be written",
+        "{} is there already and stays as it is; `{only_shows}` shows what would be written",
         path.display()
     ))
 }
@@ -78,7 +79,7 @@ fn nothing_found(folder: &Path) -> Failure {
 }
 
 /// What cannot be loaded is not written: better no file than a wrong one.
-fn must_load(text: &str, folder: &Path) -> Result<(), Failure> {
+pub(super) fn must_load(text: &str, folder: &Path) -> Result<(), Failure> {
     let sources = Sources {
         file: Some(SourceFile::new(NAME, folder, text.into())),
         included: Included::default(),
@@ -89,5 +90,5 @@ fn must_load(text: &str, folder: &Path) -> Result<(), Failure> {
     };
     load(&sources)
         .map(drop)
-        .map_err(|problems| Failure::internal("what `init` would write", problems))
+        .map_err(|problems| Failure::internal("what would be written", problems))
 }

@@ -7,6 +7,7 @@ mod diff;
 mod explain;
 mod hash;
 mod help;
+mod import;
 mod init;
 mod instance;
 mod layers;
@@ -79,6 +80,7 @@ pub(crate) fn execute(command: Command) -> Outcome {
         Command::Diff(which) => diff::execute(&which),
         Command::Hash(hash) => hash::execute(&hash),
         Command::Init(init) => init::execute(&init),
+        Command::Import(wish) => import::execute(&wish),
         Command::Help(help) => help::execute(&help),
         Command::Completions(completions) => completions::execute(&completions),
     }

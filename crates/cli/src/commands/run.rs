@@ -3,16 +3,22 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use mainstay_config::ecosystem::Note;
 use mainstay_config::{Flags, Loaded, Settings, Sources, Style, explain, render};
 use mainstay_values::{Problem, Problems};
 
 use crate::Outcome;
 use crate::control::{self, Greeting, Invocation, Origin};
 use crate::failure::Failure;
+use crate::{ecosystem, say};
 
 /// Never returns when all is well: the process becomes `mainstay control NAME`.
 pub(crate) fn execute(flags: &Flags) -> Outcome {
-    let Read { loaded, origin } = read(Origin::new(flags.clone(), here()?, Greeting::Usual))?;
+    let read = read(Origin::new(flags.clone(), here()?, Greeting::Usual))?;
+    if let Some(warning) = read.what_is_lost() {
+        say::warning(&warning);
+    }
+    let Read { loaded, origin, .. } = read;
     let name = name_of(&loaded.settings, &origin.folder);
     control::become_control(&Invocation {
         settings: loaded.settings,
@@ -26,6 +32,21 @@ pub(crate) fn execute(flags: &Flags) -> Outcome {
 pub(crate) struct Read {
     pub(crate) loaded: Loaded,
     pub(crate) origin: Origin,
+    /// What an ecosystem file says that is not taken over.
+    pub(crate) notes: Vec<Note>,
+}
+
+impl Read {
+    /// What an ecosystem file says that is not taken over, in one sentence.
+    fn what_is_lost(&self) -> Option<String> {
+        let file = self.origin.file.as_deref()?;
+        let each = self.notes.iter().map(|note| {
+            let Note { what, why } = note;
+            format!("\n  {}: {why}", what.join(", "))
+        });
+        let each: String = each.collect();
+        (!each.is_empty()).then(|| format!("not all that {file} says is taken over{each}"))
+    }
 }
 
 /// Why settings could not be read: the complaints, with the sources they are about where there were any.
@@ -51,8 +72,16 @@ pub(crate) fn read(origin: Origin) -> Result<Read, Unsound> {
         problems,
         sources: None,
     };
-    let sources =
-        Sources::gather(origin.flags.clone(), environment, origin.folder.clone()).map_err(bare)?;
+    let (flags, folder) = (origin.flags.clone(), origin.folder.clone());
+    let named = Sources::named_file(&flags, &environment);
+    let (sources, notes) = match named.filter(|path| ecosystem::is_one(path)) {
+        Some(path) => ecosystem::sources(&path, flags, environment, folder).map_err(bare)?,
+        None if flags.only.is_some() => return Err(bare(only_elsewhere(&flags).into())),
+        None => {
+            let sources = Sources::gather(flags, environment, folder).map_err(bare)?;
+            (sources, Vec::new())
+        }
+    };
     let written = sources.file.as_ref().filter(|file| !file.is_blank());
     if let (Some(name), None) = (&origin.file, written) {
         let problem = Problem::new(format!(
@@ -65,12 +94,22 @@ pub(crate) fn read(origin: Origin) -> Result<Read, Unsound> {
         Ok(loaded) => Ok(Read {
             loaded,
             origin: Origin { file, ..origin },
+            notes,
         }),
         Err(problems) => Err(Unsound {
             problems,
             sources: Some(Box::new(sources)),
         }),
     }
+}
+
+/// `--only` beside any other file.
+fn only_elsewhere(flags: &Flags) -> Problem {
+    let only = flags.only.as_deref().unwrap_or_default();
+    Problem::new("`--only` chooses among the apps of an ecosystem file, and none is named")
+        .found(format!("--only {only}"))
+        .expected("`mainstay run ecosystem.config.js --only NAME`")
+        .hint("below `[app.NAME]` of a settings file, `enabled = false` leaves an app out")
 }
 
 fn style() -> Style {

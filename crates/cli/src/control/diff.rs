@@ -48,7 +48,7 @@ impl Control {
             workers: 0,
             change: None,
         });
-        let listens = |settings| fronts::written(settings, self.asked.as_ref());
+        let listens = |settings| fronts::written(settings, &self.asked);
         let moves = listens(&self.settings) != listens(&wanted);
         Ok(Difference {
             settings,

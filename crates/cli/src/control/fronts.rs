@@ -1,6 +1,8 @@
 //! Which addresses lead where, and the sockets for them. Decides nothing about requests.
 
-use mainstay_config::{AppSettings, Settings};
+use std::collections::BTreeMap;
+
+use mainstay_config::{AppListen, AppSettings, Settings};
 use mainstay_pipeline::{RouteOptions, TargetKind};
 use mainstay_proxy::{Address as Resolved, Bound, Listener, SocketAccess, bind};
 use mainstay_supervisor::events::ReadyWorker;
@@ -18,6 +20,15 @@ pub(super) struct OpenFront {
     written: Vec<Address>,
     pub(super) bound: Vec<Bound>,
     pub(super) routes: Vec<RouteOptions>,
+}
+
+/// The addresses that apps ask for themselves, where the settings leave it to them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Asked {
+    /// Of the app that decides the common address.
+    shared: Option<Address>,
+    /// Of each app that has its own, by its name.
+    own: BTreeMap<String, Address>,
 }
 
 /// Sockets of a running instance. Made once, never closed while it runs.
@@ -55,7 +66,64 @@ pub(crate) fn decides_the_address(settings: &Settings) -> Option<&AppSettings> {
     if has_address {
         None
     } else {
-        settings.servers().find(|app| app.listen.is_none())
+        let mut apps = settings.servers();
+        apps.find(|app| app.listen == AppListen::Shared)
+    }
+}
+
+impl Asked {
+    /// Notes what an app asked for at its first start. Whether that is news, and decides where it is reached.
+    pub(super) fn note(&mut self, settings: &Settings, worker: &ReadyWorker) -> bool {
+        let app = &*worker.worker.app;
+        if worker.endpoint.is_none() {
+            return false;
+        }
+        let address = || asked_address(settings, worker);
+        let mut apps = settings.apps.iter();
+        let known = apps.find(|known| known.name() == app);
+        // one that a reload brings in is not among the settings yet
+        if known.is_none_or(|known| known.listen == AppListen::Own) {
+            let is_news = !self.own.contains_key(app);
+            self.own.entry(app.to_owned()).or_insert_with(address);
+            return is_news && known.is_some();
+        }
+        let decides = decides_the_address(settings).is_some_and(|known| known.name() == app);
+        let is_news = decides && self.shared.is_none();
+        if is_news {
+            self.shared = Some(address());
+        }
+        is_news
+    }
+
+    /// Whether an app has yet to say where it wants to be reached, before anybody can be.
+    pub(super) fn is_awaited(&self, settings: &Settings) -> bool {
+        let mut own = settings
+            .servers()
+            .filter(|app| app.listen == AppListen::Own);
+        let shared = decides_the_address(settings).is_some() && self.shared.is_none();
+        shared || own.any(|app| !self.own.contains_key(app.name()))
+    }
+
+    /// An app is gone.
+    pub(super) fn forget(&mut self, app: &str) {
+        self.own.remove(app);
+    }
+
+    /// Two apps that want to be reached at the same place, and the place.
+    pub(super) fn clash(&self) -> Option<(&str, &str, &Address)> {
+        let own = self.own.iter().enumerate();
+        own.flat_map(|(index, one)| self.own.iter().skip(index + 1).map(move |two| (one, two)))
+            .find(|((_, one), (_, two))| one.overlaps(two))
+            .map(|((one, _), (two, address))| (one.as_str(), two.as_str(), address))
+    }
+
+    /// The addresses of an app's own front, those that are not known yet left out.
+    fn own(&self, app: &AppSettings) -> Option<Vec<Address>> {
+        match &app.listen {
+            AppListen::Shared => None,
+            AppListen::At(address) => Some(vec![address.clone()]),
+            AppListen::Own => Some(self.own.get(app.name()).cloned().into_iter().collect()),
+        }
     }
 }
 
@@ -65,8 +133,11 @@ pub(super) fn need_a_gateway(settings: &Settings) -> bool {
 }
 
 /// Where the app wanted to listen: there we listen in its place.
-pub(super) fn asked_address(worker: &ReadyWorker) -> Address {
-    let port = worker.port_asked.unwrap_or_else(usual_port);
+fn asked_address(settings: &Settings, worker: &ReadyWorker) -> Address {
+    let mut apps = settings.apps.iter();
+    let app = apps.find(|app| app.name() == &*worker.worker.app);
+    let told = app.and_then(|app| app.options.env.get("PORT")?.parse().ok());
+    let port = worker.port_asked.or(told).unwrap_or_else(usual_port);
     let ip = worker
         .address_asked
         .as_deref()
@@ -102,7 +173,9 @@ pub(super) fn routes(settings: &Settings) -> Vec<Vec<RouteOptions>> {
         });
         fronts.push(routes.collect());
     }
-    let own = settings.apps.iter().filter(|app| app.listen.is_some());
+    let own = settings
+        .servers()
+        .filter(|app| app.listen != AppListen::Shared);
     fronts.extend(own.filter_map(|app| {
         Some(vec![RouteOptions {
             name: app.name().to_owned(),
@@ -112,11 +185,11 @@ pub(super) fn routes(settings: &Settings) -> Vec<Vec<RouteOptions>> {
     fronts
 }
 
-/// Opens every address, front by front as [`routes`] has them. `asked` is the one the app asked for. What `present`
+/// Opens every address, front by front as [`routes`] has them. `asked` are those that apps ask for themselves. What `present`
 /// has open already is taken from there: nobody who waits to be accepted is turned away.
 pub(super) fn open(
     settings: &Settings,
-    asked: Option<&Address>,
+    asked: &Asked,
     threads: usize,
     present: Option<&Sockets>,
 ) -> Result<Sockets, Failure> {
@@ -138,12 +211,12 @@ pub(super) fn open(
     };
     let mut fronts = Vec::new();
     let mut routes = routes(settings).into_iter();
-    if let Some(addresses) = shared_addresses(settings, asked) {
+    if let Some(addresses) = shared_addresses(settings, asked.shared.as_ref()) {
         fronts.push(open_all(addresses, routes.next().unwrap_or_default())?);
     }
-    let own = settings.apps.iter().filter_map(|app| app.listen.as_ref());
-    for (address, routes) in own.zip(routes) {
-        fronts.push(open_all(vec![address.clone()], routes)?);
+    let own = settings.servers().filter_map(|app| asked.own(app));
+    for (addresses, routes) in own.zip(routes) {
+        fronts.push(open_all(addresses, routes)?);
     }
     let observe_written = settings.listen.observe.clone();
     let observe = observe_written.as_ref().map(|address| {
@@ -158,10 +231,10 @@ pub(super) fn open(
 }
 
 /// Every address that would be listened on, front by front, then that for observers.
-pub(super) fn written(settings: &Settings, asked: Option<&Address>) -> Vec<Vec<Address>> {
-    let own = settings.apps.iter().filter_map(|app| app.listen.clone());
-    let fronts = shared_addresses(settings, asked).into_iter();
-    let fronts = fronts.chain(own.map(|address| vec![address]));
+pub(super) fn written(settings: &Settings, asked: &Asked) -> Vec<Vec<Address>> {
+    let own = settings.servers().filter_map(|app| asked.own(app));
+    let fronts = shared_addresses(settings, asked.shared.as_ref()).into_iter();
+    let fronts = fronts.chain(own);
     let observe = settings.listen.observe.iter().cloned().collect();
     fronts.chain([observe]).collect()
 }

@@ -103,6 +103,7 @@ impl Control {
             Wish::Forget(app) => {
                 self.supervisor.remove(&app);
                 self.came_up.remove(&*app);
+                self.asked.forget(&app);
                 self.members.drop_target(&app);
             }
             Wish::Open(settings, servers, answer) => {
@@ -131,14 +132,8 @@ impl Control {
 
     fn opened(&mut self, settings: &Settings, servers: Vec<Servers>) -> Result<Opened, Failure> {
         let present = self.gateways.as_ref().map(Gateways::sockets);
-        let sockets = present.map(|present| {
-            fronts::open(
-                settings,
-                self.asked.as_ref(),
-                threads(settings),
-                Some(present),
-            )
-        });
+        let sockets = present
+            .map(|present| fronts::open(settings, &self.asked, threads(settings), Some(present)));
         Ok(Opened {
             sockets: sockets.transpose()?,
             servers: servers
@@ -154,10 +149,15 @@ impl Control {
         for (upstream, servers) in opened.servers {
             self.members.set_servers(&upstream, servers);
         }
-        let way = self.tell_gateway(opened.sockets);
+        let sockets = match opened.sockets {
+            // an app may have said only meanwhile where it is reached
+            Some(_) => self.all_sockets(),
+            None => None,
+        };
+        let way = self.tell_gateway(sockets);
         if self.gateways.is_none()
-            && fronts::decides_the_address(&self.settings).is_none()
-            && let Err(failure) = self.open(None)
+            && !self.asked.is_awaited(&self.settings)
+            && let Err(failure) = self.open()
         {
             // no app has been ready yet, so nobody is served worse than before
             say::warning(&failure.message);
@@ -178,6 +178,33 @@ impl Control {
             }
         }
         way
+    }
+
+    /// An app has said where it wants to be reached: a gateway that serves there too takes over.
+    pub(super) fn reach_all(&mut self) {
+        let sockets = self.all_sockets();
+        self.tell_gateway(sockets);
+    }
+
+    /// The sockets of all addresses that are known now. Those that cannot be had are told, and left as they are.
+    fn all_sockets(&mut self) -> Option<Sockets> {
+        if let Some((one, two, address)) = self.asked.clash() {
+            say::warning(&format!(
+                "apps `{one}` and `{two}` both ask for `{address}`, where only the first is reached; give the other one \
+                 another `PORT` in its `env`"
+            ));
+            return None;
+        }
+        let present = self.gateways.as_ref().map(Gateways::sockets)?;
+        let opened = fronts::open(
+            &self.settings,
+            &self.asked,
+            threads(&self.settings),
+            Some(present),
+        );
+        opened
+            .inspect_err(|failure| say::warning(&failure.message))
+            .ok()
     }
 
     fn tell_gateway(&mut self, sockets: Option<Sockets>) -> Gateway {

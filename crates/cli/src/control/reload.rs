@@ -32,7 +32,11 @@ pub(super) async fn reload(what: Reload, mut hands: Hands) -> Result<String, Fai
         hands.replace_gateway().await?;
         return Ok("another gateway serves".to_owned());
     }
-    let (wanted, places) = what.origin.load()?;
+    // an ecosystem file is a program: nobody who is supervised waits for it
+    let origin = what.origin;
+    let (wanted, places) = tokio::task::spawn_blocking(move || origin.load())
+        .await
+        .map_err(|error| Failure::internal("reading the settings", error))??;
     let changes = Changes::between(&what.name, &what.present, &wanted, &what.order)?;
     let opened = hands.open(&wanted).await?;
 

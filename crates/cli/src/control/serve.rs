@@ -33,8 +33,8 @@ enum End {
 impl Control {
     /// Serves until it is told to end, or must.
     pub(super) async fn serve(&mut self, signals: &mut Signals) -> Outcome {
-        if fronts::decides_the_address(&self.settings).is_none() {
-            self.open(None)?;
+        if !self.asked.is_awaited(&self.settings) {
+            self.open()?;
         }
         loop {
             tokio::select! {
@@ -132,12 +132,13 @@ impl Control {
         let app = &*worker.worker.app;
         let is_first = self.came_up.insert(app.to_owned());
         self.no_longer_awaited(app);
-        if let Some(deciding) = fronts::decides_the_address(&self.settings)
-            && self.gateways.is_none()
-            && deciding.name() == app
-        {
-            let asked = fronts::asked_address(worker);
-            self.open(Some(&asked))?;
+        let is_news = self.asked.note(&self.settings, worker);
+        if self.gateways.is_some() {
+            if is_news {
+                self.reach_all();
+            }
+        } else if !self.asked.is_awaited(&self.settings) {
+            self.open()?;
         }
         if is_first {
             report::trust_hint(worker);

@@ -8,13 +8,12 @@ use std::sync::Arc;
 use mainstay_config::Settings;
 use mainstay_pipeline::DebugToken;
 use mainstay_supervisor::{Event, Supervisor, Surroundings, count, node};
-use mainstay_values::Address;
 use tokio::sync::mpsc;
 
 use super::admin::{self, Question};
 use super::beginning::beginning;
 use super::disabled::Disabled;
-use super::fronts;
+use super::fronts::{self, Asked};
 use super::gateways::{Gateways, Place};
 use super::guard::Guard;
 use super::hands::Wish;
@@ -64,8 +63,8 @@ pub(super) struct Control {
     pub(super) members: Members,
     /// None until every address is known.
     pub(super) gateways: Option<Gateways>,
-    /// The address that an app asked for, where the settings name none.
-    pub(super) asked: Option<Address>,
+    /// The addresses that apps ask for themselves, where the settings name none.
+    pub(super) asked: Asked,
     /// Where rates are counted, by every gateway.
     pub(super) rates: Arc<OwnedFd>,
     /// Whether `NODE_ENV` was set by us.
@@ -160,7 +159,7 @@ impl Control {
             roster,
             members,
             gateways: None,
-            asked: None,
+            asked: Asked::default(),
             set_node_env,
             came_up: HashSet::new(),
             awaited: settings
@@ -177,15 +176,20 @@ impl Control {
     }
 
     /// Opens the sockets and starts the first gateway on them.
-    pub(super) fn open(&mut self, asked: Option<&Address>) -> Result<(), Failure> {
+    pub(super) fn open(&mut self) -> Result<(), Failure> {
         if !fronts::need_a_gateway(&self.settings) {
             return Ok(());
+        }
+        if let Some((one, two, address)) = self.asked.clash() {
+            return Err(Failure::usage(format!(
+                "apps `{one}` and `{two}` both ask for `{address}`; give one of them another `PORT` in its `env`, or write \
+                 where it is reached: `listen = \":3001\"` below `[app.{two}]`"
+            )));
         }
         let Some(place) = self.place.take() else {
             return Ok(());
         };
-        self.asked = asked.cloned();
-        let sockets = fronts::open(&self.settings, asked, self.threads, None)?;
+        let sockets = fronts::open(&self.settings, &self.asked, self.threads, None)?;
         let mut beginning = beginning(
             &self.disabled.over(&self.settings),
             &sockets,

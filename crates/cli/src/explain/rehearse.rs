@@ -8,13 +8,14 @@ use std::time::Instant;
 use bytes::BytesMut;
 use http::HeaderMap;
 use mainstay_codec::{HeadScan, Limits, parse_request};
-use mainstay_config::Settings;
+use mainstay_config::{AppListen, Settings};
 use mainstay_observe::RequestMetrics;
 use mainstay_pipeline::{
     Body, Exchange, Origin, Peer, Pipeline, Recorder, Refusal, Request, Response, Scheme, Standing,
     Target, TargetKind, Trail,
 };
 use mainstay_supervisor::count;
+use mainstay_values::Address;
 
 use super::Asked;
 use crate::control::gateway_settings;
@@ -89,10 +90,13 @@ pub(crate) async fn rehearse(settings: &Settings, asked: &Asked) -> Result<Rehea
 /// Which addresses it would come in by: those of one app, or the common ones.
 fn front(settings: &Settings, asked: &Asked) -> usize {
     let common = usize::from(settings.shared_targets().next().is_some());
-    let mut own = settings.apps.iter().filter_map(|app| app.listen.as_ref());
+    let mut own = settings
+        .apps
+        .iter()
+        .filter(|app| app.listen != AppListen::Shared);
     let of_an_app = asked
         .port
-        .and_then(|port| own.position(|address| address.port() == Some(port)));
+        .and_then(|port| own.position(|app| app.address().and_then(Address::port) == Some(port)));
     of_an_app.map_or(0, |index| common + index)
 }
 

@@ -20,4 +20,4 @@ mod tests;
 
 pub(crate) use find::find;
 pub(crate) use folder::Folder;
-pub(crate) use render::render;
+pub(crate) use render::{render, write_lines};

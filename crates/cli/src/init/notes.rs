@@ -58,7 +58,7 @@ pub(super) fn ecosystem(folder: &Folder, notes: &mut Vec<String>) {
             format!(": {}", names.join(", "))
         };
         notes.push(format!(
-            "PM2's {name}{apps}; its other options are not taken over yet"
+            "PM2's {name}{apps}; `mainstay import pm2 {name}` takes all of it over, and `mainstay run {name}` runs it as it is"
         ));
     }
 }

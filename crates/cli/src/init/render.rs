@@ -25,18 +25,28 @@ pub(crate) fn render(found: &Findings) -> String {
 }
 
 fn lines(lines: &[Line], text: &mut String) {
-    let settings: Vec<String> = lines
+    let lines: Vec<_> = lines
         .iter()
-        .map(|line| format!("{} = {}", line.key, line.value))
+        .map(|line| {
+            (
+                format!("{} = {}", line.key, line.value),
+                line.reason.clone(),
+            )
+        })
         .collect();
-    let width = settings
+    write_lines(&lines, text);
+}
+
+/// Settings, each with its reason behind it.
+pub(crate) fn write_lines(lines: &[(String, String)], text: &mut String) {
+    let width = lines
         .iter()
-        .map(|setting| setting.chars().count())
+        .map(|(setting, _)| setting.chars().count())
         .filter(|width| *width <= WIDEST)
         .max();
     let width = width.unwrap_or(0);
-    for (setting, line) in settings.iter().zip(lines) {
-        let _ = writeln!(text, "{setting:width$}  # {}", one_line(&line.reason));
+    for (setting, reason) in lines {
+        let _ = writeln!(text, "{setting:width$}  # {}", one_line(reason));
     }
 }
 

@@ -115,7 +115,7 @@ impl Scene {
                     self.running = None;
                 }
             }
-            ["mainstay", "init"] => {
+            ["mainstay", "init" | "import", ..] => {
                 let _ = std::fs::remove_file(self.folder.path().join("mainstay.toml"));
                 let _ = self.shell(line).finish().expect_code(0);
             }
@@ -159,8 +159,13 @@ fn type_all(document: &str) {
     let blocks = document_blocks();
     let mut scene = Scene::new();
     for block in blocks.iter().filter(|block| block.document == document) {
-        if block.language == "toml" && block.text.starts_with("# mainstay.toml") {
-            scene.folder.write("mainstay.toml", &block.text);
+        for (language, begin, name) in [
+            ("toml", "# mainstay.toml", "mainstay.toml"),
+            ("js", "// ecosystem.config.js", "ecosystem.config.js"),
+        ] {
+            if block.language == language && block.text.starts_with(begin) {
+                scene.folder.write(name, &block.text);
+            }
         }
         let lines = commands(block);
         for line in lines.iter().filter(|_| block.language == "sh") {
@@ -193,6 +198,7 @@ documents! {
     commands_of_the_container_page_do_what_they_say: "docs/container.md",
     commands_of_the_first_ten_minutes_do_what_they_say: "docs/first-ten-minutes.md",
     commands_of_standing_beside_do_what_they_say: "docs/migrate/beside.md",
+    commands_of_moving_from_pm2_do_what_they_say: "docs/migrate/from-pm2.md",
     commands_of_going_back_do_what_they_say: "docs/migrate/going-back.md",
     commands_of_one_layer_at_a_time_do_what_they_say: "docs/migrate/layer-by-layer.md",
     commands_of_nginx_staying_do_what_they_say: "docs/migrate/nginx-stays.md",

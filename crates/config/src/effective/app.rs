@@ -8,7 +8,7 @@ use mainstay_supervisor::options::{
 };
 
 use super::{Effective, InForce, Lines};
-use crate::sections::{self, AppSettings};
+use crate::sections::{self, AppListen, AppSettings};
 
 pub(super) fn lines(app: &AppSettings, out: &mut Vec<Effective>) {
     let options = &app.options;
@@ -47,7 +47,8 @@ pub(super) fn lines(app: &AppSettings, out: &mut Vec<Effective>) {
     lines.value("liveness", &(options.liveness == Liveness::Asked));
     ends(&mut lines, &options.lives);
     lines.value("give_up", &(options.give_up == GiveUp::InCrashLoop));
-    lines.option("listen", app.listen.as_ref());
+    let own = (app.listen != AppListen::Shared).then_some(&app.listen);
+    lines.option("listen", own);
     lines.option("user", options.user.as_ref());
     lines.option("group", options.group.as_ref());
     let count = |count: Option<u64>| count.and_then(|count| u32::try_from(count).ok());

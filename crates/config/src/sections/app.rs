@@ -28,10 +28,23 @@ use crate::reader::{Reader, is_name, not_a_name};
 pub struct AppSettings {
     /// What the supervisor needs to know; the name is unique among apps and upstreams.
     pub options: AppOptions,
-    /// An address where only this app answers. `None`: it shares the common ones, by routes.
-    pub listen: Option<Address>,
+    /// Where it answers.
+    pub listen: AppListen,
     /// How a new release of it comes in.
     pub release: ReleaseSettings,
+}
+
+/// Where an app answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AppListen {
+    /// At the common addresses, by routes.
+    #[default]
+    Shared,
+    /// At this address, where no other app answers.
+    At(Address),
+    /// At the address that it asks for itself, where no other app answers.
+    Own,
 }
 
 /// How a new release of an app comes in.
@@ -71,7 +84,7 @@ impl AppSettings {
                 workers,
                 ..AppOptions::default()
             },
-            listen: None,
+            listen: AppListen::Shared,
             release: ReleaseSettings::default(),
         }
     }
@@ -79,6 +92,14 @@ impl AppSettings {
     /// Whether requests can come to it.
     pub fn is_server(&self) -> bool {
         self.options.kind == AppKind::Server
+    }
+
+    /// The address of its own that the settings name.
+    pub fn address(&self) -> Option<&Address> {
+        match &self.listen {
+            AppListen::At(address) => Some(address),
+            AppListen::Shared | AppListen::Own => None,
+        }
     }
 
     /// The app's name.
@@ -94,7 +115,7 @@ pub(crate) fn read(name: String, section: Reader<'_>, preset: Preset) -> AppSett
         .unwrap_or_else(|| Target::Path(PathBuf::from(".")));
     let mut app = AppSettings::new(name, target, PathBuf::new(), preset);
     app.options.cwd = section.path_behind("cwd");
-    app.listen = section.get("listen");
+    section.set("listen", &mut app.listen);
     let options = &mut app.options;
     options.command_line = command_line(&section);
     if section.get("http") == Some(false) {

@@ -25,7 +25,7 @@ mod timeouts;
 mod top;
 mod upstream;
 
-pub use app::{AppSettings, ReleaseSettings};
+pub use app::{AppListen, AppSettings, ReleaseSettings};
 pub use errors::PageSettings;
 pub use limits::Limits;
 pub use listen::ListenSettings;

@@ -176,9 +176,9 @@ pub(crate) const SECTION: Section = Section {
         },
         Key {
             name: "listen",
-            kind: "address",
+            kind: "address or `own`",
             default: "(shared with the others, by routes)",
-            doc: "An address where only this app answers.",
+            doc: "An address where only this app answers; `own` is the one that the app itself asks for.",
         },
         Key {
             name: "user",

@@ -3,9 +3,10 @@
 use mainstay_supervisor::launch::Interpreter;
 use mainstay_supervisor::options::{Ready, Workers};
 use mainstay_supervisor::signal::Signal;
-use mainstay_values::BadValue;
+use mainstay_values::{Address, BadValue};
 
-use crate::value::Value;
+use super::AppListen;
+use crate::value::{Item, Value};
 
 /// More processes than one machine serves well.
 const MOST_WORKERS: u32 = 1_024;
@@ -32,6 +33,31 @@ impl Value for Workers {
             Self::Fixed(count) => count.to_string(),
             Self::Auto => "auto".to_owned(),
             Self::Max => "max".to_owned(),
+        }
+    }
+}
+
+/// `own`, or an address; an app of which nothing is said shares the common ones.
+impl Value for AppListen {
+    fn from_text(text: &str) -> Result<Self, BadValue> {
+        match text {
+            "own" => Ok(Self::Own),
+            text => Address::from_text(text).map(Self::At),
+        }
+    }
+
+    fn print(&self) -> String {
+        match self {
+            Self::Shared => String::new(),
+            Self::At(address) => address.print(),
+            Self::Own => "own".to_owned(),
+        }
+    }
+
+    fn read(item: &Item<'_>) -> Option<Self> {
+        match item.value.get_ref().as_str() {
+            Some("own") => Some(Self::Own),
+            _ => Address::read(item).map(Self::At),
         }
     }
 }
