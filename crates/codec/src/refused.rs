@@ -26,7 +26,7 @@ pub enum Refused {
     /// A method longer than [`Limits::METHOD`](crate::Limits::METHOD).
     #[error("a method that nobody implements")]
     Method,
-    /// `CONNECT`: we are no tunnel.
+    /// `CONNECT`: we are no tunnel. Whoever answers it names what is allowed instead.
     #[error("`CONNECT` asks for a tunnel, which is not offered")]
     Connect,
     /// A request target that is not one, holds a fragment, or has a form its method may not have.
@@ -60,14 +60,16 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// The status the client gets: 400, 414, 417, 431, 501 or 505.
+    /// The status the client gets: 400, 405, 414, 417, 431, 501 or 505.
     pub fn status(self) -> StatusCode {
         match self {
             Self::Head(fault) => fault.status(),
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
             Self::Framing(fault) => fault.status(),
-            Self::Method | Self::Connect => StatusCode::NOT_IMPLEMENTED,
+            // understood, and allowed for nothing here (RFC 9110, 15.5.6); unknown ones are not
+            Self::Connect => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Method => StatusCode::NOT_IMPLEMENTED,
             Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             Self::NotHttp
             | Self::LeadingLines
