@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use mainstay_config::{Layer, Preset, Settings};
-use mainstay_pipeline::{KeyPart, RatePolicy};
+use mainstay_pipeline::{CorsOptions, KeyPart, RatePolicy};
 use mainstay_values::Address;
 use rustix::process::{Resource, getrlimit};
 
@@ -139,6 +139,33 @@ pub(super) fn protection(settings: &Settings, found: &mut Vec<Finding>) {
                 "a client that reaches this address without them can claim any address as its own",
             )
             .hint("name their addresses instead, such as `trusted_proxies = [\"10.0.0.0/8\"]`"),
+        );
+    }
+}
+
+/// Whom browsers are told to trust with cookies.
+pub(super) fn foreign_pages(settings: &Settings, found: &mut Vec<Finding>) {
+    let general = ("cors".to_owned(), &settings.layers.cors);
+    let routes = settings.routes.iter().filter_map(|route| {
+        let own = &route.layers.as_ref()?.cors;
+        // what is inherited is told once
+        (*own != settings.layers.cors).then(|| (format!("route.{}.cors", route.name), own))
+    });
+    let takes_null = |options: &CorsOptions| {
+        let mut origins = options.origins.iter();
+        options.credentials && origins.any(|origin| origin.matches("null"))
+    };
+    for (path, _) in std::iter::once(general)
+        .chain(routes)
+        .filter(|(_, options)| takes_null(options))
+    {
+        found.push(
+            Finding::warning(
+                format!("{path}.origins"),
+                "pages without an origin (`null`) may read answers, cookies included",
+            )
+            .costs("every site can make such a page, in a sandboxed frame: whoever visits it while signed in is read out")
+            .hint("take `null` out, or write `credentials = false`"),
         );
     }
 }

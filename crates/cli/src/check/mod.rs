@@ -43,6 +43,7 @@ pub(crate) fn findings(subject: &Subject<'_>) -> Vec<Finding> {
     addresses::upstreams(subject.settings, &mut found);
     addresses::listeners(subject, &mut found);
     machine::protection(subject.settings, &mut found);
+    machine::foreign_pages(subject.settings, &mut found);
     machine::file(subject, &mut found);
     found
 }

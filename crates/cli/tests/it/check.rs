@@ -220,3 +220,25 @@ fn a_profile_is_in_force_where_it_was_chosen_with_its_own_lines() {
         .expect_code(2)
         .says(["there is no profile `life`", "did you mean `live`?"]);
 }
+
+#[test]
+fn pages_without_an_origin_and_with_cookies_are_warned_of() {
+    let settings = |credentials: bool| {
+        format!(
+            "[app.web]\ncommand = \"node server.js\"\n\
+             [cors]\norigins = [\"https://shop.example\", \"null\"]\ncredentials = {credentials}\n\
+             [route.all]\nto = \"web\"\n[route.files]\npath = \"/files\"\nto = \"web\"\n\
+             [route.files.cors]\norigins = \"/.*/\"\n"
+        )
+    };
+    let (told, code) = report(check(&settings(true)).flags(["--listen", "127.0.0.1:0"]));
+    assert_eq!(code, Some(0));
+    // a regular expression may mean it too
+    for setting in ["cors.origins", "route.files.cors.origins"] {
+        let found = about(&told, setting);
+        assert_eq!(found.len(), 1, "{setting}: {told}");
+        assert_eq!(found[0]["level"], "warning");
+    }
+    let (told, _) = report(check(&settings(false)).flags(["--listen", "127.0.0.1:0"]));
+    assert!(about(&told, "cors.origins").is_empty(), "{told}");
+}
