@@ -142,3 +142,33 @@ fn what_is_no_report_is_refused_and_outlives_no_gateway() {
     assert!(told(&running, ["reports", "--json"]).contains("\"reports\":10"));
     running.output_lacks("saw POST");
 }
+
+#[test]
+fn a_flood_of_reports_is_dropped_unread_and_holds_nobody_up() {
+    let running = learning();
+    let mut flooding = running.connect();
+    for batch in 0..50 {
+        for number in 0..50 {
+            let body = old("img-src", &format!("https://h{batch}-{number}.example/x"));
+            let length = body.len();
+            flooding.send(format!(
+                "POST /.mainstay/csp HTTP/1.1\r\nHost: shop.example\r\n\
+                 Content-Type: application/csp-report\r\nContent-Length: {length}\r\n\r\n{body}"
+            ));
+        }
+        if batch % 10 == 0 {
+            let _ = running.get("/").expect(200);
+        }
+        for _ in 0..50 {
+            assert_eq!(flooding.response().status(), 204);
+        }
+    }
+    let collected = eventually("what was dropped", || {
+        let collected = told(&running, ["reports", "--json"]);
+        let collected: serde_json::Value = serde_json::from_str(&collected).expect("JSON");
+        (collected["dropped"].as_u64()? > 0).then_some(collected)
+    });
+    let kinds = collected["violations"].as_array().expect("a list").len();
+    assert!((1..=2_000).contains(&kinds), "{kinds}");
+    running.output_lacks("saw POST");
+}
