@@ -3,6 +3,7 @@
 
 mod app;
 mod auth;
+mod filter;
 mod rate_limits;
 
 use std::path::Path;
@@ -10,8 +11,7 @@ use std::time::Duration;
 
 use mainstay_pipeline::{
     BodyOptions, BreachGuard, CompressOptions, CorsOptions, CspBase, CspEffect, CspOptions,
-    Directive, ErrorOptions, FilterOptions, HeaderOptions, HeaderSetting, HiddenFiles, Layers,
-    MethodRule, Traps,
+    Directive, ErrorOptions, HeaderOptions, HeaderSetting, Layers,
 };
 use mainstay_values::Size;
 
@@ -71,7 +71,7 @@ impl Settings {
             .for_each(|each| route(each, &self.layers, &mut out));
         maintenance(self, &mut out);
         overload(self, &mut out);
-        filter("filter", &self.layers.filter, &mut out);
+        filter::lines("filter", &self.layers.filter, &mut out);
         cors("cors", &self.layers.cors, &mut out);
         rate_limits::write(self, &mut out);
         auth::lines("auth", &self.layers.auth, &mut out);
@@ -255,7 +255,7 @@ fn route(route: &RouteSettings, general: &Layers, out: &mut Vec<Effective>) {
         out,
     );
     let three = [&layers.filter, &general.filter, &off.filter];
-    own(&path("filter"), three, filter, out);
+    own(&path("filter"), three, filter::lines, out);
     let three = [&layers.compress, &general.compress, &off.compress];
     own(&path("compress"), three, compress, out);
     let three = [&layers.headers, &general.headers, &off.headers];
@@ -339,40 +339,6 @@ fn body(path: &str, options: &BodyOptions, out: &mut Vec<Effective>) {
     match &options.limit {
         Some(limit) => lines.value("limit", limit),
         None => lines.push("limit", InForce::Value("false".to_owned())),
-    }
-    lines.value("dry_run", &options.enforcement);
-}
-
-fn filter(path: &str, options: &FilterOptions, out: &mut Vec<Effective>) {
-    let mut lines = Lines::new(&sections::keys::FILTER, path, out);
-    if options.allow.is_empty() {
-        lines.unsaid("allow");
-    } else {
-        lines.list("allow", &options.allow);
-    }
-    lines.list("deny", &options.deny);
-    if options.hosts.is_empty() {
-        lines.unsaid("hosts");
-    } else {
-        lines.list("hosts", &options.hosts);
-    }
-    match &options.methods {
-        MethodRule::Any => lines.push("methods", InForce::Unsaid("(all)")),
-        MethodRule::NoTrace => lines.push("methods", InForce::Unsaid("(all but TRACE and TRACK)")),
-        MethodRule::Only(known) => lines.list("methods", known),
-    }
-    let word = |word: &str| InForce::Value(quoted(word));
-    match &options.hidden {
-        HiddenFiles::None => lines.push("hidden_files", word("none")),
-        HiddenFiles::Secrets => lines.push("hidden_files", word("secrets")),
-        HiddenFiles::All => lines.push("hidden_files", word("all")),
-        HiddenFiles::Listed(names) => lines.list("hidden_files", names),
-    }
-    lines.list("hidden_except", &options.hidden_except);
-    match &options.traps {
-        Traps::None => lines.push("traps", word("none")),
-        Traps::Known => lines.push("traps", word("known")),
-        Traps::Listed(paths) => lines.list("traps", paths),
     }
     lines.value("dry_run", &options.enforcement);
 }

@@ -106,7 +106,9 @@ fn kind(kind: &str) -> Value {
     let one = json!({ "type": ["string", "integer"] });
     let mut kinds = if kind.contains("list") {
         vec![one.clone(), json!({ "type": "array", "items": one })]
-    } else if kind.starts_with("size") || !kind.contains("`false`") {
+    } else if ["size", "count"].iter().any(|word| kind.starts_with(word))
+        || !kind.contains("`false`")
+    {
         vec![one]
     } else {
         vec![json!({ "type": "string" })]

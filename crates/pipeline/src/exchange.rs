@@ -47,6 +47,8 @@ pub struct Exchange {
     pub peer: Arc<Peer>,
     /// Who asks, behind trusted proxies.
     pub client: IpAddr,
+    /// Whether that is a trusted proxy's address, since it named nobody behind it.
+    pub client_is_proxy: bool,
     /// Whether the peer is a trusted proxy, whose forwarded headers are believed.
     pub peer_is_trusted: bool,
     /// How the client spoke to the outermost trusted proxy.
@@ -156,6 +158,7 @@ impl Exchange {
         Self {
             peer: Arc::clone(peer),
             client: peer.address,
+            client_is_proxy: false,
             peer_is_trusted: false,
             scheme: peer.scheme,
             host: NO_VALUE,
@@ -222,6 +225,19 @@ impl Exchange {
         };
         self.spared
             .or_else(|| overran().then_some((Step::LimitSize, Refusal::BodyTooLarge)))
+    }
+
+    /// The step that refused, if one did: how far the request came tells it. None: it was refused before the first step.
+    pub(crate) fn refused_by(&self, refusal: Refusal) -> Option<Step> {
+        match refusal {
+            // met where the body is read, decided by what bounds it
+            Refusal::BodyTooLarge | Refusal::BodyTimeout => Some(Step::LimitSize),
+            _ => self
+                .trail
+                .steps()
+                .take_while(|step| *step < Step::Pages)
+                .last(),
+        }
     }
 
     /// Since the head's first byte.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::HeaderName;
+use http::{HeaderName, StatusCode};
 use mainstay_values::TrustedProxies;
 use serde::{Deserialize, Serialize};
 
@@ -125,7 +125,7 @@ impl<O: Origin> Pipeline<O> {
                 LimitSize::new(&layers.body)
             }),
             filter: PerRoute::new(&options.layers, &options.routes, |layers| {
-                Filter::new(&layers.filter)
+                Filter::new(&layers.filter, standing)
             }),
             authentication: Authentication::new(
                 &options.layers,
@@ -264,7 +264,8 @@ impl<O: Origin> Pipeline<O> {
     fn leave(&self, mut ending: Ending, outcome: Result<Response, Refusal>) -> Answer {
         let exchange = ending.exchange_mut();
         let mut response = self.pages.render(exchange, outcome);
-        if exchange.refusal == Some(Refusal::Method) {
+        let refused = exchange.refusal.map(Refusal::status);
+        if refused == Some(StatusCode::METHOD_NOT_ALLOWED) {
             self.filter.of(exchange).name_methods(&mut response);
         }
         exchange.note(Step::Pages, response.headers());

@@ -42,6 +42,8 @@ pub enum Refusal {
     HiddenFile,
     /// A path that only scanners ask for.
     Trap,
+    /// Its client walked into so many traps that for a time nothing is heard.
+    TrapBanned,
     /// Nobody is verified: nothing was shown, or what was shown is not right. Why, in a word.
     Unauthenticated(&'static str),
     /// Somebody is verified, and may not come here. Why, in a word.
@@ -114,6 +116,7 @@ impl Refusal {
             Refusal::NoRoute | Refusal::HiddenFile | Refusal::Trap => StatusCode::NOT_FOUND,
             Refusal::ForeignOrigin
             | Refusal::Network
+            | Refusal::TrapBanned
             | Refusal::RateDenied
             | Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
             Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
@@ -142,7 +145,7 @@ impl Refusal {
         }
     }
 
-    /// Why, in a word for logs and metrics.
+    /// Why, in a word for logs and metrics: one of a closed list, never the client's.
     pub const fn reason(self) -> &'static str {
         match self {
             Refusal::BadPath => "bad_path",
@@ -161,6 +164,7 @@ impl Refusal {
             Refusal::Method => "method_not_allowed",
             Refusal::HiddenFile => "hidden_file",
             Refusal::Trap => "trap",
+            Refusal::TrapBanned => "trap_banned",
             Refusal::AuthBusy => "auth_busy",
             Refusal::AuthUnavailable => "auth_unavailable",
             Refusal::Draining => "draining",
@@ -201,6 +205,7 @@ impl Refusal {
             | Refusal::Method
             | Refusal::HiddenFile
             | Refusal::Trap
+            | Refusal::TrapBanned
             | Refusal::Unauthenticated(_)
             | Refusal::Forbidden(_)
             | Refusal::HeadTimeout

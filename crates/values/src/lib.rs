@@ -37,4 +37,4 @@ pub use request_pattern::RequestPattern;
 pub use secret::Secret;
 pub use size::Size;
 pub use status::StatusPattern;
-pub use trusted_proxies::{Client, TrustedProxies, Walk, parse_forwarded_address};
+pub use trusted_proxies::{Client, TrustedProxies, Walk, parse_forwarded_address, word_of_proxies};

@@ -168,6 +168,18 @@ impl Default for TrustedProxies {
     }
 }
 
+/// The word for the networks of this address, if proxies usually stand there: many clients may look like it.
+pub fn word_of_proxies(address: IpAddr) -> Option<&'static str> {
+    let address = canonical(address);
+    let holds = |network: &&str| {
+        let network = network.parse::<Network>();
+        network.is_ok_and(|network| network.contains(address))
+    };
+    let mut words = WORDS.iter();
+    let found = words.find(|(_, networks)| networks.iter().any(&holds));
+    found.map(|(word, _)| *word)
+}
+
 /// Reads an address as proxies write it: `192.0.2.1`, `192.0.2.1:4711` (Azure), `2001:db8::1`,
 /// `[2001:db8::1]`, `[2001:db8::1]:4711`, each also in double quotes (RFC 7239 6). IPv4 inside
 /// IPv6 is taken out.

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use mainstay_config::Settings;
 use mainstay_pipeline::{Enforcement, RatePolicies, RatePolicy};
 use mainstay_supervisor::os::written_words;
 use mainstay_values::nearest;
@@ -19,7 +20,7 @@ use crate::{rates, say};
 impl Control {
     /// `mainstay limits`: looks at every key, on another thread.
     pub(super) fn limits(&self, asker: oneshot::Sender<String>) {
-        let policies = self.disabled.over(&self.settings).rate_limits.clone();
+        let policies = policies(&self.disabled.over(&self.settings));
         let memory = Arc::clone(&self.rates);
         spawn_blocking(move || {
             if let Ok(states) = states(&policies, &memory) {
@@ -30,7 +31,7 @@ impl Control {
 
     /// `mainstay unban`.
     pub(super) fn unban(&self, wish: &Unban) -> Ending {
-        let policies = &self.settings.rate_limits;
+        let policies = &policies(&self.settings);
         let names = || policies.iter().map(|policy| policy.name.as_str());
         if let Some(name) = &wish.policy
             && names().all(|known| known != name)
@@ -62,6 +63,22 @@ impl Control {
             wish.key
         ))
     }
+}
+
+/// Those of the settings, then those by which filters ban who walks into traps; the same one once.
+fn policies(settings: &Settings) -> Vec<RatePolicy> {
+    let mut policies = settings.rate_limits.clone();
+    let own = settings
+        .routes
+        .iter()
+        .filter_map(|route| route.layers.as_ref());
+    let layers = std::iter::once(&settings.layers).chain(own);
+    for policy in layers.filter_map(|layers| layers.filter.trap_policy()) {
+        if !policies.contains(&policy) {
+            policies.push(policy);
+        }
+    }
+    policies
 }
 
 fn states(policies: &[RatePolicy], memory: &OwnedFd) -> io::Result<Vec<LimitState>> {

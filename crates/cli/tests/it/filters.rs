@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use mainstay_testkit::{Mainstay, Origin, Running, scanner_paths};
 
-use crate::support::TRUSTING;
+use crate::support::{TRUSTING, gateway, started};
 
 /// Serves everything below `public`, dot files too, as somebody does who did not think of it.
 const CARELESS: &str = "
@@ -289,4 +289,122 @@ fn a_dry_run_passes_and_says_what_it_would_have_refused() {
     mainstay.output_contains_eventually("filter dry run");
     mainstay.get("/%zz").expect(400);
     mainstay.output_contains_eventually("\"reason\":\"bad_path\"");
+}
+
+/// Hits that ban, in front of an origin, with two threads and everything else as `strict` has it.
+fn trapping(origin: &Origin, filter: &str) -> Running {
+    let config = format!(
+        "preset = \"strict\"\n{TRUSTING}[listen]\nthreads = 2\n[upstream.a]\nserver = \"{}\"\n\
+         [route.all]\nto = \"a\"\n[route.shop]\npath = \"/shop\"\nto = \"a\"\n\
+         [route.shop.headers]\nx-frame-options = false\n{filter}",
+        origin.address()
+    );
+    started(Mainstay::run("").config(&config))
+}
+
+/// The status that a client gets, each time on a connection of its own.
+fn from(mainstay: &Running, client: &str, path: &str) -> u16 {
+    let answer = mainstay.get_with(path, [("X-Forwarded-For", client)]);
+    answer.status()
+}
+
+/// `mainstay limits --json`, of the traps.
+fn traps(mainstay: &Running) -> serde_json::Value {
+    let told = Mainstay::say(["limits", "--json"])
+        .beside(mainstay)
+        .finish()
+        .expect_code(0);
+    let told: Vec<serde_json::Value> = serde_json::from_str(&told.output).expect("JSON");
+    let mut policies = told.into_iter();
+    let traps = policies.find(|policy| policy["name"] == "filter.traps");
+    traps.expect("the policy of traps")
+}
+
+#[test]
+fn who_walks_into_traps_is_banned_everywhere_until_it_is_forgiven() {
+    let origin = Origin::says("hello").start();
+    let mainstay = trapping(&origin, "");
+    let (scanner, other) = ("203.0.113.9", "203.0.113.10");
+    for path in ["/wp-login.php", "/%77p-admin/x", "/phpmyadmin"] {
+        assert_eq!(from(&mainstay, scanner, "/shop"), 200);
+        assert_eq!(from(&mainstay, scanner, path), 404, "{path}");
+    }
+    // whichever thread accepts, whatever the route
+    for path in ["/", "/shop", "/wp-login.php"].iter().cycle().take(24) {
+        assert_eq!(from(&mainstay, scanner, path), 403, "{path}");
+    }
+    assert_eq!(from(&mainstay, other, "/"), 200);
+    assert_eq!(from(&mainstay, scanner, "/.mainstay/live"), 200);
+    mainstay.output_contains_eventually("\"reason\":\"trap_banned\"");
+    let told = traps(&mainstay);
+    assert_eq!(
+        (&told["banned"], &told["refused"], &told["rate"]),
+        (&1.into(), &24.into(), &"3/h".into()),
+        "{told}"
+    );
+
+    let first = gateway(&mainstay, None);
+    Mainstay::say(["reload", "--gateway"])
+        .beside(&mainstay)
+        .finish()
+        .expect_code(0);
+    assert_eq!(from(&mainstay, scanner, "/"), 403);
+    mainstay.kill(gateway(&mainstay, Some(first)));
+    gateway(&mainstay, Some(first));
+    assert_eq!(from(&mainstay, scanner, "/"), 403);
+
+    Mainstay::say(["unban", scanner, "--policy", "filter.traps"])
+        .beside(&mainstay)
+        .finish()
+        .expect_code(0)
+        .says(["forgiven what it had used of filter.traps"]);
+    assert_eq!(from(&mainstay, scanner, "/"), 200);
+    assert_eq!(traps(&mainstay)["banned"], 0);
+    // and has all of its hits again
+    assert_eq!(from(&mainstay, scanner, "/wp-login.php"), 404);
+    assert_eq!(from(&mainstay, scanner, "/"), 200);
+}
+
+#[test]
+fn a_proxy_that_nobody_trusts_and_an_address_of_many_are_never_banned() {
+    let origin = Origin::says("hello").start();
+    let config = format!(
+        "preset = \"strict\"\n[upstream.a]\nserver = \"{}\"\n",
+        origin.address()
+    );
+    let mainstay = Mainstay::run("").config(&config).start();
+    // this machine's own address: what the proxy says of clients is not believed
+    for _ in 0..6 {
+        assert_eq!(from(&mainstay, "203.0.113.9", "/wp-login.php"), 404);
+    }
+    mainstay.get("/").expect(200);
+    let trusting = trapping(&origin, "");
+    // a trusted one that names nobody, and a client whose network is private
+    for _ in 0..6 {
+        trusting.get("/wp-login.php").expect(404);
+        assert_eq!(from(&trusting, "10.1.2.3", "/wp-login.php"), 404);
+    }
+    trusting.get("/").expect(200);
+    assert_eq!(from(&trusting, "10.1.2.3", "/"), 200);
+}
+
+#[test]
+fn a_ban_that_is_tried_out_is_told_and_refuses_nobody() {
+    let origin = Origin::says("hello").start();
+    let mainstay = trapping(&origin, "[filter]\ndry_run = true\ntrap_ban_after = 1\n");
+    let scanner = "203.0.113.9";
+    assert_eq!(from(&mainstay, scanner, "/wp-login.php"), 200);
+    assert_eq!(from(&mainstay, scanner, "/"), 200);
+    mainstay.output_contains_eventually("\"dry_run\":\"trap_banned\"");
+    let told = traps(&mainstay);
+    assert_eq!(
+        (&told["banned"], &told["dry_run"]),
+        (&1.into(), &true.into()),
+        "{told}"
+    );
+    Mainstay::say(["explain", "/"])
+        .file("mainstay.toml", "preset = \"strict\"\n[app.web]\n")
+        .finish()
+        .expect_code(0)
+        .says(["filter.trap_ban_after = 3", "filter.trap_ban_for = \"1h\""]);
 }

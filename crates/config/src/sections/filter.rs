@@ -1,12 +1,20 @@
 //! `[filter]`: whom and what nobody gets to. What is done with it is in the pipeline's stage, the lists too.
 
-use mainstay_pipeline::{FilterOptions, HiddenFiles, MethodRule, Traps};
+use std::time::Duration;
+
+use mainstay_pipeline::{BanOptions, FilterOptions, HiddenFiles, MethodRule, RatePolicy, Traps};
 use mainstay_values::{BadValue, NamePattern, PathPattern, Problem};
 
 use super::preset::Preset;
+use super::rate_limit::LONGEST_BAN;
 use crate::key::{Key, Section};
 use crate::reader::Reader;
 use crate::value::{Item, Value};
+
+/// Long enough for a scanner to go elsewhere, short enough for who was banned by mistake.
+const USUAL_BAN: Duration = Duration::from_hours(1);
+/// One hit may be a link that somebody followed; scanners make hundreds.
+const USUAL_HITS: u32 = 3;
 
 /// What a preset says about filters.
 pub(crate) fn of(preset: Preset) -> FilterOptions {
@@ -19,6 +27,10 @@ pub(crate) fn of(preset: Preset) -> FilterOptions {
         hidden,
         methods,
         traps,
+        trap_ban: (preset == Preset::Strict).then_some(BanOptions {
+            after: USUAL_HITS,
+            lasts: USUAL_BAN,
+        }),
         ..FilterOptions::default()
     }
 }
@@ -72,6 +84,19 @@ pub(crate) const SECTION: Section = Section {
             default: "\"none\" (strict: `known`)",
             doc: "Paths that only scanners ask for, which get 404: `known` are `/wp-login.php`, `/phpmyadmin`, `/.env` and others.",
         },
+        Key {
+            name: "trap_ban_after",
+            kind: "count, or `false`",
+            default: "false (strict: `3`)",
+            doc: "After so many hits of traps within `trap_ban_for` a client gets 403 for everything, as long as `trap_ban_for` says. \
+                  Proxies and addresses of private networks, which many may share, are never banned.",
+        },
+        Key {
+            name: "trap_ban_for",
+            kind: "duration, 1s to 365d",
+            default: "(1h, where somebody is banned)",
+            doc: "How long such a ban lasts; `mainstay unban` lifts it.",
+        },
         Key::DRY_RUN,
     ],
     aliases: &[
@@ -89,6 +114,10 @@ pub(crate) const SECTION: Section = Section {
         ("hidden", "hidden_files"),
         ("except", "hidden_except"),
         ("honeypot", "traps"),
+        ("ban", "write `trap_ban_after` and `trap_ban_for`"),
+        ("trap_ban", "write `trap_ban_after` and `trap_ban_for`"),
+        ("ban_after", "trap_ban_after"),
+        ("ban_for", "trap_ban_for"),
     ],
     example: "\
 [filter]
@@ -123,6 +152,7 @@ pub(crate) fn read(section: Reader<'_>, slot: &mut FilterOptions) {
     if let Some(traps) = section.item("traps").and_then(|item| traps(&item)) {
         slot.traps = traps;
     }
+    trap_ban(&section, slot);
     section.set("dry_run", &mut slot.enforcement);
     section.finish();
 }
@@ -151,6 +181,31 @@ fn traps(item: &Item<'_>) -> Option<Traps> {
             item.reject(BadValue::new("a choice of paths", expected));
             None
         }
+    }
+}
+
+fn trap_ban(section: &Reader<'_>, slot: &mut FilterOptions) {
+    let lasts = section.get_within("trap_ban_for", &(Duration::from_secs(1)..=LONGEST_BAN));
+    let item = section.item("trap_ban_after");
+    if item.as_ref().is_some_and(Item::is_false) {
+        slot.trap_ban = None;
+        return;
+    }
+    let after = section.get_within("trap_ban_after", &(1..=RatePolicy::MOST_HITS));
+    if let (Some(_), Some(item), Traps::None) = (after, &item, &slot.traps) {
+        let nobody = Problem::new(format!("`{}` bans nobody", item.path));
+        item.push(nobody.expected("`traps = \"known\"`, or paths of your own, beside it"));
+    }
+    let before = slot.trap_ban;
+    if let Some(after) = after.or(before.map(|ban| ban.after)) {
+        let lasts = lasts.or(before.map(|ban| ban.lasts));
+        slot.trap_ban = Some(BanOptions {
+            after,
+            lasts: lasts.unwrap_or(USUAL_BAN),
+        });
+    } else if let (Some(_), None, Some(alone)) = (lasts, item, section.item("trap_ban_for")) {
+        let nobody = Problem::new(format!("`{}` bans nobody", alone.path));
+        alone.push(nobody.expected("`trap_ban_after = 3` or the like beside it"));
     }
 }
 

@@ -18,7 +18,8 @@ use crate::word::Word;
 const MOST_POLICIES: usize = 100;
 /// A bucket that is filled with more at once limits nothing.
 const MOST_BURST: u32 = 1_000_000;
-const LONGEST_BAN: Duration = Duration::from_hours(365 * 24);
+/// Of any kind.
+pub(super) const LONGEST_BAN: Duration = Duration::from_hours(365 * 24);
 const MINUTES_15: Duration = Duration::from_mins(15);
 
 /// What a preset limits: `strict` what the guides do.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue};
-use mainstay_values::TrustedProxies;
+use mainstay_values::{Client, TrustedProxies, Walk, word_of_proxies};
 
 use crate::debug::{DEBUG_FIELD, DebugToken};
 use crate::exchange::all_values;
@@ -73,7 +73,9 @@ impl Identify {
         }
         exchange.peer_is_trusted = self.trusts(&exchange.peer);
         if exchange.peer_is_trusted {
-            exchange.client = self.client(exchange.peer.address, headers);
+            let client = self.client(exchange.peer.address, headers);
+            exchange.client = client.address;
+            exchange.client_is_proxy = client.ended != Walk::Untrusted;
             believe_scheme(exchange, headers)?;
             believe_host(exchange, headers)?;
         } else if claims.forwards {
@@ -97,21 +99,16 @@ impl Identify {
         exchange.request_id = self.ids.next();
     }
 
-    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Client {
         let mut nearest_first = all_values(headers, "x-forwarded-for")
             .rev()
             .flat_map(|line| line.rsplit(','));
-        self.trusted.client(peer, &mut nearest_first).address
+        self.trusted.client(peer, &mut nearest_first)
     }
 
     /// A balancer's address is private or a CDN's; anybody else who sends these headers is making them up.
     fn notice_untrusted(&self, peer: IpAddr) {
-        let looks_like = ["loopback", "linklocal", "uniquelocal", "cloudflare"]
-            .into_iter()
-            .find(|word| {
-                TrustedProxies::listed([*word]).is_ok_and(|networks| networks.trusts(peer, 0))
-            });
-        if let Some(word) = looks_like {
+        if let Some(word) = word_of_proxies(peer) {
             self.notices.say(&peer.to_string(), || {
                 format!(
                     "{peer} sends X-Forwarded-For and is not trusted, so its clients all look like {peer}{}; \
@@ -251,6 +248,22 @@ mod tests {
             assert_eq!(exchange.host, "asked.example");
             assert_eq!(exchange.request_id, "given");
             assert!(notices.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_names_nobody_is_known_as_one() {
+        for (trusted, forwarded, is_proxy) in [
+            ("0", "203.0.113.9", false),
+            ("1", "203.0.113.9", false),
+            ("1", "", true),
+            ("2", "203.0.113.9", true),
+            ("uniquelocal", "10.0.0.9", true),
+            ("uniquelocal", "203.0.113.9, 10.0.0.9", false),
+            ("uniquelocal", "nonsense", true),
+        ] {
+            let (_, exchange, _) = identified(trusted, &[("x-forwarded-for", forwarded)]);
+            assert_eq!(exchange.client_is_proxy, is_proxy, "{trusted} {forwarded}");
         }
     }
 

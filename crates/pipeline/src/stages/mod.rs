@@ -47,7 +47,7 @@ pub use limit_rate::{
     RateState, RateTable, SharedAnswer, SharedBudget, SharedBudgets, SharedKey, SharedTurn,
     SharedWords, Sharing, Skip, WithoutStore,
 };
-pub(crate) use limit_rate::{Guesses, LimitRate, Owed, Quota};
+pub(crate) use limit_rate::{Guesses, LimitRate, Owed, Quota, TrapBans};
 pub(crate) use overload::Overload;
 pub use overload::{Adaptation, Connection, OverloadOptions, Priority, RouteAdmission};
 pub(crate) use pages::Pages;

@@ -1,9 +1,14 @@
 //! What this stage goes by, and the lists that stand for a word. Decides nothing.
 
-use mainstay_values::{HostPattern, NamePattern, Network, PathPattern};
+use std::num::NonZeroU32;
+
+use mainstay_values::{HostPattern, NamePattern, Network, PathPattern, Rate};
 use serde::{Deserialize, Serialize};
 
-use crate::Enforcement;
+use crate::{Algorithm, BanOptions, Enforcement, QuotaHeaders, RatePolicy, Sharing};
+
+/// As which policy hits of traps are counted: in the form of a setting's path, which no policy of a user can have.
+const TRAP_POLICY: &str = "filter.traps";
 
 /// Options of this stage. The default turns nobody away.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,9 +30,30 @@ pub struct FilterOptions {
     pub hidden_except: Vec<PathPattern>,
     /// Paths that only scanners ask for.
     pub traps: Traps,
+    /// Who walked into traps so often is refused everything for a time.
+    pub trap_ban: Option<BanOptions>,
 }
 
 impl FilterOptions {
+    /// The policy by which clients are banned that walk into traps; none where nobody is. It is asked by the filter alone, and is
+    /// for whoever lists policies, or lifts bans.
+    pub fn trap_policy(&self) -> Option<RatePolicy> {
+        let ban = self.trap_ban.filter(|_| self.traps != Traps::None)?;
+        let rate = Rate {
+            count: NonZeroU32::new(ban.after).unwrap_or(NonZeroU32::MIN),
+            window: ban.lasts,
+        };
+        Some(RatePolicy {
+            // a window ends before the ban that it led to
+            algorithm: Algorithm::FixedWindow,
+            enforcement: self.enforcement,
+            ban: Some(ban),
+            headers: vec![QuotaHeaders::None],
+            sharing: Sharing::Machine,
+            ..RatePolicy::new(TRAP_POLICY, rate)
+        })
+    }
+
     /// Whether whoever is turned away by `other` is by these, as far as that can be told without trying.
     pub(crate) fn is_as_strict_as(&self, other: &Self) -> bool {
         let methods = self.methods == other.methods
@@ -52,6 +78,7 @@ impl FilterOptions {
                 .iter()
                 .all(|path| other.hidden_except.contains(path))
             && (self.traps == other.traps || other.traps == Traps::None)
+            && (self.trap_ban == other.trap_ban || other.trap_policy().is_none())
     }
 }
 

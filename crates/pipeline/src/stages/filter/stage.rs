@@ -8,7 +8,8 @@ use mainstay_values::{HostPattern, Network, PathPattern};
 
 use super::names::HiddenNames;
 use super::options::{FilterOptions, MethodRule};
-use crate::{Enforcement, Exchange, Readings, Refusal, Response, Step};
+use crate::stages::TrapBans;
+use crate::{Enforcement, Exchange, Readings, Refusal, Response, Standing, Step};
 
 /// What a 405 names where no list says more (RFC 9110, 15.5.6 wants it named).
 const USUAL: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -31,15 +32,17 @@ pub(crate) struct Filter {
     allowed: HeaderValue,
     hidden: Option<HiddenNames>,
     traps: Vec<PathPattern>,
+    bans: Option<TrapBans>,
     /// Nobody is turned away: nothing needs to be asked.
     is_idle: bool,
 }
 
 impl Filter {
-    pub(crate) fn new(options: &FilterOptions) -> Self {
+    pub(crate) fn new(options: &FilterOptions, standing: &Standing) -> Self {
         let idle = FilterOptions {
             enforcement: options.enforcement,
             hidden_except: options.hidden_except.clone(),
+            trap_ban: options.trap_ban,
             ..FilterOptions::default()
         };
         Self {
@@ -51,6 +54,9 @@ impl Filter {
             methods: options.methods.clone(),
             hidden: HiddenNames::new(options.hidden.names(), options.hidden_except.clone()),
             traps: options.traps.paths(),
+            bans: options
+                .trap_policy()
+                .map(|policy| TrapBans::new(&policy, standing)),
             is_idle: *options == idle,
         }
     }
@@ -65,10 +71,13 @@ impl Filter {
         if self.is_idle {
             return Ok(());
         }
-        match self.judge(exchange, headers) {
-            None => Ok(()),
-            Some(refusal) => self.enforcement.apply(exchange, Step::Filter, refusal),
+        let Some(refusal) = self.judge(exchange, headers) else {
+            return Ok(());
+        };
+        if let (Refusal::Trap, Some(bans)) = (refusal, &self.bans) {
+            bans.caught(exchange, headers);
         }
+        self.enforcement.apply(exchange, Step::Filter, refusal)
     }
 
     /// Says which methods there are, in the answer to one that is not.
@@ -80,6 +89,11 @@ impl Filter {
     fn judge(&self, exchange: &Exchange, headers: &HeaderMap) -> Option<Refusal> {
         if !self.admits(exchange.client) {
             return Some(Refusal::Network);
+        }
+        // whoever watches the app is not to be turned away
+        let mut bans = self.bans.iter().filter(|_| !exchange.is_probe);
+        if bans.any(|bans| bans.hold(exchange, headers)) {
+            return Some(Refusal::TrapBanned);
         }
         let host = || exchange.host_name();
         if !self.hosts.is_empty() && !self.hosts.iter().any(|known| known.matches(host())) {

@@ -21,6 +21,7 @@ mod owed;
 mod policy;
 mod shared;
 mod table;
+mod traps;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,7 @@ use self::owed::Hit;
 pub(crate) use self::owed::Owed;
 use self::policy::{Policy, Taken};
 use self::shared::settle;
+pub(crate) use self::traps::TrapBans;
 use crate::{Enforcement, Exchange, Readings, Refusal, Response, RouteOptions, Standing, Step};
 
 pub use meter::Algorithm;

@@ -8,8 +8,9 @@ use mainstay_values::{BadValue, Network, Rate, RequestPattern};
 use serde::{Deserialize, Serialize};
 
 use super::meter::{Algorithm, LONGEST_WINDOW, MOST_HITS};
+use super::policy::are_meant;
 use super::shared::{Sharing, WithoutStore};
-use crate::Enforcement;
+use crate::{Enforcement, Exchange, Readings, Step};
 
 /// One limit: for which requests, counted by what, and how many of them pass.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +77,21 @@ impl RatePolicy {
             headers: vec![QuotaHeaders::Draft8],
             sharing: Sharing::default(),
             without_store: WithoutStore::default(),
+        }
+    }
+
+    /// Whether a request is counted by it, if it comes so far; lists of exceptions apart. A probe never is.
+    pub fn is_for(&self, exchange: &Exchange) -> bool {
+        let readings = Readings::of(exchange.uri.path());
+        !exchange.is_probe && are_meant(&self.requests, exchange, &readings)
+    }
+
+    /// The step at which it is asked.
+    pub fn step(&self) -> Step {
+        if self.needs_identity() {
+            Step::LimitIdentity
+        } else {
+            Step::LimitRate
         }
     }
 

@@ -61,14 +61,14 @@ impl Policy {
         let id = table.hash(0, |hasher| {
             (&options.name, meter.signature()).hash(hasher);
             (&options.key, options.ipv6_prefix).hash(hasher);
+            // a ban that was only noted is none once bans hold
+            if options.ban.is_some() && options.enforcement == Enforcement::DryRun {
+                "dry run".hash(hasher);
+            }
         });
         Self {
             name: options.name.clone(),
-            step: if options.needs_identity() {
-                Step::LimitIdentity
-            } else {
-                Step::LimitRate
-            },
+            step: options.step(),
             number: table.number(id),
             key: Key::new(options.key.clone(), options.ipv6_prefix, Arc::clone(routes)),
             skip: options.skip,
@@ -102,13 +102,14 @@ impl Policy {
         readings: &Readings<'_>,
         now: u64,
     ) -> Taken {
-        if !self.is_meant(exchange, readings) || self.allow.has(self, exchange, headers) {
+        if !are_meant(&self.requests, exchange, readings) || self.allow.has(self, exchange, headers)
+        {
             return Taken::Nothing;
         }
         if self.deny.has(self, exchange, headers) {
             return Taken::Denied;
         }
-        let key = table.hash(self.id, |hasher| self.key.write(exchange, headers, hasher));
+        let key = self.key_of(table, exchange, headers);
         match table.hit(key, self.number, &self.meter, self.ban, now, self.cost) {
             Hit::Banned(seconds) => Taken::Banned(seconds),
             Hit::Counted(outcome) => {
@@ -119,6 +120,16 @@ impl Policy {
                 Taken::Counted { key, outcome }
             }
         }
+    }
+
+    /// What the table calls the key of a request.
+    pub(super) fn key_of(
+        &self,
+        table: &RateTable,
+        exchange: &Exchange,
+        headers: &HeaderMap,
+    ) -> u64 {
+        table.hash(self.id, |hasher| self.key.write(exchange, headers, hasher))
     }
 
     /// What machines that share a store call the key of a request.
@@ -145,15 +156,18 @@ impl Policy {
         });
         is_key.then_some(key)
     }
+}
 
-    fn is_meant(&self, exchange: &Exchange, readings: &Readings<'_>) -> bool {
-        let (method, host) = (exchange.method.as_str(), exchange.host_name());
-        self.requests.is_empty()
-            || self
-                .requests
-                .iter()
-                .any(|known| known.matches(method, host, |path| readings.meet(path)))
-    }
+/// Whether a request is among these; all are where none is named.
+pub(super) fn are_meant(
+    requests: &[RequestPattern],
+    exchange: &Exchange,
+    readings: &Readings<'_>,
+) -> bool {
+    let (method, host) = (exchange.method.as_str(), exchange.host_name());
+    let mut known = requests.iter();
+    requests.is_empty()
+        || known.any(|known| known.matches(method, host, |path| readings.meet(path)))
 }
 
 /// Exceptions.

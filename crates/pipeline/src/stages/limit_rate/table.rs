@@ -261,6 +261,35 @@ impl RateTable {
         }
     }
 
+    /// Refuses a key everything from now on, for so long. A ban that holds is not made longer.
+    pub(super) fn ban(&self, key: u64, policy: u8, lasts: Duration, now: u64) {
+        let second = now / 1_000_000;
+        let bucket = self.bucket(key);
+        let place = bucket.place(key, second);
+        let begins = bucket.marks[place].fetch_update(AcqRel, Relaxed, |mark| {
+            let mark = Mark(mark);
+            // rounded up: whatever led to it is over when it ends
+            let until = (now + lasts.as_micros() as u64).div_ceil(1_000_000);
+            let ban = || mark.with_sight(second, policy).with_ban(until).0;
+            mark.banned(second).is_none().then(ban)
+        });
+        if begins.is_ok() {
+            self.entry(policy)[2].fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Seconds until the ban of a key is over; none if it is not banned. Counts nothing.
+    pub(super) fn banned(&self, key: u64, now: u64) -> Option<u32> {
+        let bucket = self.bucket(key);
+        let place = bucket.find(key)?;
+        Mark(bucket.marks[place].load(Acquire)).banned(now / 1_000_000)
+    }
+
+    /// Bans that a policy ever spoke.
+    pub(super) fn bans(&self, policy: u8) -> u64 {
+        self.entry(policy)[2].load(Relaxed)
+    }
+
     /// Gives back a hit that passed at `then`.
     pub(super) fn give_back(&self, key: u64, meter: &Meter, then: u64, cost: u32) {
         let bucket = self.bucket(key);

@@ -1,17 +1,25 @@
 //! Who is turned away, as tables.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::super::options::{HiddenFiles, Traps};
 use super::*;
-use crate::{Body, Peer};
+use crate::{BanOptions, Body, Peer, WaitOptions};
 
 fn parsed<T: std::str::FromStr<Err: std::fmt::Debug>>(texts: &[&str]) -> Vec<T> {
     texts
         .iter()
         .map(|text| text.parse().expect("a value"))
         .collect()
+}
+
+fn filter_of(options: &FilterOptions) -> Filter {
+    Filter::new(options, &standing())
+}
+
+fn standing() -> Standing {
+    Standing::new(Vec::new(), WaitOptions::default())
 }
 
 type Fields = &'static [(&'static str, &'static str)];
@@ -40,7 +48,7 @@ fn get(filter: &Filter, path: &str) -> Result<(), Refusal> {
 
 #[test]
 fn the_default_turns_nobody_away() {
-    let filter = Filter::new(&FilterOptions::default());
+    let filter = filter_of(&FilterOptions::default());
     assert!(filter.is_idle);
     for request in ["TRACE /", "GET /.git/config", "GET /wp-login.php"] {
         assert_eq!(
@@ -53,7 +61,7 @@ fn the_default_turns_nobody_away() {
 
 #[test]
 fn networks() {
-    let filter = Filter::new(&FilterOptions {
+    let filter = filter_of(&FilterOptions {
         allow: parsed(&["10.0.0.0/8", "2001:db8::/32"]),
         deny: parsed(&["10.6.6.0/24"]),
         ..FilterOptions::default()
@@ -72,7 +80,7 @@ fn networks() {
 
 #[test]
 fn hosts() {
-    let filter = Filter::new(&FilterOptions {
+    let filter = filter_of(&FilterOptions {
         hosts: parsed(&["example.com", "*.example.com"]),
         ..FilterOptions::default()
     });
@@ -90,11 +98,11 @@ fn hosts() {
 
 #[test]
 fn methods() {
-    let no_trace = Filter::new(&FilterOptions {
+    let no_trace = filter_of(&FilterOptions {
         methods: MethodRule::NoTrace,
         ..FilterOptions::default()
     });
-    let only = Filter::new(&FilterOptions {
+    let only = filter_of(&FilterOptions {
         methods: MethodRule::Only(vec!["GET".to_owned(), "POST".to_owned()]),
         ..FilterOptions::default()
     });
@@ -141,7 +149,7 @@ fn methods() {
 
 #[test]
 fn secrets_are_hidden_in_every_spelling() {
-    let filter = Filter::new(&FilterOptions {
+    let filter = filter_of(&FilterOptions {
         hidden: HiddenFiles::Secrets,
         ..FilterOptions::default()
     });
@@ -189,7 +197,7 @@ fn all_hides_dots_backups_dumps_and_keys() {
         hidden: HiddenFiles::All,
         ..FilterOptions::default()
     };
-    let filter = Filter::new(&options);
+    let filter = filter_of(&options);
     for path in [
         "/.htaccess",
         "/.DS_Store",
@@ -218,7 +226,7 @@ fn all_hides_dots_backups_dumps_and_keys() {
     ] {
         assert_eq!(get(&filter, path), Ok(()), "{path}");
     }
-    let filter = Filter::new(&FilterOptions {
+    let filter = filter_of(&FilterOptions {
         hidden_except: parsed(&["/dumps"]),
         ..options
     });
@@ -240,7 +248,7 @@ fn traps_come_first_and_a_dry_run_only_notes() {
         traps: Traps::Known,
         ..FilterOptions::default()
     };
-    let filter = Filter::new(&options);
+    let filter = filter_of(&options);
     for path in [
         "/.env",
         "/wp-login.php",
@@ -251,9 +259,159 @@ fn traps_come_first_and_a_dry_run_only_notes() {
         assert_eq!(get(&filter, path), Err(Refusal::Trap), "{path}");
     }
     assert_eq!(get(&filter, "/x/wp-login.php"), Ok(()));
-    let dry = Filter::new(&FilterOptions {
+    let dry = filter_of(&FilterOptions {
         enforcement: Enforcement::DryRun,
         ..options
     });
     assert_eq!(get(&dry, "/wp-login.php"), Ok(()));
+}
+
+/// Three hits, one hour.
+fn banning() -> FilterOptions {
+    FilterOptions {
+        traps: Traps::Known,
+        trap_ban: Some(BanOptions {
+            after: 3,
+            lasts: Duration::from_hours(1),
+        }),
+        ..FilterOptions::default()
+    }
+}
+
+const TRAP: &str = "GET /wp-login.php";
+
+#[tokio::test(start_paused = true)]
+async fn who_walks_into_traps_is_banned_for_a_while_by_all_who_share_the_table() {
+    let standing = standing();
+    let filter = Filter::new(&banning(), &standing);
+    let other_thread = Filter::new(&banning(), &standing);
+    let home = |filter: &Filter, client: &str| asked(filter, client, "GET /", &[]);
+    for client in ["203.0.113.9", "2001:db8::1"] {
+        for filter in [&filter, &other_thread, &filter] {
+            assert_eq!(home(filter, client), Ok(()));
+            assert_eq!(asked(filter, client, TRAP, &[]), Err(Refusal::Trap));
+        }
+        for filter in [&filter, &other_thread] {
+            assert_eq!(home(filter, client), Err(Refusal::TrapBanned));
+            assert_eq!(asked(filter, client, TRAP, &[]), Err(Refusal::TrapBanned));
+        }
+        assert_eq!(home(&filter, "203.0.113.10"), Ok(()));
+    }
+    // a client of IPv6 has a whole network
+    assert_eq!(home(&filter, "2001:db8:0:ff::2"), Err(Refusal::TrapBanned));
+    tokio::time::advance(Duration::from_secs(3_602)).await;
+    assert_eq!(home(&filter, "203.0.113.9"), Ok(()));
+    // and begins anew, with all of its hits
+    for _ in 0..3 {
+        assert_eq!(asked(&filter, "203.0.113.9", TRAP, &[]), Err(Refusal::Trap));
+    }
+    assert_eq!(home(&filter, "203.0.113.9"), Err(Refusal::TrapBanned));
+}
+
+#[tokio::test(start_paused = true)]
+async fn hits_that_are_far_apart_ban_nobody() {
+    let filter = filter_of(&banning());
+    for _ in 0..9 {
+        assert_eq!(asked(&filter, "203.0.113.9", TRAP, &[]), Err(Refusal::Trap));
+        tokio::time::advance(Duration::from_mins(31)).await;
+    }
+}
+
+#[tokio::test]
+async fn one_hit_is_enough_where_the_settings_say_so_and_a_probe_passes() {
+    let filter = filter_of(&FilterOptions {
+        trap_ban: Some(BanOptions {
+            after: 1,
+            lasts: Duration::from_secs(1),
+        }),
+        ..banning()
+    });
+    let client = "203.0.113.9";
+    assert_eq!(asked(&filter, client, TRAP, &[]), Err(Refusal::Trap));
+    assert_eq!(
+        asked(&filter, client, "GET /", &[]),
+        Err(Refusal::TrapBanned)
+    );
+    let request = http::Request::new(Body::Empty);
+    let peer = Arc::new(Peer::plain(client.parse().expect("an address"), None));
+    let mut exchange = Exchange::begin(&peer, &request, Instant::now());
+    exchange.is_probe = true;
+    assert_eq!(filter.check(&mut exchange, request.headers()), Ok(()));
+}
+
+#[tokio::test]
+async fn who_may_be_many_is_never_banned() {
+    let filter = filter_of(&banning());
+    for client in [
+        "127.0.0.1",
+        "::1",
+        "10.1.2.3",
+        "172.17.0.1",
+        "192.168.1.1",
+        "::ffff:10.1.2.3",
+        "fd00::1",
+        "fe80::1",
+        "169.254.1.1",
+        "100.64.0.1",
+        "100.127.255.255",
+        "104.16.0.1",
+    ] {
+        for _ in 0..5 {
+            assert_eq!(
+                asked(&filter, client, TRAP, &[]),
+                Err(Refusal::Trap),
+                "{client}"
+            );
+        }
+    }
+    for client in ["100.128.0.1", "100.63.0.1", "172.32.0.1"] {
+        for _ in 0..3 {
+            let _ = asked(&filter, client, TRAP, &[]);
+        }
+        assert_eq!(
+            asked(&filter, client, TRAP, &[]),
+            Err(Refusal::TrapBanned),
+            "{client}"
+        );
+    }
+    // a trusted proxy that names nobody behind it
+    let request = http::Request::get("/wp-login.php")
+        .body(Body::Empty)
+        .expect("a request");
+    let peer = Arc::new(Peer::plain([203, 0, 113, 7].into(), None));
+    for _ in 0..5 {
+        let mut exchange = Exchange::begin(&peer, &request, Instant::now());
+        exchange.client_is_proxy = true;
+        assert_eq!(
+            filter.check(&mut exchange, request.headers()),
+            Err(Refusal::Trap)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_bans_nobody_and_says_whom_it_would() {
+    let standing = standing();
+    let dry = FilterOptions {
+        enforcement: Enforcement::DryRun,
+        ..banning()
+    };
+    let (dry, real) = (
+        Filter::new(&dry, &standing),
+        Filter::new(&banning(), &standing),
+    );
+    let request = http::Request::get("/wp-login.php")
+        .body(Body::Empty)
+        .expect("a request");
+    let peer = Arc::new(Peer::plain([203, 0, 113, 7].into(), None));
+    let spared = || {
+        let mut exchange = Exchange::begin(&peer, &request, Instant::now());
+        assert_eq!(dry.check(&mut exchange, request.headers()), Ok(()));
+        exchange.spared()
+    };
+    for _ in 0..3 {
+        assert_eq!(spared(), Some((Step::Filter, Refusal::Trap)));
+    }
+    assert_eq!(spared(), Some((Step::Filter, Refusal::TrapBanned)));
+    assert_eq!(asked(&real, "203.0.113.7", "GET /", &[]), Ok(()));
 }
