@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::{BUCKETS, HistogramSum, RequestTotals, names};
+use crate::{BUCKETS, HistogramSum, RefusalTotals, RequestTotals, names};
 
 /// Text under construction.
 #[derive(Debug, Default)]
@@ -51,6 +51,7 @@ impl Exposition {
             "Seconds to answer a request.",
         );
         self.each_series(totals, Self::histogram);
+        self.refusals(&totals.refusals);
         self.single(
             names::ACTIVE_REQUESTS,
             "gauge",
@@ -68,6 +69,20 @@ impl Exposition {
     /// The finished text.
     pub fn finish(self) -> String {
         self.text
+    }
+
+    fn refusals(&mut self, refusals: &RefusalTotals) {
+        let help = "Requests refused; those with dry_run=\"true\" were let pass.";
+        self.family(names::REFUSALS_TOTAL, "counter", help);
+        for ((step, reason, status, is_dry), count) in refusals {
+            let labels = [
+                ("step", step.as_str()),
+                ("reason", reason),
+                ("status_code", status),
+                ("dry_run", if *is_dry { "true" } else { "false" }),
+            ];
+            self.sample(names::REFUSALS_TOTAL, &labels, count);
+        }
     }
 
     fn each_series(

@@ -2,6 +2,8 @@
 
 /// Requests answered, by method, route and status code.
 pub const HTTP_REQUESTS_TOTAL: &str = "http_requests_total";
+/// Requests refused, by step, reason and status; those of layers on a dry run apart.
+pub const REFUSALS_TOTAL: &str = "mainstay_refusals_total";
 /// Seconds from the first byte of a request's head to the last byte of its response.
 pub const HTTP_REQUEST_DURATION_SECONDS: &str = "http_request_duration_seconds";
 /// Requests in progress now.

@@ -7,6 +7,7 @@ use std::{sync::OnceLock, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use crate::refusals::{self, RefusalMetrics, RefusalTotals};
 use crate::{Counter, Gauge, Histogram, HistogramSum};
 
 /// Methods that have a label of their own; all others share `OTHER`.
@@ -61,6 +62,8 @@ pub struct RequestMetrics {
     pub bytes: Counter,
     /// Answers of apps that were replaced, since they showed insides.
     pub scrubbed: Counter,
+    /// Requests that were refused, or would have been.
+    pub refusals: RefusalMetrics,
 }
 
 impl RequestMetrics {
@@ -73,6 +76,7 @@ impl RequestMetrics {
             active: Gauge::default(),
             bytes: Counter::default(),
             scrubbed: Counter::default(),
+            refusals: RefusalMetrics::default(),
         }
     }
 
@@ -119,6 +123,9 @@ pub struct RequestTotals {
     /// Answers of apps that were replaced, since they showed insides.
     #[serde(default)]
     pub scrubbed: u64,
+    /// Requests that were refused, or would have been.
+    #[serde(default, with = "refusals::pairs")]
+    pub refusals: RefusalTotals,
 }
 
 impl RequestTotals {
@@ -141,6 +148,7 @@ impl RequestTotals {
         self.active += metrics.active.get();
         self.bytes += metrics.bytes.get();
         self.scrubbed += metrics.scrubbed.get();
+        refusals::add(&mut self.refusals, &metrics.refusals);
     }
 
     /// Adds what others counted.
@@ -151,6 +159,7 @@ impl RequestTotals {
         self.active += other.active;
         self.bytes += other.bytes;
         self.scrubbed += other.scrubbed;
+        refusals::merge(&mut self.refusals, &other.refusals);
     }
 }
 

@@ -157,3 +157,44 @@ fn the_gateway_is_not_root() {
         field("CapEff:")
     );
 }
+
+/// The page that says what there is to be counted.
+const METRICS: &str = include_str!("../../../../docs/operations/metrics.md");
+
+#[test]
+fn refusals_are_counted_by_step_and_reason_dry_ones_apart_and_every_metric_is_on_its_page() {
+    let origin = Origin::says("hello").start();
+    let settings = format!(
+        "[upstream.a]\nserver = \"{}\"\n[filter]\ntraps = [\"/old\"]\n\
+         [rate_limit.all]\nmatch = \"/limited\"\nrate = \"1/h\"\ndry_run = true\n",
+        origin.address()
+    );
+    let mainstay = Mainstay::run("").config(&settings).start();
+    for (path, status) in [
+        ("/old", 404),
+        ("/limited", 200),
+        ("/limited", 200),
+        ("/%zz", 400),
+    ] {
+        let _ = mainstay.get(path).expect(status);
+    }
+    let lines = [
+        "{step=\"filter\",reason=\"trap\",status_code=\"404\",dry_run=\"false\"} 1",
+        "{step=\"limit_rate\",reason=\"rate_limited\",status_code=\"429\",dry_run=\"true\"} 1",
+        "{step=\"identify\",reason=\"bad_path\",status_code=\"400\",dry_run=\"false\"} 1",
+    ];
+    let told = eventually("the refusals in the metrics", || {
+        let told = admin(&mainstay, "/metrics");
+        let has = |line: &&str| told.contains(&format!("mainstay_refusals_total{line}"));
+        lines.iter().all(has).then_some(told)
+    });
+    let families = told.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let names: Vec<&str> = families.filter_map(|line| line.split(' ').next()).collect();
+    assert!(names.len() > 10, "{told}");
+    for name in names {
+        assert!(
+            METRICS.contains(&format!("| `{name}` |")),
+            "{name} is not on the page"
+        );
+    }
+}

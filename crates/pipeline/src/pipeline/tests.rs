@@ -418,3 +418,83 @@ async fn a_suspended_instance_stays_in_rotation_and_asks_its_app_nothing() {
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(response.headers()["retry-after"], "60");
 }
+
+/// What was counted of refusals, as `step reason status` or `step reason status dry`.
+fn refusals<F>(world: &World<F>) -> Vec<String> {
+    let mut totals = mainstay_observe::RequestTotals::default();
+    totals.add(&world.pipeline.recorder.metrics, &[]);
+    let counted = totals.refusals.into_iter();
+    let told = counted.map(|((step, reason, status, is_dry), count)| {
+        let dry = if is_dry { " dry" } else { "" };
+        format!("{step} {reason} {status}{dry} {count}")
+    });
+    told.collect()
+}
+
+#[tokio::test]
+async fn every_refusal_is_counted_by_the_step_that_made_it() {
+    let mut options = options();
+    options.layers.filter.traps = crate::Traps::Known;
+    options.layers.body.limit = Some("1b".parse().expect("a size"));
+    options.layers.body.enforcement = crate::Enforcement::DryRun;
+    let policy = RatePolicy::new("all", "2/h".parse().expect("a rate"));
+    options.rate_limits = vec![RatePolicy {
+        requests: vec!["/limited".parse().expect("requests")],
+        ..policy
+    }];
+    let world = world_of(options, |request| match request.uri().path() {
+        "/large" => Err(Refusal::BodyTooLarge),
+        "/gone" => Err(Refusal::OriginGone),
+        "/left" => Err(Refusal::ClientGone),
+        _ => ok(request),
+    });
+    for path in [
+        "/",
+        "/%zz",
+        "/wp-login.php",
+        "/wp-login.php",
+        "/limited",
+        "/limited",
+        "/limited",
+        "/large",
+        "/gone",
+        "/left",
+    ] {
+        drop(serve(&world, path).await);
+    }
+    let mut large = get("/upload");
+    *large.body_mut() = Body::from("two");
+    let peer = Arc::default();
+    drop(world.pipeline.serve(&peer, large, Instant::now()).await);
+    let refusal = Refusal::Codec(StatusCode::URI_TOO_LONG, "target_too_long");
+    drop(world.pipeline.refuse(&peer, refusal, Instant::now()));
+    assert_eq!(
+        refusals(&world),
+        [
+            "filter trap 404 2",
+            "identify bad_path 400 1",
+            "limit_rate rate_limited 429 1",
+            "limit_size body_too_large 413 1",
+            "limit_size body_too_large 413 dry 1",
+            "none target_too_long 414 1",
+            "origin origin_gone 502 1",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn limits_stand_in_front_of_credentials() {
+    let mut options = options();
+    let key = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    options.layers.auth.keys = vec![crate::KeyOptions {
+        id: "billing".to_owned(),
+        hash: key.parse().expect("a hash"),
+        labels: Vec::new(),
+    }];
+    options.rate_limits = vec![RatePolicy::new("all", "2/h".parse().expect("a rate"))];
+    let world = world_of(options, ok);
+    for status in [401, 401, 429, 429] {
+        let (response, _) = serve(&world, "/").await.into_response();
+        assert_eq!(response.status(), status);
+    }
+}

@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
-use mainstay_observe::{AccessRecord, ErrorRecord, NO_ROUTE, RequestMetrics, TimestampCache};
+use mainstay_observe::{
+    AccessRecord, Effect, ErrorRecord, NO_ROUTE, NO_STEP, RefusalKind, RequestMetrics,
+    TimestampCache,
+};
 
 use super::{ErrorLog, Leak};
 use crate::{Exchange, Refusal, Response, Step};
@@ -176,6 +179,28 @@ impl Ending {
     }
 }
 
+impl Open {
+    /// Counts every refusal, whichever step it came from: the one that holds, and the first that a dry run spared.
+    fn count_refusals(&self, spared: Option<(Step, Refusal)>) {
+        let count = |step: Option<Step>, refusal: Refusal, effect| {
+            self.recorder.metrics.refusals.count(RefusalKind {
+                step: step.map_or(NO_STEP, Step::name),
+                reason: refusal.reason(),
+                status: refusal.status().as_u16(),
+                effect,
+            });
+        };
+        // nobody was refused who went away
+        let refusal = self.exchange.refusal;
+        if let Some(refusal) = refusal.filter(|refusal| *refusal != Refusal::ClientGone) {
+            count(self.exchange.refused_by(refusal), refusal, Effect::Refused);
+        }
+        if let Some((step, refusal)) = spared {
+            count(Some(step), refusal, Effect::DryRun);
+        }
+    }
+}
+
 impl Drop for Open {
     fn drop(&mut self) {
         let (exchange, recorder) = (&self.exchange, &self.recorder);
@@ -188,6 +213,8 @@ impl Drop for Open {
             duration,
             self.bytes,
         );
+        let spared = exchange.spared();
+        self.count_refusals(spared);
         let Some(log) = &recorder.log else { return };
         let record = AccessRecord {
             time: exchange.began() + duration,
@@ -207,7 +234,7 @@ impl Drop for Open {
                 .reason
                 .or_else(|| exchange.refusal.map(Refusal::reason))
                 .or(exchange.scrubbed.map(|_| SCRUBBED)),
-            dry_run: exchange.spared().map(|(_, refusal)| refusal.reason()),
+            dry_run: spared.map(|(_, refusal)| refusal.reason()),
             user_agent: exchange.user_agent.as_ref().map(HeaderValue::as_bytes),
         };
         log.write(|text, clock| record.write(text, clock));
