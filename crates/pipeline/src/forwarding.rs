@@ -19,6 +19,7 @@ use crate::Exchange;
 use crate::debug::DEBUG_FIELD;
 use crate::exchange::all_values;
 use crate::name_set::NameSet;
+use crate::protected_fields::ProtectedFields;
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -258,6 +259,20 @@ fn may_be_nominated(name: &HeaderName) -> bool {
 fn strip(headers: &mut HeaderMap, is_meant: impl Fn(&str) -> bool) {
     while let Some(name) = headers.keys().find(|name| is_meant(name.as_str())).cloned() {
         headers.remove(name);
+    }
+}
+
+/// Removes from a request's trailers what its head may not say either: some servers put them among the head's fields. No
+/// proxy writes about clients there, a trusted one neither. What frames and routes messages the codec has dropped before.
+pub(crate) fn strip_trailers(trailers: &mut HeaderMap, protected: &ProtectedFields) {
+    let is_meant = |name: &HeaderName| {
+        *name == DEBUG_FIELD
+            || is_hop_by_hop(name)
+            || speaks_of_client(name.as_str())
+            || protected.contains(name)
+    };
+    while let Some(name) = trailers.keys().find(|name| is_meant(name)).cloned() {
+        trailers.remove(name);
     }
 }
 

@@ -18,6 +18,7 @@ mod notices;
 mod origin;
 mod peer;
 mod pipeline;
+mod protected_fields;
 mod readings;
 mod refusal;
 mod request_id;

@@ -225,6 +225,7 @@ impl<O: Origin> Pipeline<O> {
             .ask(exchange, request.headers_mut());
         exchange.pass(Step::Origin);
         Forwarding::prepare(exchange, request.headers_mut());
+        self.authentication.guard_trailers(request.body_mut());
         exchange.forwarding = Some(Arc::clone(&self.forwarding));
         let response = self.origin.respond(exchange, request).await?; //  502 503 504  a worker, an upstream
         exchange.note(Step::Origin, response.headers());

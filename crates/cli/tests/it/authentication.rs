@@ -302,3 +302,31 @@ fn another_server_is_asked_who_comes() {
         .output_contains_eventually("\"user\":\"anna\"")
         .output_contains_eventually("\"reason\":\"auth_unavailable\"");
 }
+
+#[test]
+fn trailers_bring_in_nothing_that_the_head_may_not() {
+    let origin = Origin::says("hello").start();
+    let config = format!(
+        "[upstream.shop]\nserver = \"{}\"\n[auth]\nuser_header = \"x-user\"\n\
+         [auth.users]\nanna = \"$2y$04$CpBLmLQCpNG0OxvJ3nYzLOwkm9F7e2aSOk3i6DR1PRnN8WBRHrBJS\"\n\
+         [route.open]\nto = \"shop\"\nauth = {{ enabled = false }}\n",
+        origin.address()
+    );
+    let mainstay = Mainstay::run("").config(&config).start();
+    let forged = "X-User: root\r\nx_user: root\r\nX-USER: root\r\nX-Forwarded-For: 203.0.113.9\r\n\
+                  X-Real-IP: 203.0.113.9\r\nX-Request-Id: mine\r\nForwarded: for=203.0.113.9\r\n\
+                  Mainstay-Debug: token\r\nKeep-Alive: timeout=99\r\nContent-Length: 3\r\n";
+    for (trailers, passed) in [
+        (format!("X-Sum: 5\r\n{forged}"), "x-sum: 5\r\n"),
+        (forged.to_owned(), ""),
+    ] {
+        mainstay
+            .request(format!(
+                "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n{trailers}\r\n"
+            ))
+            .expect(200);
+        let received = origin.received();
+        let body = String::from_utf8_lossy(&received.last().expect("a request").body).into_owned();
+        assert_eq!(body, format!("5\r\nhello\r\n0\r\n{passed}\r\n"));
+    }
+}

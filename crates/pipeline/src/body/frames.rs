@@ -14,6 +14,8 @@ use std::{
 use bytes::Bytes;
 use http::HeaderMap;
 
+use crate::forwarding::strip_trailers;
+use crate::protected_fields::ProtectedFields;
 use crate::stages::Encoded;
 
 /// A piece of a body.
@@ -82,6 +84,7 @@ pub fn hand_off(length: Option<u64>) -> (FrameSender, Frames) {
             }),
             length,
             front: Vec::new(),
+            protected: None,
         },
     )
 }
@@ -156,6 +159,8 @@ pub struct Frames {
     length: Option<u64>,
     /// Taken and put back, the next one last.
     front: Vec<Frame>,
+    /// What trailers may not say, if they are a client's.
+    protected: Option<Arc<ProtectedFields>>,
 }
 
 /// Where frames come from.
@@ -200,6 +205,7 @@ impl Frames {
             source: Source::Encoded(Box::new(encoded)),
             length: None,
             front: Vec::new(),
+            protected: None,
         }
     }
 
@@ -226,6 +232,11 @@ impl Frames {
         overrun
     }
 
+    /// Takes out of the trailers what no client may say there: the connection's, what proxies say of clients, and these.
+    pub(crate) fn guard_trailers(&mut self, protected: Arc<ProtectedFields>) {
+        self.protected = Some(protected);
+    }
+
     /// Bounds what the producer sends, whatever becomes of it on the way.
     fn set_bound(&mut self, bound: Bound) {
         match &mut self.source {
@@ -239,12 +250,21 @@ impl Frames {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame, BodyBroken>>> {
-        if let Some(frame) = self.front.pop() {
-            return Poll::Ready(Some(Ok(frame)));
-        }
-        match &mut self.source {
-            Source::Producer(consumer) => consumer.poll_frame(context),
-            Source::Encoded(encoded) => encoded.poll_frame(context),
+        loop {
+            let mut next = match (self.front.pop(), &mut self.source) {
+                (Some(frame), _) => Poll::Ready(Some(Ok(frame))),
+                (None, Source::Producer(consumer)) => consumer.poll_frame(context),
+                (None, Source::Encoded(encoded)) => encoded.poll_frame(context),
+            };
+            let (Poll::Ready(Some(Ok(Frame::Trailers(fields)))), Some(protected)) =
+                (&mut next, &self.protected)
+            else {
+                return next;
+            };
+            strip_trailers(fields, protected);
+            if !fields.is_empty() {
+                return next;
+            }
         }
     }
 

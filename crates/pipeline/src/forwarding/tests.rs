@@ -209,3 +209,28 @@ proptest! {
         prop_assert!(!headers.keys().any(|name| HOP_BY_HOP.contains(name) && *name != TE && *name != CONNECTION));
     }
 }
+
+#[test]
+fn trailers_say_nothing_that_the_head_may_not() {
+    let protected = ProtectedFields::new(["X-User"].into_iter());
+    let mut trailers = map(&[
+        ("x-sum", "1"),
+        ("x-user", "root"),
+        ("x_user", "root"),
+        ("x-forwarded-for", "203.0.113.9"),
+        ("x-forwarded_proto", "https"),
+        ("x-real-ip", "203.0.113.9"),
+        ("true-client-ip", "203.0.113.9"),
+        ("forwarded", "for=203.0.113.9"),
+        ("x-request-id", "mine"),
+        ("mainstay-debug", "token"),
+        ("keep-alive", "timeout=9"),
+        ("http2-settings", "AAMAAABk"),
+        ("server-timing", "db;dur=1"),
+    ]);
+    strip_trailers(&mut trailers, &protected);
+    assert_eq!(
+        trailers,
+        map(&[("x-sum", "1"), ("server-timing", "db;dur=1")])
+    );
+}

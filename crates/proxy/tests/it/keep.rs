@@ -124,6 +124,37 @@ fn trailers_pass_both_ways() {
 }
 
 #[test]
+fn trailers_speak_of_no_client() {
+    let origin = echo();
+    let gateway = Gateway::before(&[&origin]);
+    let mut client = gateway.connect();
+    for (trailers, passed) in [
+        (
+            "x-sum: 5\r\nX-Forwarded-For: 203.0.113.9\r\nX-Request-Id: mine\r\n",
+            Some("5"),
+        ),
+        (
+            "True-Client-IP: 203.0.113.9\r\nX-Original-Host: b\r\n",
+            None,
+        ),
+    ] {
+        client
+            .send(head_for_chunks("POST"))
+            .send(format!("5\r\nhello\r\n0\r\n{trailers}\r\n"))
+            .response()
+            .expect(200);
+        let requests = origin.requests();
+        let request = requests.last().expect("a request");
+        let trailers: Vec<_> = request
+            .trailers
+            .iter()
+            .map(|(_, value)| value.as_str())
+            .collect();
+        assert_eq!(trailers, passed.into_iter().collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn old_clients_and_closing_ones_are_told_what_becomes_of_the_connection() {
     let origin = echo();
     let gateway = Gateway::before(&[&origin]);

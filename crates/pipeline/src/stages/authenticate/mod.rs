@@ -17,7 +17,6 @@ pub mod jwt;
 mod options;
 mod password_hash;
 mod passwords;
-mod protected_fields;
 mod stage;
 mod verification;
 

@@ -15,19 +15,19 @@ use super::jwt::{self, Flaw, Issuer, KeySet};
 use super::options::{AuthOptions, Method, Seen};
 use super::password_hash::PasswordHash;
 use super::passwords::Pending;
-use super::protected_fields::ProtectedFields;
 use super::verification::Verification;
 use crate::layers::PerRoute;
+use crate::protected_fields::ProtectedFields;
 use crate::stages::Guesses;
 use crate::{
-    Enforcement, Exchange, Forwarding, Identity, IdentityKind, Layers, Origin, Refusal, Request,
-    Response, RouteOptions, Standing, Step,
+    Body, Enforcement, Exchange, Forwarding, Identity, IdentityKind, Layers, Origin, Refusal,
+    Request, Response, RouteOptions, Standing, Step,
 };
 
 /// The stage of every route, and what no route may let through.
 #[derive(Debug)]
 pub(crate) struct Authentication {
-    protected: ProtectedFields,
+    protected: Arc<ProtectedFields>,
     routes: PerRoute<Authenticate>,
     verification: Arc<Verification>,
 }
@@ -84,7 +84,7 @@ impl Authentication {
         let own = routes.iter().filter_map(|route| route.layers.as_deref());
         let told = own.chain([general]).flat_map(|layers| layers.auth.told());
         Self {
-            protected: ProtectedFields::new(told),
+            protected: Arc::new(ProtectedFields::new(told)),
             routes: PerRoute::new(general, routes, |layers| {
                 Authenticate::new(&layers.auth, standing, &verification)
             }),
@@ -111,6 +111,15 @@ impl Authentication {
             Verdict::Wait(errand) => return Ok(Check::Wait(errand)),
         }
         Ok(Check::Pass)
+    }
+
+    /// The trailers of a request may not say either what its head may not.
+    pub(crate) fn guard_trailers(&self, body: &mut Body) {
+        if let Body::Stream(frames) = body
+            && frames.length().is_none()
+        {
+            frames.guard_trailers(Arc::clone(&self.protected));
+        }
     }
 
     /// Waits, and goes on from there. An answer of whoever was asked takes the place of the app's.

@@ -4,14 +4,14 @@ use http::{HeaderMap, HeaderName};
 
 /// Field names, `_` read as `-`: some servers make the same variable of both.
 #[derive(Debug, Default)]
-pub(super) struct ProtectedFields {
+pub(crate) struct ProtectedFields {
     /// Bit n is set when a member has n bytes; longer ones share the last bit.
     lengths: u64,
     names: Vec<Box<[u8]>>,
 }
 
 impl ProtectedFields {
-    pub(super) fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+    pub(crate) fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
         let mut names: Vec<Box<[u8]>> =
             names.map(|name| name.bytes().map(fold).collect()).collect();
         names.sort();
@@ -22,7 +22,8 @@ impl ProtectedFields {
         Self { lengths, names }
     }
 
-    fn contains(&self, name: &HeaderName) -> bool {
+    /// Whether this is one of them.
+    pub(crate) fn contains(&self, name: &HeaderName) -> bool {
         let name = name.as_str().as_bytes();
         self.lengths & bit(name.len()) != 0
             && self
@@ -32,7 +33,7 @@ impl ProtectedFields {
     }
 
     /// Takes out what a client says of itself.
-    pub(super) fn remove_from(&self, headers: &mut HeaderMap) {
+    pub(crate) fn remove_from(&self, headers: &mut HeaderMap) {
         if self.names.is_empty() {
             return;
         }
