@@ -1,7 +1,7 @@
 //! A rehearsal for programs: the same as its lines, under names that stay. Prints nothing.
 
 use mainstay_config::{Origins, Settings};
-use mainstay_pipeline::TargetKind;
+use mainstay_pipeline::{Enforcement, TargetKind};
 use serde_json::{Map, Value, json};
 
 use super::steps::{Stop, stops};
@@ -26,6 +26,17 @@ pub(crate) fn json(
             "settings": settings.map(|line| setting_json(line, origins)).collect::<Vec<_>>(),
         })
     };
+    let stops = stops(rehearsal, settings);
+    let limits = stops.iter().flat_map(|stop| {
+        stop.limits.iter().map(|limit| {
+            json!({
+                "name": limit.name, "rate": limit.rate.to_string(), "key": limit.key,
+                "step": stop.step.name(), "reached": stop.is_reached,
+                "dry_run": limit.enforcement == Enforcement::DryRun,
+                "origin": origin(&format!("rate_limit.{}", limit.name)),
+            })
+        })
+    });
     json!({
         "method": asked.method.as_str(),
         "url": asked.url(),
@@ -45,7 +56,8 @@ pub(crate) fn json(
         "status": rehearsal.status,
         "refusal": rehearsal.refusal,
         "sets": sets(rehearsal),
-        "steps": stops(rehearsal, settings).iter().map(step).collect::<Vec<_>>(),
+        "rate_limits": limits.collect::<Vec<_>>(),
+        "steps": stops.iter().map(step).collect::<Vec<_>>(),
     })
 }
 

@@ -11,8 +11,8 @@ use mainstay_codec::{HeadScan, Limits, parse_request};
 use mainstay_config::{AppListen, Settings};
 use mainstay_observe::RequestMetrics;
 use mainstay_pipeline::{
-    Body, Exchange, Origin, Peer, Pipeline, Recorder, Refusal, Request, Response, Scheme, Standing,
-    Target, TargetKind, Trail,
+    Body, Exchange, Origin, Peer, Pipeline, RatePolicy, Recorder, Refusal, Request, Response,
+    Scheme, Standing, Step, Target, TargetKind, Trail,
 };
 use mainstay_supervisor::count;
 use mainstay_values::Address;
@@ -34,6 +34,8 @@ pub(crate) struct Rehearsal {
     pub(crate) refusal: Option<&'static str>,
     /// The fields that are set, whatever the app says.
     pub(crate) headers: HeaderMap,
+    /// The rate limits that count it, if it comes to them: in the order in which they are asked.
+    pub(crate) limits: Vec<RatePolicy>,
 }
 
 /// Where a route leads.
@@ -83,8 +85,20 @@ pub(crate) async fn rehearse(settings: &Settings, asked: &Asked) -> Result<Rehea
         route,
         status: (!is_origins).then(|| response.status().as_u16()),
         refusal: exchange.refusal.map(Refusal::reason),
+        limits: limits(&gateway.front(front(settings, asked)).rate_limits, exchange),
         headers: response.headers().clone(),
     })
+}
+
+/// Of what is answered before there is a route, nothing is counted.
+fn limits(policies: &[RatePolicy], exchange: &Exchange) -> Vec<RatePolicy> {
+    if !exchange.trail.has(Step::Route) {
+        return Vec::new();
+    }
+    let counting = policies.iter().filter(|policy| policy.is_for(exchange));
+    let mut counting: Vec<RatePolicy> = counting.cloned().collect();
+    counting.sort_by_key(RatePolicy::step);
+    counting
 }
 
 /// Which addresses it would come in by: those of one app, or the common ones.

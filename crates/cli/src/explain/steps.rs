@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use mainstay_config::{Effective, InForce, Origins, Settings};
-use mainstay_pipeline::{Step, TargetKind};
+use mainstay_pipeline::{RatePolicy, Step, TargetKind};
 
 use super::{Asked, Rehearsal};
 use crate::say;
@@ -100,6 +100,8 @@ pub(super) struct Stop {
     pub(super) is_reached: bool,
     /// What it goes by there, of what this request meets.
     pub(super) settings: Vec<Effective>,
+    /// The rate limits that take from a budget there, or would.
+    pub(super) limits: Vec<RatePolicy>,
 }
 
 /// Every step in order.
@@ -108,9 +110,15 @@ pub(super) fn stops(rehearsal: &Rehearsal, settings: &Settings) -> Vec<Stop> {
     let effective = &settings.effective();
     let of = |step| {
         let met = effective.iter().filter(move |line| {
-            step_of(&line.path) == Some(step)
-                && concerns(&line.path, &line.value, rehearsal)
-                && !is_overruled(&line.path, effective, rehearsal)
+            let limit = limit_of(&line.path);
+            match limit {
+                Some(name) => limits_at(rehearsal, step).any(|limit| limit.name == name),
+                None => {
+                    step_of(&line.path) == Some(step)
+                        && concerns(&line.path, &line.value, rehearsal)
+                        && !is_overruled(&line.path, effective, rehearsal)
+                }
+            }
         });
         met.cloned().collect()
     };
@@ -120,6 +128,7 @@ pub(super) fn stops(rehearsal: &Rehearsal, settings: &Settings) -> Vec<Stop> {
             step,
             is_reached,
             settings: if is_reached { of(step) } else { Vec::new() },
+            limits: limits_at(rehearsal, step).cloned().collect(),
         }
     };
     Step::ALL.into_iter().map(stop).collect()
@@ -137,11 +146,8 @@ pub(crate) fn lines(
     for stop in stops(rehearsal, settings) {
         let step = stop.step;
         if !stop.is_reached {
-            let _ = writeln!(
-                text,
-                "{}",
-                say::dim(&format!("{:>13}  not reached", step.name()))
-            );
+            let line = format!("{:>13}  not reached{}", step.name(), ahead(&stop.limits));
+            let _ = writeln!(text, "{}", say::dim(&line));
             continue;
         }
         let _ = writeln!(
@@ -160,6 +166,33 @@ pub(crate) fn lines(
         }
     }
     text
+}
+
+/// The rate limits that are asked at a step.
+fn limits_at(rehearsal: &Rehearsal, step: Step) -> impl Iterator<Item = &RatePolicy> {
+    let limits = rehearsal.limits.iter();
+    limits.filter(move |limit| limit.step() == step)
+}
+
+/// `login` of `rate_limit.login.rate`.
+fn limit_of(path: &str) -> Option<&str> {
+    path.strip_prefix("rate_limit.")?.split('.').next()
+}
+
+/// What would count a request there, had it come so far.
+fn ahead(limits: &[RatePolicy]) -> String {
+    let told = limits.iter().map(|limit| {
+        let key: Vec<String> = limit.key.iter().map(ToString::to_string).collect();
+        let by = match &key[..] {
+            [] => String::new(),
+            key => format!(" by {}", key.join("+")),
+        };
+        format!("`{}` ({}{by})", limit.name, limit.rate)
+    });
+    match &told.collect::<Vec<_>>()[..] {
+        [] => String::new(),
+        several => format!("; it would be counted by {}", several.join(", ")),
+    }
 }
 
 /// Of routes, targets and headers only those that this request meets.

@@ -122,6 +122,73 @@ fn programs_are_told_the_same() {
     assert_eq!(refused["target"], Value::Null);
 }
 
+const LIMITED: &str = "\
+[upstream.shop]
+server = \"127.0.0.1:9\"
+[rate_limit.client]
+rate = \"1000/15m\"
+[rate_limit.login]
+match = \"POST /login\"
+rate = \"5/15m\"
+[rate_limit.tenant]
+match = \"/API\"
+rate = \"100/h\"
+key = [\"claim:tenant\", \"route\"]
+dry_run = true
+[rate_limit.user]
+match = \"/api\"
+rate = \"9/s\"
+key = \"user\"
+[auth.users]
+anna = \"$2y$04$CpBLmLQCpNG0OxvJ3nYzLOwkm9F7e2aSOk3i6DR1PRnN8WBRHrBJS\"
+";
+
+#[test]
+fn the_rate_limits_that_count_it_are_listed_even_those_it_does_not_come_to() {
+    let text = explain(LIMITED, ["GET", "http://shop.example/%61pi/carts"]);
+    has(
+        &text,
+        &[
+            "refused: no_credentials",
+            "rate_limit.client.rate = \"1000/15m\"",
+            "limit_identity  not reached; it would be counted by `tenant` (100/h by claim:tenant+route), `user` (9/s by user)",
+        ],
+    );
+    assert!(!text.contains("rate_limit.login"), "{text}");
+    let open = LIMITED.replace("[auth.users]\n", "[route.all]\nto = \"shop\"\n[route.in]\npath = \"/in\"\nto = \"shop\"\n[route.in.auth.users]\n");
+    let text = explain(&open, ["GET", "http://shop.example/api"]);
+    has(
+        &text,
+        &[
+            "rate_limit.user.key = [\"user\"]",
+            "rate_limit.tenant.dry_run = true",
+        ],
+    );
+
+    let told = parsed(&explain(
+        LIMITED,
+        ["--json", "POST", "http://shop.example/login"],
+    ));
+    let limits = |told: &Value| {
+        let limits = told["rate_limits"].as_array().expect("a list").clone();
+        limits
+            .iter()
+            .map(|limit| format!("{} {} {}", limit["name"], limit["step"], limit["reached"]))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        limits(&told),
+        [
+            "\"client\" \"limit_rate\" true",
+            "\"login\" \"limit_rate\" true"
+        ]
+    );
+    assert_eq!(told["rate_limits"][1]["origin"], "mainstay.toml:5:13");
+    // a probe is counted by none
+    let told = parsed(&explain(LIMITED, ["--json", "/.mainstay/live"]));
+    assert!(limits(&told).is_empty(), "{told}");
+}
+
 #[test]
 fn a_request_that_is_none_is_refused_with_an_example() {
     for words in [&["GET", "shop"][..], &["G T", "/"], &[]] {
