@@ -139,6 +139,8 @@ fn not_a_pattern() -> BadValue {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -200,6 +202,93 @@ mod tests {
             "GET /a b",
         ] {
             assert!(text.parse::<RequestPattern>().is_err(), "{text}");
+        }
+    }
+
+    /// What a line of methods, host and path means, told the long way.
+    #[derive(Clone, Debug)]
+    struct Naive {
+        methods: Vec<String>,
+        /// With whether it begins with `*.`.
+        host: Option<(bool, String)>,
+        /// Its segments.
+        path: Option<Vec<String>>,
+    }
+
+    impl Naive {
+        fn line(&self) -> String {
+            let host = match &self.host {
+                None => String::new(),
+                Some((true, name)) => format!("*.{name}"),
+                Some((false, name)) => name.clone(),
+            };
+            let path = match &self.path {
+                None => String::new(),
+                Some(segments) => format!("/{}", segments.join("/")),
+            };
+            format!("{} {host}{path}", self.methods.join(","))
+        }
+
+        fn means(&self, method: &str, host: &str, path: &[String]) -> bool {
+            let has = |name: &str| self.methods.iter().any(|known| known == name);
+            let is_method =
+                self.methods.is_empty() || has(method) || method == "HEAD" && has("GET");
+            let host = host.to_lowercase();
+            let is_host = self.host.as_ref().is_none_or(|(below, name)| match below {
+                true => host.ends_with(&format!(".{name}")) && host.len() > name.len() + 1,
+                false => host == *name,
+            });
+            let lower = |segments: &[String]| -> Vec<String> {
+                segments
+                    .iter()
+                    .map(|segment| segment.to_lowercase())
+                    .collect()
+            };
+            let is_path = self
+                .path
+                .as_ref()
+                .is_none_or(|own| lower(path).starts_with(&lower(own)));
+            is_method && is_host && is_path
+        }
+    }
+
+    fn naive() -> impl Strategy<Value = Naive> {
+        let method = prop::sample::select(vec!["GET", "HEAD", "POST", "M-SEARCH"]);
+        let methods = prop::collection::vec(method.prop_map(str::to_owned), 0..4);
+        let host = (any::<bool>(), "[a-c](\\.[a-c]){0,2}");
+        let path = prop::collection::vec("[abAB]{1,2}", 0..3);
+        (methods, prop::option::of(host), prop::option::of(path))
+            .prop_map(|(methods, host, path)| Naive {
+                methods,
+                host,
+                path,
+            })
+            .prop_filter("a line says something", |naive| {
+                !naive.line().trim().is_empty()
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_refused_or_prints_as_what_is_read_to_the_same(
+            text in "\\PC{0,40}|[A-Z,]{0,8} ?[a-z.*]{0,8}[/a-z%*.;0-9]{0,12}",
+        ) {
+            if let Ok(pattern) = text.parse::<RequestPattern>() {
+                prop_assert_eq!(pattern.to_string().parse::<RequestPattern>(), Ok(pattern));
+            }
+        }
+
+        #[test]
+        fn a_rule_means_what_it_says(
+            rule in naive(),
+            method in prop::sample::select(vec!["GET", "HEAD", "POST", "PUT", "M-SEARCH"]),
+            host in "[a-cA-C](\\.[a-c]){0,3}",
+            path in prop::collection::vec("[abAB]{1,2}", 0..4),
+        ) {
+            let pattern: RequestPattern = rule.line().parse().expect("a rule");
+            let sent = format!("/{}", path.join("/"));
+            let found = pattern.matches(method, &host, |below| below.covers(sent.as_bytes()));
+            prop_assert_eq!(found, rule.means(method, &host, &path), "{} {} {}{}", pattern, method, host, sent);
         }
     }
 }

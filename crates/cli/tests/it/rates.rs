@@ -65,6 +65,13 @@ fn workers_and_threads_share_one_limit_that_outlives_gateways_and_settings() {
 }
 
 #[test]
+fn a_bucket_lets_its_burst_pass_at_once_as_nginx_does() {
+    // so slowly that nothing comes back meanwhile: one, and the burst
+    let mainstay = with("[rate_limit.one]\nrate = \"10/20d\"\nburst = 20\n");
+    assert_eq!(passed(&mainstay, 64), 21);
+}
+
+#[test]
 fn no_header_moves_a_clients_budget() {
     let mainstay = with("[rate_limit.all]\nrate = \"3/20d\"\n");
     for _ in 0..3 {
