@@ -13,9 +13,11 @@ use std::time::{Duration, Instant};
 
 use mainstay_supervisor::output::{Line, Stream};
 
-/// What is read of a gateway's pipe at once, and the longest line that stays whole: a pipe's usual room,
-/// and as much for what is left of the piece before.
-const ROOM: usize = 128 * 1024;
+/// What a gateway's pipe holds: as much as comes between two of its flushes at full speed, so that a flush wakes the reader
+/// once. Where the machine allows less, the pipe keeps its usual room.
+const PIPE: usize = 512 * 1024;
+/// What is read of it at once, and the longest line that stays whole: with room for what is left of the piece before.
+const ROOM: usize = PIPE + 64 * 1024;
 /// How long a reader that does not read is waited for at the end.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -55,6 +57,7 @@ impl Output {
     /// closed it.
     pub(super) fn access_pipe(&self) -> io::Result<OwnedFd> {
         let (reader, writer) = io::pipe()?;
+        let _ = rustix::pipe::fcntl_setpipe_size(&writer, PIPE);
         let (over, relay_over) = channel::<()>();
         thread::Builder::new()
             .name("access lines".to_owned())

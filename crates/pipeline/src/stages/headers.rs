@@ -25,6 +25,7 @@ pub use self::csp::{CspBase, CspEffect, CspOptions, Directive, REPORT_PATH};
 use self::csp::{REPORT_GROUP, over_plain_http};
 use crate::forwarding::{X_REQUEST_ID, strip_hop_by_hop};
 use crate::name_set::NameSet;
+use crate::stages::Quota;
 use crate::{Exchange, Response, Scheme, Step};
 
 /// Which set is taken as the start.
@@ -133,6 +134,7 @@ struct Field {
 #[derive(Debug)]
 struct Block {
     fields: Vec<Field>,
+    /// Whoever sends one of these gets none of it as it stands.
     names: NameSet,
     wire: Bytes,
 }
@@ -140,13 +142,20 @@ struct Block {
 /// The fields that an answer gets beside its own, already written out: most answers get all of them, and
 /// writing them anew each time would cost more than anything else that is done to a head.
 #[derive(Clone, Debug)]
-pub struct StandardFields(Arc<Block>);
+pub struct StandardFields {
+    block: Arc<Block>,
+    /// The client's budget, where it is told of one.
+    quota: Option<Quota>,
+}
 
 impl StandardFields {
     /// Writes all of them, `name: value` and CRLF each. The exchange's id is one of them, and alone is
     /// another one each time.
     pub fn write(&self, exchange: &Exchange, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.0.wire);
+        out.extend_from_slice(&self.block.wire);
+        if let Some(quota) = &self.quota {
+            quota.write(out);
+        }
         out.extend_from_slice(b"x-request-id: ");
         out.extend_from_slice(exchange.request_id.as_bytes());
         out.extend_from_slice(b"\r\n");
@@ -154,13 +163,16 @@ impl StandardFields {
 
     /// The names of all of them but the id's.
     pub(crate) fn names(&self) -> impl Iterator<Item = &HeaderName> {
-        self.0.fields.iter().map(|field| &field.name)
+        self.block.fields.iter().map(|field| &field.name)
     }
 
     /// Adds all of them to a map.
     pub(crate) fn append(&self, exchange: &Exchange, headers: &mut HeaderMap) {
-        for field in &self.0.fields {
+        for field in &self.block.fields {
             headers.append(field.name.clone(), field.value.clone());
+        }
+        if let Some(quota) = &self.quota {
+            quota.tell(headers);
         }
         headers.insert(X_REQUEST_ID, exchange.request_id.clone());
     }
@@ -175,7 +187,8 @@ impl Block {
             wire.extend_from_slice(field.value.as_bytes());
             wire.extend_from_slice(b"\r\n");
         }
-        let names = NameSet::new(fields.iter().map(|field| field.name.clone()));
+        let names = fields.iter().map(|field| field.name.clone());
+        let names = NameSet::new(names.chain(Quota::FIELDS));
         Arc::new(Self {
             fields,
             names,
@@ -234,6 +247,7 @@ impl Headers {
         exchange.pass(Step::Headers);
         let is_switch = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
+        let quota = exchange.quota.take();
         if is_switch {
             for name in [
                 CONTENT_LENGTH,
@@ -243,6 +257,9 @@ impl Headers {
                 headers.remove(name);
             }
             headers.insert(X_REQUEST_ID, exchange.request_id.clone());
+            if let Some(quota) = quota {
+                quota.tell(headers);
+            }
             return None;
         }
         strip_hop_by_hop(headers);
@@ -255,9 +272,15 @@ impl Headers {
         if headers.keys().any(|name| block.names.contains(name)) {
             block.merge_into(headers);
             headers.insert(X_REQUEST_ID, exchange.request_id.clone());
+            if let Some(quota) = quota {
+                quota.tell(headers);
+            }
             return None;
         }
-        Some(StandardFields(Arc::clone(block)))
+        Some(StandardFields {
+            block: Arc::clone(block),
+            quota,
+        })
     }
 }
 

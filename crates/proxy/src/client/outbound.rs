@@ -103,6 +103,9 @@ pub(super) async fn send(
         timeout: serving.options.client.send_timeout,
         clock: None,
     };
+    if thread.open_connections() > 1 {
+        behind_the_others().await;
+    }
     poll_fn(|context| {
         if let Some(inbound) = &mut inbound {
             let _ = inbound.poll_feed(link, deadline, context);
@@ -124,6 +127,21 @@ pub(super) async fn send(
         })
     })
     .await
+}
+
+/// Lets those go first who are ready already. What is written one right after the other wakes a client or proxy on
+/// this machine once and not each time, and waking somebody costs more than another turn does.
+async fn behind_the_others() {
+    let mut has_waited = false;
+    poll_fn(|context| {
+        if has_waited {
+            return Poll::Ready(());
+        }
+        has_waited = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Whose `Content-Length` is written, if any.

@@ -3,9 +3,9 @@
 //! Values as express-rate-limit writes them: draft-ietf-httpapi-ratelimit-headers 06, 07 and 08, and what was
 //! there before.
 
-use std::io::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::meter::{Meter, seconds};
@@ -19,6 +19,18 @@ const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 const X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const X_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
+/// The names of all fields that tell of budgets.
+pub(super) const NAMES: [HeaderName; 8] = [
+    RATE_LIMIT,
+    POLICY,
+    LIMIT,
+    REMAINING,
+    RESET,
+    X_LIMIT,
+    X_REMAINING,
+    X_RESET,
+];
 
 /// How a client's budget stands, as far as it is told.
 #[derive(Clone, Copy, Debug)]
@@ -60,47 +72,121 @@ impl Fields {
         self.forms.contains(&QuotaHeaders::Draft8)
     }
 
+    /// The fields in a map.
     pub(super) fn write(&self, told: &Told, headers: &mut HeaderMap) {
-        let Self {
-            name,
-            limit,
-            window,
-            ..
-        } = self;
-        let (remaining, reset) = (told.remaining, seconds(told.reset));
+        self.each(told, |name, place, words| {
+            let mut value = Vec::with_capacity(64);
+            write_words(words, &mut value);
+            // visible ASCII: names of policies are letters, digits, `-` and `_`
+            let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value)) else {
+                return;
+            };
+            match place {
+                Place::Beside => add(headers, name, value),
+                Place::Instead => drop(headers.insert(name, value)),
+            }
+        });
+    }
+
+    /// The fields as they are sent, where nobody else has said any of them.
+    pub(super) fn write_out(&self, told: &Told, out: &mut Vec<u8>) {
+        self.each(told, |name, _, words| {
+            out.extend_from_slice(name.as_str().as_bytes());
+            out.extend_from_slice(b": ");
+            write_words(words, out);
+            out.extend_from_slice(b"\r\n");
+        });
+    }
+
+    /// Names each field, where it goes, and what it says.
+    fn each(&self, told: &Told, mut tell: impl FnMut(HeaderName, Place, &[Word<'_>])) {
+        use Place::{Beside, Instead};
+        let name = Word::Text(&self.name);
+        let number = |number: u32| Word::Number(u64::from(number));
+        let (limit, window) = (number(self.limit), number(self.window));
+        let (remaining, reset) = (number(told.remaining), number(seconds(told.reset)));
         for form in &self.forms {
             match form {
                 QuotaHeaders::Draft8 => {
                     let partition = str::from_utf8(&told.partition).unwrap_or_default();
-                    add(
-                        headers,
-                        RATE_LIMIT,
-                        text(format_args!("\"{name}\"; r={remaining}; t={reset}")),
+                    let state = [Q, name, Word::Text("\"; r="), remaining, T, reset];
+                    tell(RATE_LIMIT, Beside, &state);
+                    let partition = [Word::Text("; pk=:"), Word::Text(partition), Word::Text(":")];
+                    let [key, partition, end] = partition;
+                    let quota = Word::Text("\"; q=");
+                    tell(
+                        POLICY,
+                        Beside,
+                        &[
+                            Q,
+                            name,
+                            quota,
+                            limit,
+                            Word::Text("; w="),
+                            window,
+                            key,
+                            partition,
+                            end,
+                        ],
                     );
-                    let policy =
-                        format_args!("\"{name}\"; q={limit}; w={window}; pk=:{partition}:");
-                    add(headers, POLICY, text(policy));
                 }
                 QuotaHeaders::Draft7 => {
-                    headers.insert(POLICY, text(format_args!("{limit};w={window}")));
-                    let state = format_args!("limit={limit}, remaining={remaining}, reset={reset}");
-                    headers.insert(RATE_LIMIT, text(state));
+                    tell(POLICY, Instead, &[limit, Word::Text(";w="), window]);
+                    let state = [
+                        Word::Text("limit="),
+                        limit,
+                        Word::Text(", remaining="),
+                        remaining,
+                        Word::Text(", reset="),
+                        reset,
+                    ];
+                    tell(RATE_LIMIT, Instead, &state);
                 }
                 QuotaHeaders::Draft6 => {
-                    headers.insert(POLICY, text(format_args!("{limit};w={window}")));
-                    headers.insert(LIMIT, (*limit).into());
-                    headers.insert(REMAINING, remaining.into());
-                    headers.insert(RESET, reset.into());
+                    tell(POLICY, Instead, &[limit, Word::Text(";w="), window]);
+                    tell(LIMIT, Instead, &[limit]);
+                    tell(REMAINING, Instead, &[remaining]);
+                    tell(RESET, Instead, &[reset]);
                 }
                 QuotaHeaders::Legacy => {
-                    headers.insert(X_LIMIT, (*limit).into());
-                    headers.insert(X_REMAINING, remaining.into());
-                    headers.insert(X_RESET, epoch(told.reset).into());
+                    tell(X_LIMIT, Instead, &[limit]);
+                    tell(X_REMAINING, Instead, &[remaining]);
+                    tell(X_RESET, Instead, &[Word::Number(epoch(told.reset))]);
                 }
                 QuotaHeaders::None => {}
             }
         }
     }
+}
+
+/// What a value is put together of: every answer has others, so none is formatted that could be copied.
+#[derive(Clone, Copy)]
+enum Word<'a> {
+    Text(&'a str),
+    Number(u64),
+}
+
+const Q: Word<'static> = Word::Text("\"");
+const T: Word<'static> = Word::Text("; t=");
+
+fn write_words(words: &[Word<'_>], out: &mut Vec<u8>) {
+    for word in words {
+        match word {
+            Word::Text(text) => out.extend_from_slice(text.as_bytes()),
+            Word::Number(number) => {
+                out.extend_from_slice(itoa::Buffer::new().format(*number).as_bytes());
+            }
+        }
+    }
+}
+
+/// What becomes of a field of the same name that the app sent.
+#[derive(Clone, Copy)]
+enum Place {
+    /// It stays where it speaks of the app's own policies in the same words.
+    Beside,
+    /// Ours takes its place.
+    Instead,
 }
 
 /// Beside what the app says of its own policies in the same words; in the place of what it says in others.
@@ -113,14 +199,6 @@ fn add(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
     } else {
         headers.insert(name, value);
     }
-}
-
-/// A value of visible ASCII: names of policies are letters, digits, `-` and `_`.
-fn text(words: std::fmt::Arguments<'_>) -> HeaderValue {
-    let mut bytes = Vec::with_capacity(64);
-    let _ = bytes.write_fmt(words);
-    HeaderValue::from_maybe_shared(bytes::Bytes::from(bytes))
-        .unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
 /// The wall clock's second in which so many microseconds will have passed, rounded up.
@@ -146,7 +224,18 @@ mod tests {
         for (name, value) in before {
             headers.insert(*name, HeaderValue::from_static(value));
         }
-        Fields::new(forms, "login", &meter).write(&told, &mut headers);
+        let fields = Fields::new(forms, "login", &meter);
+        fields.write(&told, &mut headers);
+        if before.is_empty() {
+            let mut out = Vec::new();
+            fields.write_out(&told, &mut out);
+            let out = String::from_utf8(out).expect("text");
+            assert_eq!(out.lines().count(), headers.len());
+            for line in out.lines() {
+                let (name, value) = line.split_once(": ").expect("a field");
+                assert_eq!(headers[name], value);
+            }
+        }
         let line = |(name, value): (&HeaderName, &HeaderValue)| {
             format!("{name}: {}", value.to_str().expect("text"))
         };

@@ -1,10 +1,10 @@
 //! Whose budget a request takes from: a hash to count by, and the same as text for lists and headers.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::hash::Hasher;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::HeaderMap;
 use http::header::COOKIE;
@@ -175,6 +175,42 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
         .map(<[u8]>::trim_ascii)
 }
 
+/// Partition keys that were made lately: a client's is the same with each of its requests, and making it costs more than
+/// counting them.
+pub(super) struct Partitions(Mutex<Vec<Partition>>);
+
+/// A key of the table, and its partition key.
+type Partition = (u64, [u8; 16]);
+
+impl Partitions {
+    /// How many are remembered.
+    const PLACES: usize = 256;
+
+    /// That of a key of the table, which `text` is the text of.
+    pub(super) fn of(&self, key: u64, text: impl FnOnce() -> String) -> [u8; 16] {
+        // one thread asks, so this waits for nobody
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (known, partition) = &mut places[key as usize % Self::PLACES];
+        if *known != key {
+            (*known, *partition) = (key, self::partition(&text()));
+        }
+        *partition
+    }
+}
+
+impl Default for Partitions {
+    fn default() -> Self {
+        // no key is 0
+        Self(Mutex::new(vec![(0, [0; 16]); Self::PLACES]))
+    }
+}
+
+impl fmt::Debug for Partitions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Partitions").finish_non_exhaustive()
+    }
+}
+
 /// What draft 08 calls a partition key, as express-rate-limit makes it: of the key's SHA-256 the first twelve
 /// hexadecimal digits, in base64.
 pub(super) fn partition(text: &str) -> [u8; 16] {
@@ -286,5 +322,11 @@ mod tests {
     fn partitions_are_express_rate_limits() {
         // sha256("127.0.0.1") begins with 12ca17b49af2
         assert_eq!(&partition("127.0.0.1"), b"MTJjYTE3YjQ5YWYy");
+        let made = Partitions::default();
+        let next = 1 + Partitions::PLACES as u64;
+        for (key, text) in [(1, "127.0.0.1"), (next, "127.0.0.2"), (1, "127.0.0.1")] {
+            assert_eq!(made.of(key, || text.to_owned()), partition(text));
+            assert_eq!(made.of(key, || unreachable!()), partition(text));
+        }
     }
 }

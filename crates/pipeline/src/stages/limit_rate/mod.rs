@@ -26,10 +26,12 @@ mod traps;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName};
 
 use self::fields::Told;
 pub(crate) use self::guesses::Guesses;
+use self::key::Partitions;
 use self::meter::{Outcome, Verdict, seconds};
 use self::owed::Hit;
 pub(crate) use self::owed::Owed;
@@ -68,14 +70,32 @@ pub(crate) struct Policies {
     each: Vec<Policy>,
     /// Who counts together with other machines.
     budgets: Option<Arc<dyn SharedBudgets>>,
+    partitions: Partitions,
 }
 
 /// The budget of a request that is nearest to its end.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Quota {
     policies: Arc<Policies>,
     policy: usize,
     told: Told,
+}
+
+impl Quota {
+    /// The names of the fields that tell of it, whatever the words.
+    pub(crate) const FIELDS: [HeaderName; 8] = fields::NAMES;
+
+    /// Tells the client of it, among an answer's other fields.
+    pub(crate) fn tell(&self, headers: &mut HeaderMap) {
+        let policy = &self.policies.each[self.policy];
+        policy.fields.write(&self.told, headers);
+    }
+
+    /// The same where no such field is among them: `name: value` and CRLF each.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        let policy = &self.policies.each[self.policy];
+        policy.fields.write_out(&self.told, out);
+    }
 }
 
 impl LimitRate {
@@ -95,6 +115,7 @@ impl LimitRate {
             table: table.clone(),
             each: policies.iter().map(of).collect(),
             budgets: standing.budgets().cloned(),
+            partitions: Partitions::default(),
         })))
     }
 
@@ -132,8 +153,8 @@ impl Policies {
         exchange: &mut Exchange,
         headers: &HeaderMap,
     ) -> Result<u64, Refusal> {
-        let uri = exchange.uri.clone();
-        let readings = Readings::of(uri.path());
+        let path = exchange.uri.path_and_query().cloned();
+        let readings = Readings::of(path.as_ref().map_or("", PathAndQuery::path));
         let now = self.table.now();
         let mut wait = 0;
         for (index, policy) in self.each.iter().enumerate() {
@@ -200,8 +221,8 @@ impl Policies {
         shared: Option<SharedKey>,
         now: u64,
     ) -> Result<u64, Refusal> {
-        if let Taken::Counted { outcome, .. } = &taken {
-            self.follow(exchange, headers, index, outcome);
+        if let Taken::Counted { key, outcome } = &taken {
+            self.follow(exchange, headers, index, *key, outcome);
         }
         let policy = &self.each[index];
         self.judge(exchange, index, taken, shared, now)
@@ -258,6 +279,7 @@ impl Policies {
         exchange: &mut Exchange,
         headers: &HeaderMap,
         index: usize,
+        key: u64,
         outcome: &Outcome,
     ) {
         let policy = &self.each[index];
@@ -269,7 +291,8 @@ impl Policies {
             return;
         }
         let partition = if policy.fields.need_partition() {
-            key::partition(&policy.key.text(exchange, headers))
+            self.partitions
+                .of(key, || policy.key.text(exchange, headers))
         } else {
             [0; 16]
         };
@@ -294,14 +317,16 @@ pub(crate) async fn queue(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
-/// What is known once the answer is: gives back what it makes free, and tells the client of its budget.
+/// What is known once the answer is: gives back what it makes free. The client is told of its budget with the last
+/// fields, but here where somebody asked who sets which.
 pub(crate) fn conclude(exchange: &mut Exchange, response: &mut Response) {
     if let Some(owed) = exchange.owed.take() {
         owed.settle(response.status());
     }
-    if let Some(quota) = exchange.quota.take() {
-        let policy = &quota.policies.each[quota.policy];
-        policy.fields.write(&quota.told, response.headers_mut());
+    if exchange.account.is_some()
+        && let Some(quota) = exchange.quota.take()
+    {
+        quota.tell(response.headers_mut());
         exchange.note(Step::LimitRate, response.headers());
     }
 }

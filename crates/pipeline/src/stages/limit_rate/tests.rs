@@ -48,6 +48,10 @@ fn answer(limits: &LimitRate, client: &str, line: &str, app: u16) -> (u16, Heade
     let mut response = http::Response::new(Body::Empty);
     *response.status_mut() = status.try_into().expect("a status");
     conclude(&mut exchange, &mut response);
+    // as it is done with the last fields
+    if let Some(quota) = exchange.quota.take() {
+        quota.tell(response.headers_mut());
+    }
     (status, response.headers().clone())
 }
 
@@ -347,6 +351,10 @@ async fn ask_together(limits: &LimitRate) -> (Result<(), Refusal>, HeaderMap) {
     };
     let mut response = http::Response::new(Body::Empty);
     conclude(&mut exchange, &mut response);
+    // as it is done with the last fields
+    if let Some(quota) = exchange.quota.take() {
+        quota.tell(response.headers_mut());
+    }
     (taken, response.headers().clone())
 }
 
