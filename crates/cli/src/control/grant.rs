@@ -149,11 +149,10 @@ impl Control {
         for (upstream, servers) in opened.servers {
             self.members.set_servers(&upstream, servers);
         }
-        let sockets = match opened.sockets {
-            // an app may have said only meanwhile where it is reached
-            Some(_) => self.all_sockets(),
-            None => None,
-        };
+        // an app may have said only meanwhile where it is reached
+        let sockets = opened
+            .sockets
+            .map(|opened| self.all_sockets(&opened).unwrap_or(opened));
         let way = self.tell_gateway(sockets);
         if self.gateways.is_none()
             && !self.asked.is_awaited(&self.settings)
@@ -182,12 +181,16 @@ impl Control {
 
     /// An app has said where it wants to be reached: a gateway that serves there too takes over.
     pub(super) fn reach_all(&mut self) {
-        let sockets = self.all_sockets();
+        let Some(gateways) = &self.gateways else {
+            return;
+        };
+        let sockets = self.all_sockets(gateways.sockets());
         self.tell_gateway(sockets);
     }
 
-    /// The sockets of all addresses that are known now. Those that cannot be had are told, and left as they are.
-    fn all_sockets(&mut self) -> Option<Sockets> {
+    /// The sockets of all addresses that are known now, those of `present` among them. Those that cannot be had are told,
+    /// and left as they are.
+    fn all_sockets(&self, present: &Sockets) -> Option<Sockets> {
         if let Some((one, two, address)) = self.asked.clash() {
             say::warning(&format!(
                 "apps `{one}` and `{two}` both ask for `{address}`, where only the first is reached; give the other one \
@@ -195,13 +198,8 @@ impl Control {
             ));
             return None;
         }
-        let present = self.gateways.as_ref().map(Gateways::sockets)?;
-        let opened = fronts::open(
-            &self.settings,
-            &self.asked,
-            threads(&self.settings),
-            Some(present),
-        );
+        let threads = threads(&self.settings);
+        let opened = fronts::open(&self.settings, &self.asked, threads, Some(present));
         opened
             .inspect_err(|failure| say::warning(&failure.message))
             .ok()
