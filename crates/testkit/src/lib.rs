@@ -22,8 +22,10 @@
     reason = "expectations chain, and the last one of a chain is used by having been stated"
 )]
 
+mod authority;
 mod bare;
 mod built;
+mod channel;
 mod desync;
 mod document;
 mod ended;
@@ -42,8 +44,10 @@ mod redis;
 mod response;
 mod running;
 mod script;
+mod sentinels;
 mod wire;
 
+pub use authority::{Authority, Certificate};
 pub use bare::Bare;
 pub use desync::{DesyncCase, desync_corpus};
 pub use document::{Block, document_blocks};
@@ -51,7 +55,7 @@ pub use ended::Ended;
 pub use eventually::{eventually, patience};
 pub use folder::Folder;
 pub use form::Form;
-pub use load::{Failed, Failure, Load, Loading, Outcome};
+pub use load::{Answer, Failed, Failure, Load, Loading, Outcome};
 pub use mainstay::Mainstay;
 pub use origin::{Origin, Received};
 pub use output::Output;
@@ -61,4 +65,5 @@ pub use redis::Redis;
 pub use response::{Ending, Response};
 pub use running::Running;
 pub use script::Script;
+pub use sentinels::Sentinels;
 pub use wire::Wire;

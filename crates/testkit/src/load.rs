@@ -34,6 +34,14 @@ pub struct Load {
     path: String,
     post_path: String,
     thinks: Duration,
+    keeping: Keeping,
+}
+
+/// Whether each answer is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keeping {
+    Counts,
+    Answers,
 }
 
 /// Clients at work.
@@ -50,6 +58,8 @@ pub struct Loading {
 pub struct Outcome {
     /// Whole answers with a status below 400, by method.
     pub answered: BTreeMap<&'static str, u64>,
+    /// Each whole answer, of [`Load::remembering`] clients, in the order in which they came.
+    pub remembered: Vec<Answer>,
     /// Everything else, in order.
     pub failures: Vec<Failed>,
     /// Connections that were made.
@@ -58,6 +68,17 @@ pub struct Outcome {
     pub closes: u64,
     /// The longest that a whole answer took.
     pub slowest: Duration,
+}
+
+/// One whole answer, whatever its status.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer {
+    /// When its request was about to be sent.
+    pub began: Instant,
+    /// Until its last byte had come.
+    pub took: Duration,
+    /// Its status.
+    pub status: u16,
 }
 
 /// One request that failed.
@@ -100,6 +121,7 @@ struct Book {
     connections: AtomicU64,
     closes: AtomicU64,
     slowest: Mutex<Duration>,
+    remembered: Mutex<Vec<Answer>>,
     failures: Mutex<Vec<Failed>>,
 }
 
@@ -112,6 +134,7 @@ impl Load {
             path: "/".to_owned(),
             post_path: "/".to_owned(),
             thinks: Duration::ZERO,
+            keeping: Keeping::Counts,
         }
     }
 
@@ -145,14 +168,20 @@ impl Load {
         self
     }
 
+    /// Remembers each answer, for [`Outcome::remembered`]; a status of 400 or more is no failure then.
+    pub fn remembering(mut self) -> Self {
+        self.keeping = Keeping::Answers;
+        self
+    }
+
     /// Begins.
     pub fn on(self, address: SocketAddr) -> Loading {
         let book = Arc::new(Book::default());
         let gets = (0..self.gets).map(|_| ("GET", self.path.clone()));
         let posts = (0..self.posts).map(|_| ("POST", self.post_path.clone()));
         let clients = gets.chain(posts).map(|(method, path)| {
-            let (book, thinks) = (Arc::clone(&book), self.thinks);
-            thread::spawn(move || Client::new(address, method, &path, &book).work(thinks))
+            let (book, thinks, keeping) = (Arc::clone(&book), self.thinks, self.keeping);
+            thread::spawn(move || Client::new(address, method, &path, &book).work(thinks, keeping))
         });
         let clients = clients.collect();
         Loading { book, clients }
@@ -200,6 +229,7 @@ impl Loading {
                 ("GET", book.gets.load(SeqCst)),
                 ("POST", book.posts.load(SeqCst)),
             ]),
+            remembered: std::mem::take(&mut lock(&book.remembered)),
             failures: std::mem::take(&mut lock(&book.failures)),
             connections: book.connections.load(SeqCst),
             closes: book.closes.load(SeqCst),
@@ -299,10 +329,24 @@ impl<'a> Client<'a> {
         }
     }
 
-    fn work(mut self, thinks: Duration) {
+    fn work(mut self, thinks: Duration, keeping: Keeping) {
         while !self.book.is_over.load(SeqCst) {
-            let mut sent = Instant::now();
-            match self.ask(&mut sent) {
+            let began = Instant::now();
+            let mut sent = began;
+            let outcome = self.ask(&mut sent).and_then(|(status, head)| {
+                if keeping == Keeping::Answers {
+                    let took = began.elapsed();
+                    lock(&self.book.remembered).push(Answer {
+                        began,
+                        took,
+                        status,
+                    });
+                } else if status >= 400 {
+                    return Err((Failure::Status(status), head));
+                }
+                Ok(())
+            });
+            match outcome {
                 Ok(()) => {
                     let answers = match self.method {
                         "GET" => &self.book.gets,
@@ -330,7 +374,8 @@ impl<'a> Client<'a> {
         }
     }
 
-    fn ask(&mut self, sent: &mut Instant) -> Result<(), (Failure, String)> {
+    /// The status and the head of a whole answer.
+    fn ask(&mut self, sent: &mut Instant) -> Result<(u16, String), (Failure, String)> {
         let (mut reader, was_used) = match self.open.take() {
             Some(open) => open,
             None => (self.connect()?, false),
@@ -355,9 +400,6 @@ impl<'a> Client<'a> {
         if let Ending::Broken(detail) = response.ending {
             return Err((Failure::CutOff, detail));
         }
-        if response.status() >= 400 {
-            return Err((Failure::Status(response.status()), response.head));
-        }
         let is_last = response
             .header("connection")
             .is_some_and(|value| value.eq_ignore_ascii_case("close"));
@@ -366,7 +408,7 @@ impl<'a> Client<'a> {
         } else if response.ending == Ending::Complete {
             self.open = Some((reader, true));
         }
-        Ok(())
+        Ok((response.status(), response.head))
     }
 
     fn connect(&self) -> Result<Reader, (Failure, String)> {
@@ -389,65 +431,4 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Read as _;
-    use std::net::TcpListener;
-
-    /// Answers so many requests of each connection with these bytes, then closes.
-    fn server(answer: &'static str, times: usize) -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        thread::spawn(move || {
-            for mut stream in listener.incoming().map_while(Result::ok) {
-                thread::spawn(move || {
-                    let mut block = [0; 1024];
-                    for _ in 0..times {
-                        if !matches!(stream.read(&mut block), Ok(1..)) {
-                            return;
-                        }
-                        let _ = stream.write_all(answer.as_bytes());
-                    }
-                });
-            }
-        });
-        address
-    }
-
-    #[test]
-    fn answers_are_counted_on_connections_that_stay() {
-        let address = server("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", usize::MAX);
-        let load = Load::new().gets(2).posts(1).on(address);
-        load.wait_for_answers(50);
-        let outcome = load.stop();
-        outcome.expect_no_failure();
-        assert_eq!(outcome.connections, 3);
-        assert!(outcome.answered["GET"] > 0 && outcome.answered["POST"] > 0);
-    }
-
-    #[test]
-    fn every_kind_of_failure_is_told_from_the_others() {
-        let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
-        for (address, kind) in [
-            (nobody.unwrap(), Failure::Connect),
-            (server("", 1), Failure::ClosedFresh),
-            (
-                server("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 1),
-                Failure::ClosedReused,
-            ),
-            (
-                server("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", 1),
-                Failure::CutOff,
-            ),
-            (
-                server("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", 1),
-                Failure::Status(503),
-            ),
-        ] {
-            let load = Load::new().posts(1).on(address);
-            eventually("a failure", || (load.failures() > 0).then_some(()));
-            let outcome = load.stop();
-            assert_eq!(outcome.failures[0].kind, kind, "{outcome}");
-        }
-    }
-}
+mod tests;

@@ -16,8 +16,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use rustls::ServerConfig;
+
+use crate::channel::Channel;
 use crate::script::{Act, After, Begins};
-use crate::{Script, eventually};
+use crate::{Certificate, Script, eventually};
 
 /// One request as the origin received it.
 #[derive(Clone, Debug)]
@@ -40,6 +43,7 @@ pub struct Origin {
 #[derive(Debug)]
 struct Stage {
     script: Script,
+    tls: Option<Arc<ServerConfig>>,
     received: Mutex<Vec<Received>>,
     open: Mutex<Vec<TcpStream>>,
     connections: AtomicUsize,
@@ -76,6 +80,7 @@ impl Origin {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let address = listener.local_addr().expect("a listener has an address");
         let stage = Arc::new(Stage {
+            tls: script.certificate.as_ref().map(Certificate::config),
             script,
             received: Mutex::default(),
             open: Mutex::default(),
@@ -147,11 +152,12 @@ impl Stage {
                 .unwrap_or_else(PoisonError::into_inner)
                 .extend(stream.try_clone());
             let stage = Arc::clone(self);
+            let stream = Channel::new(stream, self.tls.clone());
             thread::spawn(move || stage.play(connection, stream));
         }
     }
 
-    fn play(&self, connection: usize, mut stream: TcpStream) {
+    fn play(&self, connection: usize, mut stream: Channel) {
         let mut unread = Vec::new();
         while let Some(head) = read_head(&mut stream, &mut unread) {
             let early = self.script.begins == Begins::AfterHead;
@@ -168,9 +174,9 @@ impl Stage {
             match act {
                 Act::Hang => {}
                 Act::Write(bytes, after) => {
-                    let sent = stream.write_all(&bytes).is_ok();
-                    if !sent || after == After::Close {
-                        let _ = stream.shutdown(std::net::Shutdown::Both);
+                    let sent = stream.write_all(&bytes).and_then(|()| stream.flush());
+                    if sent.is_err() || after == After::Close {
+                        stream.close();
                         return;
                     }
                 }
@@ -185,12 +191,12 @@ impl Stage {
     }
 }
 
-fn read_head(stream: &mut TcpStream, unread: &mut Vec<u8>) -> Option<String> {
+fn read_head(stream: &mut impl Read, unread: &mut Vec<u8>) -> Option<String> {
     let head = read_until(stream, unread, b"\r\n\r\n")?;
     Some(String::from_utf8_lossy(&head[..head.len() - 4]).into_owned())
 }
 
-fn read_body(head: &str, stream: &mut TcpStream, unread: &mut Vec<u8>) -> Vec<u8> {
+fn read_body(head: &str, stream: &mut impl Read, unread: &mut Vec<u8>) -> Vec<u8> {
     let field = |name: &str| {
         let mut fields = head
             .split("\r\n")
@@ -212,7 +218,7 @@ fn read_body(head: &str, stream: &mut TcpStream, unread: &mut Vec<u8>) -> Vec<u8
 }
 
 /// Chunks and trailers as they come (RFC 9112, 7.1). None: they broke off.
-fn read_chunks(stream: &mut TcpStream, unread: &mut Vec<u8>, body: &mut Vec<u8>) -> Option<()> {
+fn read_chunks(stream: &mut impl Read, unread: &mut Vec<u8>, body: &mut Vec<u8>) -> Option<()> {
     const LINE_END: &[u8] = b"\r\n";
     loop {
         let line = read_until(stream, unread, LINE_END)?;
@@ -235,7 +241,7 @@ fn read_chunks(stream: &mut TcpStream, unread: &mut Vec<u8>, body: &mut Vec<u8>)
     }
 }
 
-fn read_exactly(stream: &mut TcpStream, unread: &mut Vec<u8>, length: usize) -> Vec<u8> {
+fn read_exactly(stream: &mut impl Read, unread: &mut Vec<u8>, length: usize) -> Vec<u8> {
     while unread.len() < length {
         if !read_more(stream, unread) {
             break;
@@ -244,7 +250,7 @@ fn read_exactly(stream: &mut TcpStream, unread: &mut Vec<u8>, length: usize) -> 
     unread.drain(..length.min(unread.len())).collect()
 }
 
-fn read_until(stream: &mut TcpStream, unread: &mut Vec<u8>, marker: &[u8]) -> Option<Vec<u8>> {
+fn read_until(stream: &mut impl Read, unread: &mut Vec<u8>, marker: &[u8]) -> Option<Vec<u8>> {
     loop {
         if let Some(position) = unread
             .windows(marker.len())
@@ -258,7 +264,7 @@ fn read_until(stream: &mut TcpStream, unread: &mut Vec<u8>, marker: &[u8]) -> Op
     }
 }
 
-fn read_more(stream: &mut TcpStream, unread: &mut Vec<u8>) -> bool {
+fn read_more(stream: &mut impl Read, unread: &mut Vec<u8>) -> bool {
     let mut block = [0; 16 * 1024];
     match stream.read(&mut block) {
         Ok(count @ 1..) => {

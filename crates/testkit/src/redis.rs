@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{Folder, eventually, free_port};
+use crate::{Certificate, Folder, eventually, free_port};
 
 /// A running `redis-server` without persistence. Ended with its value.
 #[derive(Debug)]
@@ -32,10 +32,39 @@ impl Redis {
     #[must_use]
     #[track_caller]
     pub fn start_with(words: &[&str]) -> Self {
+        let memory = ["--save", "", "--appendonly", "no", "--daemonize", "no"];
+        let words = memory.iter().chain(words);
+        Self::start_in(Folder::new(), free_port(), words.copied())
+    }
+
+    /// As [`Redis::start`], one that also speaks TLS and shows this certificate: [`Redis::tls_address`].
+    #[must_use]
+    #[track_caller]
+    pub fn start_over_tls(certificate: &Certificate) -> Self {
+        let (folder, port) = (Folder::new(), free_port());
+        folder.write("certificate.pem", &certificate.pem);
+        folder.write("key.pem", &certificate.key);
+        let tls_port = (port + 1).to_string();
+        let tls = [
+            ["--tls-port", &tls_port],
+            ["--tls-cert-file", "certificate.pem"],
+            ["--tls-key-file", "key.pem"],
+            ["--tls-auth-clients", "no"],
+            ["--save", ""],
+        ];
+        Self::start_in(folder, port, tls.into_iter().flatten())
+    }
+
+    #[track_caller]
+    pub(crate) fn start_in<'a>(
+        folder: Folder,
+        port: u16,
+        words: impl Iterator<Item = &'a str>,
+    ) -> Self {
         let mut redis = Self {
-            port: free_port(),
-            words: words.iter().map(|&word| word.to_owned()).collect(),
-            folder: Folder::new(),
+            port,
+            words: words.map(str::to_owned).collect(),
+            folder,
             child: None,
         };
         redis.again();
@@ -46,6 +75,12 @@ impl Redis {
     #[must_use]
     pub fn address(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Where it speaks TLS, if it was started so, by this name of loopback.
+    #[must_use]
+    pub fn tls_address(&self, host: &str) -> String {
+        format!("rediss://{host}:{}", self.port + 1)
     }
 
     /// Its port on loopback.
@@ -67,9 +102,8 @@ impl Redis {
     pub fn again(&mut self) {
         self.kill();
         let child = Command::new("redis-server")
-            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
-            .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
             .args(&self.words)
+            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
             .current_dir(self.folder.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

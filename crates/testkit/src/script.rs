@@ -2,7 +2,7 @@
 //!
 //! What may not be here: sockets.
 
-use crate::Origin;
+use crate::{Certificate, Origin};
 
 /// What the origin does with one request.
 #[derive(Clone, Debug)]
@@ -34,6 +34,7 @@ pub(crate) enum Begins {
 pub struct Script {
     pub(crate) acts: Vec<Act>,
     pub(crate) begins: Begins,
+    pub(crate) certificate: Option<Certificate>,
 }
 
 impl Script {
@@ -41,6 +42,7 @@ impl Script {
         Self {
             acts,
             begins: Begins::AfterBody,
+            certificate: None,
         }
     }
 
@@ -69,6 +71,12 @@ impl Script {
     /// Answers as soon as a request's head is there, without reading its body.
     pub fn early(mut self) -> Self {
         self.begins = Begins::AfterHead;
+        self
+    }
+
+    /// Speaks TLS, and shows this certificate.
+    pub fn over_tls(mut self, certificate: &Certificate) -> Self {
+        self.certificate = Some(certificate.clone());
         self
     }
 
