@@ -26,6 +26,23 @@ pub(crate) fn all(settings: &Settings, report: &Report<'_>) {
     a_field_and_a_target_fit_in_the_head(settings, report);
     auth_names_somebody(settings, report);
     whoever_is_asked_who_comes_is_there(settings, report);
+    authorities_are_for_an_encrypted_store(settings, report);
+}
+
+fn authorities_are_for_an_encrypted_store(settings: &Settings, report: &Report<'_>) {
+    let is_plain = settings
+        .store
+        .as_ref()
+        .is_some_and(|store| !store.is_encrypted());
+    if is_plain && settings.store_authorities.is_some() {
+        let problem = Problem::new(
+            "`store_ca_file` has nothing to do: the `store` is not spoken to over TLS",
+        );
+        report.push_about(
+            "store_ca_file",
+            problem.expected("`store = \"rediss://HOST\"`"),
+        );
+    }
 }
 
 fn whoever_is_asked_who_comes_is_there(settings: &Settings, report: &Report<'_>) {

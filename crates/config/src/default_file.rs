@@ -49,6 +49,8 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
         "\"sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"",
     ),
     ("", "listen", "\":3000\""),
+    ("", "store", "\"rediss://cache.example.com:6379\""),
+    ("", "store_ca_file", "\"ca.pem\""),
     ("[listen]", "http", "\"0.0.0.0:80\""),
     ("[listen]", "observe", "\"127.0.0.1:9464\""),
     ("[listen]", "threads", "2"),

@@ -5,6 +5,7 @@ mod app;
 mod auth;
 mod filter;
 mod rate_limits;
+mod top;
 
 use std::path::Path;
 use std::time::Duration;
@@ -56,7 +57,7 @@ impl Settings {
     #[must_use]
     pub fn effective(&self) -> Vec<Effective> {
         let mut out = Vec::new();
-        top(self, &mut out);
+        top::lines(self, &mut out);
         listen(self, &mut out);
         limits(self, &mut out);
         timeouts(self, &mut out);
@@ -140,25 +141,6 @@ impl<'a> Lines<'a> {
         };
         self.out.push(Effective { path, value });
     }
-}
-
-fn top(settings: &Settings, out: &mut Vec<Effective>) {
-    let mut lines = Lines::new(&sections::TOP, "", out);
-    lines.option("name", settings.name.as_ref());
-    lines.value("preset", &settings.preset);
-    if settings.trusted_proxies.is_none() {
-        lines.list::<String>("trusted_proxies", &[]);
-    } else {
-        lines.value("trusted_proxies", &settings.trusted_proxies);
-    }
-    match settings.store {
-        Some(_) => lines.push("store", InForce::Hidden),
-        None => lines.unsaid("store"),
-    }
-    lines.option("user", settings.user.as_ref());
-    lines.option("group", settings.group.as_ref());
-    let without: Vec<_> = settings.without.iter().copied().collect();
-    lines.list("without", &without);
 }
 
 fn listen(settings: &Settings, out: &mut Vec<Effective>) {

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::load::empty_left_out_layers;
 use crate::sections::{
-    AppListen, AppSettings, Layer, Limits, ListenSettings, LogSettings, PageSettings, Preset,
-    ReloadSettings, RouteSettings, ShutdownSettings, Timeouts, UpstreamSettings, layers,
+    AppListen, AppSettings, Authorities, Layer, Limits, ListenSettings, LogSettings, PageSettings,
+    Preset, ReloadSettings, RouteSettings, ShutdownSettings, Timeouts, UpstreamSettings, layers,
     rate_limit,
 };
 
@@ -23,6 +23,8 @@ pub struct Settings {
     pub preset: Preset,
     /// Where machines keep what they share. None: each is alone.
     pub store: Option<StoreAddress>,
+    /// Whom the store's certificate must come from, if not from one of the machine's authorities.
+    pub store_authorities: Option<Authorities>,
     /// Where connections are accepted.
     pub listen: ListenSettings,
     /// Whose word about the client is believed.
@@ -68,6 +70,7 @@ impl Settings {
             name: None,
             preset,
             store: None,
+            store_authorities: None,
             listen: ListenSettings::default(),
             trusted_proxies: TrustedProxies::none(),
             user: None,

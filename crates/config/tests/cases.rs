@@ -131,6 +131,8 @@ fn can_be_written_down(settings: &Settings, sources: &Sources) {
                 PASSWORD
             };
             let _ = writeln!(text, "{path} = \"{hash}\"");
+        } else if line.value == InForce::Hidden && path == "store" {
+            let _ = writeln!(text, "{path} = \"rediss://elsewhere\"");
         }
     }
     let again = load(&Sources {

@@ -26,6 +26,8 @@ fn update_asked() -> bool {
 const SECRET: &str = "as long as the hash that it is made for";
 const KEY: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
 
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n";
+
 /// The files that examples name.
 fn files() -> Reachable {
     let user = "anna:$2y$04$CpBLmLQCpNG0OxvJ3nYzLOwkm9F7e2aSOk3i6DR1PRnN8WBRHrBJS\n";
@@ -33,7 +35,7 @@ fn files() -> Reachable {
     let pages = pages.map(|name| (Path::new("/srv/pages").join(name), b"{title}".to_vec()));
     let files = [
         ("/srv/htpasswd", user),
-        ("/srv/ca.pem", KEY),
+        ("/srv/ca.pem", CERTIFICATE),
         ("/srv/issuer.pem", KEY),
         ("/srv/jwt-secret", SECRET),
     ];

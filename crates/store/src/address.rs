@@ -17,6 +17,11 @@ impl StoreAddress {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// Whether it is spoken to over TLS.
+    pub fn is_encrypted(&self) -> bool {
+        Server::parse(&self.0).is_ok_and(|server| server.is_encrypted())
+    }
 }
 
 impl FromStr for StoreAddress {

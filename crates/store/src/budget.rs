@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use redis::Script;
 
-use crate::link::Away;
 use crate::redis::Redis;
+use crate::standing::Away;
 
 static TAKE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("take.lua")));
 

@@ -1,10 +1,6 @@
 //! One Redis as the threads of a gateway use it: each call has a budget, and none is made while it is away.
 //! What is called is others' business.
 
-use std::sync::atomic::{
-    AtomicU32,
-    Ordering::{AcqRel, Relaxed},
-};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,10 +9,12 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
-use crate::link::{self, Away, Link, Standing, in_words};
+use crate::failure::in_words;
+use crate::link::Link;
 use crate::server::{BadServer, Server};
+use crate::standing::{Away, Standing, keep};
 
-/// So many calls in a row without an answer in time, and it counts as away.
+/// So many times in a row that it did not answer in time, and it counts as away however soon it answers a ping.
 const MISSES: u32 = 3;
 
 /// Options of the connection.
@@ -24,12 +22,16 @@ const MISSES: u32 = 3;
 pub struct RedisOptions {
     /// How long one call may take; 1 ms to 1 s.
     pub budget: Duration,
+    /// Certificates in PEM (RFC 7468) of the authorities that are believed over TLS; without any, those of the machine.
+    #[serde(default)]
+    pub authorities: Option<String>,
 }
 
 impl Default for RedisOptions {
     fn default() -> Self {
         Self {
             budget: Duration::from_millis(10),
+            authorities: None,
         }
     }
 }
@@ -54,10 +56,27 @@ impl std::fmt::Debug for Redis {
 /// What callers and the keeper of the connection share.
 #[derive(Default)]
 pub(crate) struct Shared {
-    link: Mutex<Option<Link>>,
-    misses: AtomicU32,
-    broken: Notify,
-    why: Mutex<Option<String>>,
+    lent: Mutex<Lent>,
+    ended: Notify,
+}
+
+/// The connection as it is lent out.
+#[derive(Default)]
+struct Lent {
+    link: Option<Link>,
+    /// Counts how often one was lent out: what a call says of an earlier time counts no more.
+    turn: u64,
+    misses: u32,
+    end: Option<End>,
+}
+
+/// Why the connection is lent out no longer.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// Somebody waited in vain. It may be the connection, or one slow answer.
+    Doubted,
+    /// It is no good any more, and why.
+    Broken(String),
 }
 
 impl Redis {
@@ -69,7 +88,7 @@ impl Redis {
         let server = Server::parse(address)?;
         let shared = Arc::new(Shared::default());
         let (told, standing) = watch::channel(Standing::Unknown);
-        tokio::spawn(link::keep(server, Arc::clone(&shared), told));
+        tokio::spawn(keep(server, options.clone(), Arc::clone(&shared), told));
         Ok(Self {
             shared,
             standing,
@@ -84,7 +103,7 @@ impl Redis {
 
     /// Whether it can be asked now.
     pub fn is_there(&self) -> bool {
-        lock(&self.shared.link).is_some()
+        self.shared.lent().link.is_some()
     }
 
     /// Runs a script: one round trip.
@@ -95,9 +114,9 @@ impl Redis {
         &self,
         script: &ScriptInvocation<'_>,
     ) -> Result<T, Away> {
-        let mut link = self.link()?;
+        let (mut link, turn) = self.link()?;
         let call = script.invoke_async(&mut link);
-        self.judge(timeout(self.budget, call).await)
+        self.judge(turn, timeout(self.budget, call).await)
     }
 
     /// Runs a command.
@@ -105,39 +124,44 @@ impl Redis {
     /// # Errors
     /// [`Away`] at the latest when the budget is spent.
     pub async fn command<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Away> {
-        let mut link = self.link()?;
+        let (mut link, turn) = self.link()?;
         let call: RedisFuture<'_, T> = Box::pin(command.query_async(&mut link));
-        self.judge(timeout(self.budget, call).await)
+        self.judge(turn, timeout(self.budget, call).await)
     }
 
-    fn link(&self) -> Result<Link, Away> {
-        lock(&self.shared.link).clone().ok_or(Away::Known)
+    fn link(&self) -> Result<(Link, u64), Away> {
+        let lent = self.shared.lent();
+        let link = lent.link.clone().ok_or(Away::Known)?;
+        Ok((link, lent.turn))
     }
 
     fn judge<T>(
         &self,
+        turn: u64,
         outcome: Result<Result<T, RedisError>, tokio::time::error::Elapsed>,
     ) -> Result<T, Away> {
         match outcome {
             Ok(Ok(value)) => {
-                if self.shared.misses.load(Relaxed) != 0 {
-                    self.shared.misses.store(0, Relaxed);
-                }
+                self.shared.answered();
                 Ok(value)
             }
             Ok(Err(error)) => {
                 if !is_ours(&error) {
-                    self.shared.give_up(in_words(&error));
+                    self.shared
+                        .take_back(turn, |_| End::Broken(in_words(&error)));
                 }
                 Err(Away::Failed)
             }
             Err(_) => {
-                if self.shared.misses.fetch_add(1, AcqRel) + 1 >= MISSES {
+                self.shared.take_back(turn, |misses| {
+                    if misses < MISSES {
+                        return End::Doubted;
+                    }
                     let budget = self.budget.as_millis();
-                    self.shared.give_up(format!(
+                    End::Broken(format!(
                         "it did not answer within {budget} ms, {MISSES} times in a row"
-                    ));
-                }
+                    ))
+                });
                 Err(Away::Slow)
             }
         }
@@ -153,33 +177,51 @@ fn is_ours(error: &RedisError) -> bool {
 }
 
 impl Shared {
-    pub(crate) fn put(&self, link: Link) {
-        self.misses.store(0, Relaxed);
-        *lock(&self.why) = None;
-        *lock(&self.link) = Some(link);
+    /// Lends a new connection out.
+    pub(crate) fn begin(&self, link: Link) {
+        self.lent().misses = 0;
+        self.lend(link);
     }
 
-    pub(crate) fn take(&self) {
-        *lock(&self.link) = None;
+    /// Lends a connection out that was known before.
+    pub(crate) fn lend(&self, link: Link) {
+        let mut lent = self.lent();
+        lent.link = Some(link);
+        lent.turn += 1;
+        lent.end = None;
     }
 
-    /// Waits until somebody gave the connection up, or nobody is there any more who could use it.
-    pub(crate) async fn broken(&self, standing: &watch::Sender<Standing>) -> Option<String> {
-        tokio::select! {
-            () = self.broken.notified() => lock(&self.why).take(),
-            () = standing.closed() => None,
+    /// Nobody is lent it any more.
+    pub(crate) fn end(&self) {
+        self.lent().link = None;
+    }
+
+    /// Waits until it was taken back.
+    pub(crate) async fn ended(&self) -> End {
+        loop {
+            if let Some(end) = self.lent().end.take() {
+                return end;
+            }
+            self.ended.notified().await;
         }
     }
 
-    /// From now on nobody asks; the keeper makes another connection.
-    fn give_up(&self, why: String) {
-        if lock(&self.link).take().is_some() {
-            *lock(&self.why) = Some(why);
-            self.broken.notify_one();
+    fn answered(&self) {
+        let mut lent = self.lent();
+        lent.misses = 0;
+    }
+
+    /// From now on nobody asks: the keeper tries it, or makes another. Only the first who failed in its turn counts.
+    fn take_back(&self, turn: u64, why: impl FnOnce(u32) -> End) {
+        let mut lent = self.lent();
+        if lent.turn == turn && lent.link.take().is_some() {
+            lent.misses += 1;
+            lent.end = Some(why(lent.misses));
+            self.ended.notify_one();
         }
     }
-}
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lent(&self) -> MutexGuard<'_, Lent> {
+        self.lent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

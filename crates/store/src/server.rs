@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use redis::sentinel::SentinelNodeConnectionInfo;
-use redis::{ConnectionInfo, IntoConnectionInfo as _, RedisConnectionInfo, TlsMode};
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisConnectionInfo};
 
 /// More hosts than this are a mistake.
 const MOST_HOSTS: usize = 64;
@@ -14,16 +13,31 @@ pub enum Server {
     /// `redis://`, `rediss://`, `redis+unix://`: one server.
     One(Box<ConnectionInfo>),
     /// `redis-sentinel://` and `rediss-sentinel://`: whichever server the sentinels name master.
-    Sentinel {
-        /// The sentinels.
-        sentinels: Vec<ConnectionInfo>,
-        /// The name of the master they watch.
-        service: String,
-        /// How the master is spoken to.
-        node: Box<SentinelNodeConnectionInfo>,
-    },
+    Sentinel(Box<Sentinels>),
     /// `redis-cluster://` and `rediss-cluster://`: these and whatever others they know.
     Cluster(Vec<ConnectionInfo>),
+}
+
+/// Who knows which server is the master.
+#[derive(Clone)]
+pub struct Sentinels {
+    /// The sentinels; each is asked over TLS, or none.
+    pub addresses: Vec<ConnectionInfo>,
+    /// The name of the master they watch.
+    pub service: String,
+    /// Who logs in at the master, and the database there.
+    pub login: RedisConnectionInfo,
+}
+
+impl Sentinels {
+    /// Whether sentinels and masters are spoken to over TLS.
+    pub fn is_encrypted(&self) -> bool {
+        self.addresses.iter().any(is_encrypted)
+    }
+}
+
+fn is_encrypted(server: &ConnectionInfo) -> bool {
+    matches!(server.addr(), ConnectionAddr::TcpTls { .. })
 }
 
 /// Why a text is no address of a Redis. Tells no part of it: it may hold a password.
@@ -65,6 +79,15 @@ impl Server {
             _ => Err(BadServer::Scheme),
         }
     }
+
+    /// Whether it is spoken to over TLS.
+    pub fn is_encrypted(&self) -> bool {
+        match self {
+            Self::One(one) => is_encrypted(one),
+            Self::Sentinel(sentinels) => sentinels.is_encrypted(),
+            Self::Cluster(nodes) => nodes.iter().any(is_encrypted),
+        }
+    }
 }
 
 /// Shows hosts, never who logs in.
@@ -82,9 +105,12 @@ impl fmt::Display for Server {
         };
         match self {
             Self::One(one) => write!(f, "{}", one.addr()),
-            Self::Sentinel {
-                sentinels, service, ..
-            } => write!(f, "{service} of the sentinels {}", hosts(sentinels)),
+            Self::Sentinel(sentinels) => {
+                let Sentinels {
+                    addresses, service, ..
+                } = sentinels.as_ref();
+                write!(f, "{service} of the sentinels {}", hosts(addresses))
+            }
             Self::Cluster(nodes) => write!(f, "the cluster of {}", hosts(nodes)),
         }
     }
@@ -123,23 +149,14 @@ fn sentinel(scheme: &str, rest: &str) -> Result<Server, BadServer> {
             if has_port { "" } else { ":26379" }
         ))
     };
-    let sentinels = hosts.iter().map(with_port).collect::<Result<_, _>>()?;
+    let addresses = hosts.iter().map(with_port).collect::<Result<_, _>>()?;
     let at = if user.is_empty() { "" } else { "@" };
     let master = info(&format!("{scheme}://{user}{at}master/{database}"))?;
-    let mut node = SentinelNodeConnectionInfo::default()
-        .set_redis_connection_info(login(master.redis_settings()));
-    if scheme == "rediss" {
-        node = node.set_tls_mode(TlsMode::Secure);
-    }
-    Ok(Server::Sentinel {
-        sentinels,
+    Ok(Server::Sentinel(Box::new(Sentinels {
+        addresses,
         service: service.to_owned(),
-        node: Box::new(node),
-    })
-}
-
-fn login(settings: &RedisConnectionInfo) -> RedisConnectionInfo {
-    settings.clone()
+        login: master.redis_settings().clone(),
+    })))
 }
 
 fn cluster(scheme: &str, rest: &str) -> Result<Server, BadServer> {
@@ -170,6 +187,7 @@ mod tests {
                 "redis-sentinel://:s3cret@a,b:26380/main/1",
                 "main of the sentinels a:26379, b:26380",
             ),
+            ("rediss-sentinel://a/main", "main of the sentinels a:26379"),
             (
                 "redis-cluster://user:s3cret@a:7000,b:7001",
                 "the cluster of a:7000, b:7001",
@@ -177,6 +195,7 @@ mod tests {
         ] {
             let server = Server::parse(text).expect(text);
             assert_eq!(server.to_string(), shown, "{text}");
+            assert_eq!(server.is_encrypted(), text.starts_with("rediss"), "{text}");
             assert!(!format!("{server:?}").contains("s3cret"));
         }
     }

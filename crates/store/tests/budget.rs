@@ -8,6 +8,7 @@ use mainstay_testkit as testkit;
 async fn connect(server: &testkit::Redis) -> Redis {
     let options = RedisOptions {
         budget: testkit::patience(),
+        authorities: None,
     };
     let redis = Redis::connect(&server.address(), &options).expect("an address");
     let mut standing = redis.standing();
@@ -161,7 +162,7 @@ async fn many_who_take_at_once_never_get_more_than_there_is() {
             let redis = connect(&server).await;
             takers.push(tokio::spawn(async move {
                 let mut hits = 0;
-                for _ in 0..300 {
+                for _ in 0..60 {
                     hits += budget
                         .take(&redis, b"shared", 3, 1)
                         .await

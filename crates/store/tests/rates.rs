@@ -14,6 +14,7 @@ const KEY: [u8; 16] = *b"one of the keys.";
 async fn machine(server: &testkit::Redis) -> SharedRates {
     let options = RedisOptions {
         budget: testkit::patience(),
+        authorities: None,
     };
     let redis = Redis::connect(&server.address(), &options).expect("an address");
     let mut standing = redis.standing();

@@ -67,6 +67,10 @@ pub(crate) fn gateway_settings(
         store: settings.store.clone(),
         store_options: RedisOptions {
             budget: settings.timeouts.store,
+            authorities: settings
+                .store_authorities
+                .as_ref()
+                .map(|authorities| authorities.pem.clone()),
         },
         wait: WaitOptions {
             queue: settings.limits.queue as usize,

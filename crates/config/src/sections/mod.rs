@@ -3,6 +3,7 @@
 mod account;
 mod app;
 pub(crate) mod auth;
+mod authorities;
 pub(crate) mod body;
 mod compress;
 mod cors;
@@ -26,6 +27,7 @@ mod top;
 mod upstream;
 
 pub use app::{AppListen, AppSettings, ReleaseSettings};
+pub use authorities::Authorities;
 pub use errors::PageSettings;
 pub use limits::Limits;
 pub use listen::ListenSettings;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use toml::de::DeTable;
 
+use super::authorities::Authorities;
 use super::preset::{Layer, Preset};
 use super::{
     account, app, errors, layers, limits, listen, log, maintenance, overload, rate_limit, reload,
@@ -59,6 +60,12 @@ pub(crate) const SECTION: Section = Section {
             kind: "address of a Redis",
             default: "(each machine is alone)",
             doc: "Where machines keep what they share, such as rate limits: `redis://HOST:6379`, `rediss://` over TLS, `redis-sentinel://HOST,HOST/MASTER`, `redis-cluster://HOST,HOST`. With a password it is better said by `MAINSTAY_STORE`.",
+        },
+        Key {
+            name: "store_ca_file",
+            kind: "file with certificates in PEM",
+            default: "(the machine's authorities)",
+            doc: "The authorities that are believed where the `store` is spoken to over TLS.",
         },
         Key {
             name: "user",
@@ -191,6 +198,8 @@ pub(crate) const SECTION: Section = Section {
         ("port", "listen"),
         ("http", "listen"),
         ("redis", "store"),
+        ("store_ca", "store_ca_file"),
+        ("redis_ca", "store_ca_file"),
         ("trust_proxy", "trusted_proxies"),
         ("command", "[app.web]"),
         ("server", "[upstream.web]"),
@@ -264,6 +273,9 @@ pub(crate) fn read(top: Reader<'_>, settings: &mut Settings) {
     listen::read_short_or_section(&top, &mut settings.listen);
     top.set("trusted_proxies", &mut settings.trusted_proxies);
     settings.store = top.get("store");
+    settings.store_authorities = top
+        .item("store_ca_file")
+        .and_then(|item| Authorities::read(&item));
     settings.user = account(&top, "user");
     settings.group = account(&top, "group");
     if let Some(layers) = top.list::<Layer>("without") {

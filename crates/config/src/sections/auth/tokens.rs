@@ -9,6 +9,7 @@ use mainstay_pipeline::jwt::{Algorithm, KeySource, TokenOptions, keys_of_pem};
 use mainstay_pipeline::{AuthOptions, Sealed};
 use mainstay_values::{BadValue, Problem};
 
+use super::super::authorities::Authorities;
 use super::header_name;
 use crate::key::{Key, Section};
 use crate::reader::Reader;
@@ -222,7 +223,7 @@ fn source(token: &Reader<'_>) -> Option<(&'static str, String, KeySource)> {
             let url = String::read(&item)?;
             check_url(&url).map_err(|cause| item.reject(cause)).ok()?;
             let authorities = match &authorities {
-                Some(file) => Some(file.text_of_file(1 << 20)?.1),
+                Some(file) => Some(Authorities::read(file)?.pem),
                 None => None,
             };
             (url.clone(), KeySource::Fetched { url, authorities })
