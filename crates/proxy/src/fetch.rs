@@ -10,7 +10,7 @@ use http::{Method, StatusCode, Uri};
 use mainstay_codec::{BodyDecoder, Decoded, HeadScan, Limits, ResponseHead, parse_response};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -31,9 +31,15 @@ pub enum FetchError {
     /// It is no `http` or `https` address with a host.
     #[error("`{0}` is no address")]
     Address(Uri),
-    /// Nobody could be connected to, or the connection broke; certificates that are not believed too.
+    /// Nobody could be connected to, or the connection broke.
     #[error("{0}")]
     Connection(#[from] io::Error),
+    /// The server's certificate is not believed.
+    #[error("{0}")]
+    Certificate(String),
+    /// The server does not speak TLS as we do.
+    #[error("TLS fails: {0}")]
+    Tls(rustls::Error),
     /// The authorities cannot be read.
     #[error("the authorities cannot be read: {0}")]
     Authorities(String),
@@ -43,6 +49,9 @@ pub enum FetchError {
     /// The answer is another one than 200.
     #[error("the answer is {0}")]
     Status(StatusCode),
+    /// The answer leads elsewhere.
+    #[error("the answer is {0}: redirections are not followed, so write the address it leads to")]
+    Redirection(StatusCode),
     /// The answer cannot be read, in a word.
     #[error("the answer is no HTTP: {0}")]
     Malformed(&'static str),
@@ -55,7 +64,7 @@ pub enum FetchError {
 /// without any, from one of the machine's.
 ///
 /// # Errors
-/// See [`FetchError`]. Redirections are none of its business: they are another status than 200.
+/// See [`FetchError`]. Redirections are none of its business: each is an error.
 pub async fn fetch(uri: &Uri, authorities: Option<&str>) -> Result<Vec<u8>, FetchError> {
     let fetched = tokio::time::timeout(PATIENCE, fetch_within(uri, authorities));
     fetched.await.unwrap_or(Err(FetchError::Silence))
@@ -76,7 +85,28 @@ async fn fetch_within(uri: &Uri, authorities: Option<&str>) -> Result<Vec<u8>, F
     }
     let name = ServerName::try_from(host.to_owned()).map_err(|_| address())?;
     let connector = TlsConnector::from(Arc::new(config(authorities)?));
-    exchange(connector.connect(name, stream).await?, uri).await
+    let stream = connector.connect(name, stream).await;
+    exchange(stream.map_err(of_handshake)?, uri).await
+}
+
+/// What went wrong before a word of HTTP was said.
+fn of_handshake(error: io::Error) -> FetchError {
+    let cause = error.get_ref().and_then(|inner| inner.downcast_ref());
+    match cause {
+        // an authority of the same name with another key, too
+        Some(rustls::Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        )) => FetchError::Certificate(
+            "its certificate comes from an authority that is not believed here; `ca_file` names another"
+                .to_owned(),
+        ),
+        // these name the certificate's own times and names
+        Some(rustls::Error::InvalidCertificate(fault)) => {
+            FetchError::Certificate(format!("its certificate does not hold: {fault}"))
+        }
+        Some(other) => FetchError::Tls(other.clone()),
+        None => FetchError::Connection(error),
+    }
 }
 
 /// Sends the request and reads the answer.
@@ -98,6 +128,9 @@ async fn exchange(
             break;
         }
         head = read_head(&mut stream, &mut input, &limits).await?;
+    }
+    if head.status.is_redirection() {
+        return Err(FetchError::Redirection(head.status));
     }
     if head.status != StatusCode::OK {
         return Err(FetchError::Status(head.status));
@@ -226,7 +259,9 @@ mod tests {
             ),
             (
                 "HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n",
-                fault("the answer is 302 Found"),
+                fault(
+                    "the answer is 302 Found: redirections are not followed, so write the address it leads to",
+                ),
             ),
             ("", fault("the answer is no HTTP: cut_off")),
             (&long, fault("the answer is longer than 1 MiB")),
@@ -234,6 +269,22 @@ mod tests {
             assert_eq!(fetched(answer).await, outcome, "{answer:.60}");
         }
         assert!(fetched("SMTP\r\n\r\n").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn whoever_does_not_speak_tls_is_told_so() {
+        let authority = mainstay_testkit::Authority::new();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("somebody");
+            let _ = io::Write::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n");
+            // whoever connects reads it, and closes
+            let _ = io::copy(&mut stream, &mut io::sink());
+        });
+        let here: Uri = format!("https://{address}/").parse().expect("an address");
+        let outcome = fetch(&here, Some(authority.pem())).await;
+        assert!(matches!(outcome, Err(FetchError::Tls(_))), "{outcome:?}");
     }
 
     #[tokio::test]

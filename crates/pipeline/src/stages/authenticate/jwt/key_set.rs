@@ -101,7 +101,7 @@ impl KeySet {
         {
             let attempts = self.attempts();
             let is_recent = attempts.last.is_some_and(|last| last.elapsed() < SELDOM);
-            if is_recent && !attempts.is_running && changes.borrow().is_some() {
+            if is_recent && !attempts.is_running {
                 return;
             }
         }
