@@ -222,6 +222,34 @@ fn machines_with_one_store_share_a_limit_and_each_counts_alone_while_it_is_away(
 }
 
 #[test]
+fn machines_that_lease_pass_at_most_a_block_each_beyond_the_limit() {
+    let redis = Redis::start();
+    let machines = [
+        with_store(&redis.address(), "rate = \"1000/20d\""),
+        with_store(&redis.address(), "rate = \"1000/20d\""),
+    ];
+    for machine in &machines {
+        eventually("the store to be asked", || {
+            let _ = machine.get("/");
+            let keys = redis.tell(&["DBSIZE"]).ok()?;
+            (keys.trim_start_matches(':') != "0").then_some(())
+        });
+    }
+    // a block is a twentieth; one may be left of each machine from before
+    redis.tell(&["FLUSHALL"]).expect("told");
+    let sum: usize = thread::scope(|scope| {
+        let asking = machines
+            .each_ref()
+            .map(|machine| scope.spawn(|| passed(machine, 800)));
+        asking
+            .into_iter()
+            .map(|asking| asking.join().expect("answers"))
+            .sum()
+    });
+    assert!((900..=1_000 + 2 * 50).contains(&sum), "{sum} passed");
+}
+
+#[test]
 fn a_store_that_stalls_or_refuses_fails_no_request_that_is_open_and_passes_none_that_is_closed() {
     let redis = Redis::start();
     let open = with_store(

@@ -36,7 +36,7 @@ console.log(JSON.stringify(out));
 
 const SECRET: &str = "a secret of sixty-four bytes and more, which is what HS512 demands of it";
 
-fn made() -> Value {
+pub(crate) fn made() -> Value {
     let folder = Folder::new();
     folder.link_packages();
     folder.write("tokens.mjs", JOSE);
@@ -54,7 +54,7 @@ fn made() -> Value {
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
-fn json(body: &Value) -> String {
+pub(crate) fn json(body: &Value) -> String {
     let body = body.to_string();
     let length = body.len();
     format!(
@@ -63,7 +63,7 @@ fn json(body: &Value) -> String {
 }
 
 /// The program in front of the shop, with these words below `[auth.jwt.staff]`.
-fn guarded(shop: &Origin, words: &str) -> Mainstay {
+pub(crate) fn guarded(shop: &Origin, words: &str) -> Mainstay {
     let config = format!(
         "[upstream.shop]\nserver = \"{}\"\n[auth]\nhide_credentials = true\n[auth.jwt.staff]\nissuer = \"https://id.example/\"\n\
          audience = \"shop\"\nclaims = {{ sub = \"x-user-id\", org = \"x-org\" }}\nmatch = {{ scope = \"orders:read\" }}\n{words}",
@@ -72,7 +72,7 @@ fn guarded(shop: &Origin, words: &str) -> Mainstay {
     Mainstay::run("").config(&config)
 }
 
-fn status(mainstay: &Running, token: &Value) -> u16 {
+pub(crate) fn status(mainstay: &Running, token: &Value) -> u16 {
     let token = token.as_str().expect("a token");
     let field = format!("Bearer {token}");
     let forged = ("X_User_Id", "root");
