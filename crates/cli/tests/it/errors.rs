@@ -184,12 +184,10 @@ command = \"node server.js\"
     let gone = { Origin::says("hello").start().address() };
     let settings =
         format!("[errors.pages]\n5xx = \"e.html\"\n[upstream.gone]\nserver = \"{gone}\"\n");
-    let folder = mainstay_testkit::Folder::new();
-    folder.write("e.html", "<p>gone");
-    folder.write("mainstay.toml", &settings);
-    let file = folder.path().join("mainstay.toml");
-    let words = ["run", "--config", file.to_str().expect("text")];
-    let other = Mainstay::say(words).start();
+    let other = Mainstay::run("")
+        .file("e.html", "<p>gone")
+        .config(&settings);
+    let other = other.start();
     other.get_with("/", browser).expect(502).body_is("<p>gone");
 }
 

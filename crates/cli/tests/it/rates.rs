@@ -142,9 +142,15 @@ fn what_is_refused_says_so() {
             refused.text()
         );
     }
-    assert_eq!(
-        mainstay.get("/login").expect(429).header("retry-after"),
-        Some("3600")
+    // of the hour some seconds may have gone, where the machine is busy
+    let banned = mainstay.get("/login").expect(429);
+    let seconds = banned
+        .header("retry-after")
+        .and_then(|text| text.parse().ok());
+    assert!(
+        seconds.is_some_and(|seconds: u64| (3_000..=3_600).contains(&seconds)),
+        "{}",
+        banned.head
     );
     assert!(mainstay.get("/").expect(200).header("ratelimit").is_none());
     let states = Mainstay::say(["limits", "--json"])
