@@ -24,6 +24,57 @@ pub(crate) enum Order {
     Settings,
     /// A new gateway on the same sockets; the settings stay.
     Gateway,
+    /// Fresh workers for these apps, from the settings that are in force.
+    Fresh(Vec<String>, Fresh),
+    /// A successor for one worker, from its release.
+    Relieve {
+        app: String,
+        release: u32,
+        index: u32,
+        incarnation: u32,
+        way: Relief,
+    },
+}
+
+/// Why workers are to be fresh.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Fresh {
+    /// By `cron_restart`.
+    Clock,
+    /// A watched file has changed.
+    Changed(String),
+}
+
+impl Fresh {
+    /// What happened.
+    pub(crate) fn sentence(&self) -> String {
+        match self {
+            Self::Clock => "it is time for fresh workers (`cron_restart`)".to_owned(),
+            Self::Changed(file) => format!("`{file}` has changed (`watch`)"),
+        }
+    }
+}
+
+/// When a successor starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Relief {
+    /// Before the end of the one that it follows: no request waits.
+    Before,
+    /// After it: there is no memory for both.
+    After,
+}
+
+impl Relief {
+    /// `room` is what may be taken and what is taken, in bytes, where that is bounded; `taken` what the one takes that
+    /// has to go. A fresh one is expected to need half of it.
+    pub(crate) fn of(room: Option<(u64, u64)>, taken: u64) -> Self {
+        match room {
+            Some((limit, all)) if limit.saturating_sub(all) < taken / 2 => Self::After,
+            _ => Self::Before,
+        }
+    }
 }
 
 /// A layer is to be left out, whatever the settings say.
@@ -164,6 +215,18 @@ impl Asker {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_successor_comes_first_where_there_is_room_for_both() {
+        for (room, taken, expected) in [
+            (None, 500, Relief::Before),
+            (Some((1000, 700)), 500, Relief::Before),
+            (Some((1000, 800)), 500, Relief::After),
+            (Some((1000, 1100)), 10, Relief::After),
+        ] {
+            assert_eq!(Relief::of(room, taken), expected, "{room:?}, {taken}");
+        }
+    }
 
     #[test]
     fn an_answer_survives_the_way_to_the_command() {

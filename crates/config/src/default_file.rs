@@ -60,6 +60,7 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("[app.NAME]", "interpreter", "\"node\""),
     ("[app.NAME]", "ready", "\"listen\""),
     ("[app.NAME]", "reload", "\"overlap\""),
+    ("[app.NAME]", "cron_restart", "\"0 3 * * *\""),
     ("[app.NAME]", "env", "{ LOG_LEVEL = \"info\" }"),
     ("[app.NAME]", "listen", "\"127.0.0.1:3001\""),
     ("[app.NAME]", "open_files", "65536"),

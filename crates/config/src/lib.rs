@@ -47,9 +47,9 @@ pub use reference::reference;
 pub use render::{Style, render};
 pub use schema::schema;
 pub use sections::{
-    AppListen, AppSettings, Authorities, Layer, Limits, ListenSettings, LogSettings, PageSettings,
-    Percent, Preset, ReleaseSettings, ReloadMode, ReloadSettings, RouteSettings, ShutdownSettings,
-    Surge, Timeouts, UpstreamSettings,
+    AppListen, AppSettings, Authorities, Layer, Limits, ListenSettings, LogSettings, MaxMemory,
+    PageSettings, Percent, Preset, ReleaseSettings, ReloadMode, ReloadSettings, RouteSettings,
+    ShutdownSettings, Surge, Timeouts, UpkeepSettings, UpstreamSettings,
 };
 pub use settings::Settings;
 pub use source::Sources;

@@ -28,5 +28,7 @@ pub const ERROR_LINES_DROPPED_TOTAL: &str = "mainstay_error_lines_dropped_total"
 pub const ACCEPT_PAUSES_TOTAL: &str = "mainstay_accept_pauses_total";
 /// Client connections closed unheard, since there were too many.
 pub const CONNECTIONS_TURNED_AWAY_TOTAL: &str = "mainstay_connections_turned_away_total";
+/// Workers replaced without anybody asking, by app and reason.
+pub const WORKER_REPLACEMENTS_TOTAL: &str = "mainstay_worker_replacements_total";
 /// Workers ready to serve, by app.
 pub const WORKERS_READY: &str = "mainstay_workers_ready";

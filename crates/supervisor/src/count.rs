@@ -20,16 +20,34 @@ pub fn workers(wish: Workers) -> u32 {
                 .iter()
                 .filter_map(|group| quota(&fs::read_to_string(group.join("cpu.max")).ok()?))
                 .min();
-            let memory = groups
-                .iter()
-                .filter_map(|group| {
-                    let limit = fs::read_to_string(group.join("memory.max")).ok()?;
-                    limit.trim().parse().ok()
-                })
-                .min();
-            auto(processors, quota, memory)
+            auto(processors, quota, memory_limit())
         }
     }
+}
+
+/// Bytes that our control group, or one above it, may take. `None`: there is no such limit.
+#[must_use]
+pub fn memory_limit() -> Option<u64> {
+    numbers("memory.max").min()
+}
+
+/// Bytes that the control group with that limit takes now.
+#[must_use]
+pub fn memory_taken() -> Option<u64> {
+    let groups = control_groups().into_iter();
+    let limited = groups.filter_map(|group| Some((number(&group, "memory.max")?, group)));
+    let (_, group) = limited.min()?;
+    number(&group, "memory.current")
+}
+
+fn numbers(file: &str) -> impl Iterator<Item = u64> {
+    let groups = control_groups().into_iter();
+    groups.filter_map(move |group| number(&group, file))
+}
+
+fn number(group: &Path, file: &str) -> Option<u64> {
+    let text = fs::read_to_string(group.join(file)).ok()?;
+    text.trim().parse().ok()
 }
 
 /// The CPUs we may run on.

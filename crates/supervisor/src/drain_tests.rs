@@ -74,6 +74,7 @@ fn flood() -> (
         worker: WorkerId {
             app: "app".into(),
             release: 1,
+            incarnation: 0,
             index: 0,
         },
         stream: Stream::Stdout,

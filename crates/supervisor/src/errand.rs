@@ -63,6 +63,7 @@ impl Errand {
                 app: Arc::clone(&plan.app),
                 release: 0,
                 index: 0,
+                incarnation: 0,
             },
             events,
             guarded,

@@ -12,7 +12,8 @@ pub use crate::lifecycle::Why;
 use crate::output::Line;
 use crate::process::Exit;
 
-/// One worker: its app, the release it was started from, and its number there, from 0.
+/// One worker: its app, the release it was started from, its number there, from 0, and which one of those it is that held
+/// that number one after the other.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WorkerId {
     /// The app's name.
@@ -21,6 +22,8 @@ pub struct WorkerId {
     pub release: u32,
     /// The worker's number within the app, from 0; it stays over restarts.
     pub index: u32,
+    /// From 0; higher by one for a successor that comes up before, or just after, it ends. It stays over restarts.
+    pub incarnation: u32,
 }
 
 impl fmt::Display for WorkerId {

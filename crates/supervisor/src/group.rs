@@ -93,7 +93,7 @@ impl Group {
 
     pub(crate) fn wish(&self, worker: &WorkerId, wish: Wish) {
         if let Some(release) = self.release(worker.release) {
-            release.wish(worker.index, wish);
+            release.wish(worker, wish);
         }
     }
 

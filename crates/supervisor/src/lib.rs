@@ -8,6 +8,7 @@ pub mod count;
 mod drain;
 mod errand;
 pub mod events;
+pub mod footprint;
 mod group;
 pub mod guard;
 mod heard;

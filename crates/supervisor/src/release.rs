@@ -21,13 +21,14 @@ pub(crate) struct Release {
     place: Place,
     /// Files that were made when the release was prepared, so that what is wrong with them is known before any start.
     prepared: BTreeMap<u32, Files>,
-    workers: BTreeMap<u32, UnboundedSender<Wish>>,
+    /// By number and incarnation.
+    workers: BTreeMap<(u32, u32), UnboundedSender<Wish>>,
 }
 
 impl Release {
     /// Makes the files of all planned workers; starts nothing.
     pub(crate) fn prepare(number: u32, plan: Plan, place: Place) -> Result<Self, StartError> {
-        let files = (0..plan.workers).map(|index| Ok((index, place.files(number, index)?)));
+        let files = (0..plan.workers).map(|index| Ok((index, place.files(number, index, 0)?)));
         Ok(Self {
             number,
             prepared: files.collect::<Result<_, _>>()?,
@@ -43,30 +44,43 @@ impl Release {
         indices: Range<u32>,
         shared: &Shared,
     ) -> Result<(), StartError> {
-        for index in indices {
-            if self.lives(index) {
-                continue;
-            }
-            let files = match self.prepared.remove(&index) {
-                Some(files) => files,
-                None => self.place.files(self.number, index)?,
-            };
-            let id = WorkerId {
-                app: Arc::clone(&self.plan.app),
-                release: self.number,
-                index,
-            };
-            let (wish, wishes) = unbounded_channel();
-            let worker = Worker::new(id, Arc::clone(&self.plan), files, shared.clone(), wishes);
-            self.workers.insert(index, wish);
-            tokio::spawn(worker.live());
+        indices
+            .into_iter()
+            .try_for_each(|index| self.launch_one(index, 0, shared))
+    }
+
+    /// Starts the worker of this number that comes after others of it.
+    pub(crate) fn launch_one(
+        &mut self,
+        index: u32,
+        incarnation: u32,
+        shared: &Shared,
+    ) -> Result<(), StartError> {
+        if self.lives(index, incarnation) {
+            return Ok(());
         }
+        self.workers.retain(|_, wishes| !wishes.is_closed());
+        let prepared = self.prepared.remove(&index).filter(|_| incarnation == 0);
+        let files = match prepared {
+            Some(files) => files,
+            None => self.place.files(self.number, index, incarnation)?,
+        };
+        let id = WorkerId {
+            app: Arc::clone(&self.plan.app),
+            release: self.number,
+            index,
+            incarnation,
+        };
+        let (wish, wishes) = unbounded_channel();
+        let worker = Worker::new(id, Arc::clone(&self.plan), files, shared.clone(), wishes);
+        self.workers.insert((index, incarnation), wish);
+        tokio::spawn(worker.live());
         Ok(())
     }
 
     /// Wishes something of one worker. One that has ended hears nothing.
-    pub(crate) fn wish(&self, index: u32, wish: Wish) {
-        if let Some(worker) = self.workers.get(&index) {
+    pub(crate) fn wish(&self, worker: &WorkerId, wish: Wish) {
+        if let Some(worker) = self.workers.get(&(worker.index, worker.incarnation)) {
             let _ = worker.send(wish);
         }
     }
@@ -90,9 +104,9 @@ impl Release {
         self.workers.values().any(|worker| !worker.is_closed())
     }
 
-    fn lives(&self, index: u32) -> bool {
+    fn lives(&self, index: u32, incarnation: u32) -> bool {
         self.workers
-            .get(&index)
+            .get(&(index, incarnation))
             .is_some_and(|worker| !worker.is_closed())
     }
 }

@@ -1,5 +1,6 @@
 //! The files by which a worker is reached and speaks: its folder, its Unix socket, its control FIFO. Moves no bytes.
 
+use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -51,9 +52,18 @@ impl Place {
         }
     }
 
-    /// Makes the folder of one worker of a release. Releases live side by side, so each has its own.
-    pub(crate) fn files(&self, release: u32, index: u32) -> Result<Files, StartError> {
-        let name = format!("{}.{release}.{index}", self.name);
+    /// Makes the folder of one worker of a release. Releases live side by side, and so do a worker and its successor: each
+    /// has its own.
+    pub(crate) fn files(
+        &self,
+        release: u32,
+        index: u32,
+        incarnation: u32,
+    ) -> Result<Files, StartError> {
+        let mut name = format!("{}.{release}.{index}", self.name);
+        if incarnation > 0 {
+            let _ = write!(name, ".{incarnation}");
+        }
         Files::create(&self.sockets, &name, self.owners)
     }
 }

@@ -131,6 +131,22 @@ impl Supervisor {
         release.launch(indices, &shared)
     }
 
+    /// Starts this worker, which comes after another of the same release and number that may still live: its successor.
+    /// One that lives already, an unknown app and an unknown release change nothing.
+    ///
+    /// # Errors
+    /// When its files cannot be made.
+    pub fn succeed(&mut self, worker: &WorkerId) -> Result<(), StartError> {
+        let Some(group) = self.find_mut(&worker.app) else {
+            return Ok(());
+        };
+        let shared = group.shared.clone();
+        match group.release_mut(worker.release) {
+            Some(release) => release.launch_one(worker.index, worker.incarnation, &shared),
+            None => Ok(()),
+        }
+    }
+
     /// The release that counts shall have this many workers from now on. Starts and ends none: `launch` those that are
     /// missing, `withdraw` those that are too many. Returns the release.
     ///

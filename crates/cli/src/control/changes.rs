@@ -64,7 +64,7 @@ fn change(before: Option<&AppSettings>, app: &AppSettings, order: &Order) -> Opt
     let is_asked_for = match order {
         Order::Everything => true,
         Order::Apps(names) => names.iter().any(|name| name == app.name()),
-        Order::Settings | Order::Gateway => false,
+        Order::Settings | Order::Gateway | Order::Fresh(..) | Order::Relieve { .. } => false,
     };
     let mut as_many = before.options.clone();
     as_many.workers = app.options.workers;

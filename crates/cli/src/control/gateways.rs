@@ -271,6 +271,11 @@ impl Gateways {
         self.ask(Asker::Admin(asker));
     }
 
+    /// A worker of this app was replaced for this reason.
+    pub(super) fn count_replacement(&mut self, app: &str, reason: &'static str) {
+        self.counts.replaced(app, reason);
+    }
+
     /// How they stand.
     pub(super) fn state(&self) -> GatewayState {
         let serving = self.find(Phase::Serving);

@@ -39,6 +39,7 @@ impl Control {
         } else {
             say::warning(&format!("the reload failed: {}", ending.message));
         }
+        self.set_upkeep();
         self.begin_next();
     }
 
@@ -69,16 +70,11 @@ impl Control {
                     .map(|command| self.supervisor.errand(options, command));
                 let _ = answer.send(errand.transpose());
             }
-            Wish::Launch {
-                app,
-                release,
-                indices,
-                answer,
-            } => {
-                self.roster.expect(&app, release, indices.clone());
-                let launched = self.supervisor.launch(&app, release, indices.clone());
+            Wish::Launch(worker, answer) => {
+                self.roster.expect(&worker);
+                let launched = self.supervisor.succeed(&worker);
                 if launched.is_err() {
-                    self.roster.forget(&app, release, &indices);
+                    self.roster.forget(&worker);
                 }
                 let _ = answer.send(launched);
             }
@@ -127,6 +123,7 @@ impl Control {
             // its address belongs to the gateway, which hears of it with all else
             known.options = app.options;
             known.release = app.release;
+            known.upkeep = app.upkeep;
         }
     }
 

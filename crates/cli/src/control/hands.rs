@@ -2,7 +2,6 @@
 //! tells it what happens to workers. So the sequence reads from top to bottom, and can be dropped at any point.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,13 +28,8 @@ pub(super) enum Wish {
         Box<AppSettings>,
         oneshot::Sender<Result<Option<Errand>, StartError>>,
     ),
-    /// Start these workers of a prepared release.
-    Launch {
-        app: Arc<str>,
-        release: u32,
-        indices: Range<u32>,
-        answer: oneshot::Sender<Result<(), StartError>>,
-    },
+    /// Start this worker of a prepared release.
+    Launch(WorkerId, oneshot::Sender<Result<(), StartError>>),
     /// The release that counts shall have so many workers; starts and ends none.
     Resize {
         app: Arc<str>,
@@ -135,27 +129,14 @@ impl Hands {
         Ok(self.ask(|answer| Wish::Errand(app, answer)).await??)
     }
 
-    pub(super) async fn launch(
-        &mut self,
-        app: &str,
-        release: u32,
-        indices: Range<u32>,
-    ) -> Result<(), Failure> {
+    /// Starts a worker of a prepared release.
+    pub(super) async fn launch(&mut self, worker: &WorkerId) -> Result<(), Failure> {
         // one that is started again begins a new life
-        let other = |worker: &WorkerId| {
-            &*worker.app != app || worker.release != release || !indices.contains(&worker.index)
-        };
-        self.ready.retain(&other);
-        self.stopped.retain(&other);
-        self.died.retain(|(worker, _)| other(worker));
-        let app = app.into();
-        let launch = |answer| Wish::Launch {
-            app,
-            release,
-            indices,
-            answer,
-        };
-        Ok(self.ask(launch).await??)
+        self.ready.remove(worker);
+        self.stopped.remove(worker);
+        self.died.retain(|(dead, _)| dead != worker);
+        let worker = worker.clone();
+        Ok(self.ask(|answer| Wish::Launch(worker, answer)).await??)
     }
 
     /// Returns the release that counts.

@@ -20,6 +20,7 @@ mod members;
 mod output;
 mod own;
 mod prober;
+mod relieve;
 mod reload;
 mod reloads;
 mod replace;
@@ -35,7 +36,9 @@ mod stop;
 mod surroundings;
 mod suspended;
 mod trial;
+mod upkeep;
 mod violations;
+mod watch;
 
 pub(crate) use beginning::gateway_settings;
 pub(crate) use fronts::{decides_the_address, shared_addresses, socket_access};

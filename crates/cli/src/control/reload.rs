@@ -1,11 +1,12 @@
 //! A reload: from what is written now to what runs now. The sequence over all apps; one app's stands in `replace`.
 
 use mainstay_config::Settings;
+use mainstay_supervisor::WorkerId;
 
 use super::changes::{Change, Changes};
 use super::hands::Hands;
 use super::invocation::Origin;
-use super::replace;
+use super::{relieve, replace};
 use crate::failure::Failure;
 use crate::order::Order;
 
@@ -28,9 +29,32 @@ pub(super) struct Reload {
 /// limits, headers, addresses) changes last, all at once.
 pub(super) async fn reload(what: Reload, mut hands: Hands) -> Result<String, Failure> {
     let hands = &mut hands;
-    if what.order == Order::Gateway {
-        hands.replace_gateway().await?;
-        return Ok("another gateway serves".to_owned());
+    match &what.order {
+        Order::Gateway => {
+            hands.replace_gateway().await?;
+            return Ok("another gateway serves".to_owned());
+        }
+        Order::Fresh(apps, _) => return relieve::fresh(apps, &what.present, hands).await,
+        Order::Relieve {
+            app,
+            release,
+            index,
+            incarnation,
+            way,
+        } => {
+            let worker = WorkerId {
+                app: app.as_str().into(),
+                release: *release,
+                index: *index,
+                incarnation: *incarnation,
+            };
+            let mut apps = what.present.apps.iter();
+            return match apps.find(|known| known.name() == app) {
+                Some(app) => relieve::relieve(&worker, *way, app, hands).await,
+                None => Ok(format!("`{app}` is not there any more")),
+            };
+        }
+        Order::Everything | Order::Apps(_) | Order::Settings => {}
     }
     // an ecosystem file is a program: nobody who is supervised waits for it
     let origin = what.origin;

@@ -19,8 +19,17 @@ pub(super) async fn replace(
     options: &ReloadSettings,
     hands: &mut Hands,
 ) -> Result<String, Failure> {
-    let begun = Instant::now();
     run_release_command(app, hands).await?;
+    bring_in(app, options, hands).await
+}
+
+/// As [`replace`], with nothing run before the new workers.
+pub(super) async fn bring_in(
+    app: &AppSettings,
+    options: &ReloadSettings,
+    hands: &mut Hands,
+) -> Result<String, Failure> {
+    let begun = Instant::now();
     let release = hands.prepare(app).await?;
     let change = Change {
         old: hands.workers(app.name()).await?,
@@ -179,7 +188,7 @@ pub(super) async fn scale(app: &AppSettings, hands: &mut Hands) -> Result<String
     let release = hands.resize(app.name(), wanted).await?;
     let new: Vec<_> = workers_of(app, release)
         .into_iter()
-        .filter(|worker| !before.contains(worker))
+        .filter(|worker| before.iter().all(|known| known.index != worker.index))
         .collect();
     let started = async {
         launch(&new, hands).await?;
@@ -213,8 +222,7 @@ pub(super) async fn remove(app: &str, hands: &mut Hands) -> Result<String, Failu
 
 async fn launch(workers: &[WorkerId], hands: &mut Hands) -> Result<(), Failure> {
     for worker in workers {
-        let index = worker.index..worker.index + 1;
-        hands.launch(&worker.app, worker.release, index).await?;
+        hands.launch(worker).await?;
     }
     Ok(())
 }
@@ -226,6 +234,7 @@ fn workers_of(app: &AppSettings, release: u32) -> Vec<WorkerId> {
             app: name.clone(),
             release,
             index,
+            incarnation: 0,
         })
         .collect()
 }

@@ -2,8 +2,6 @@
 //! replaces releases. Decides nothing.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
-use std::sync::Arc;
 use std::time::Instant;
 
 use mainstay_supervisor::{Event, WorkerId};
@@ -20,6 +18,8 @@ pub(super) struct Roster {
 pub(super) struct Record {
     /// None while no process of it runs.
     pub(super) pid: Option<u32>,
+    /// The first process of it, below which all others are.
+    pub(super) group: Option<u32>,
     pub(super) state: WorkerState,
     /// When its process was started; the last one's, while none runs.
     pub(super) started: Instant,
@@ -73,6 +73,7 @@ impl Roster {
         match event {
             Event::Started { worker, pid } => self.change(worker, |record| {
                 record.pid = Some(*pid);
+                record.group = Some(*pid);
                 record.state = WorkerState::Starting;
                 record.started = Instant::now();
                 record.starts += 1;
@@ -86,11 +87,13 @@ impl Roster {
             }
             Event::Exited { worker, exit, .. } => self.change(worker, |record| {
                 record.pid = None;
+                record.group = None;
                 record.state = WorkerState::Waiting;
                 record.last_exit = Some(exit.to_string());
             }),
             Event::Finished { worker, exit, .. } => self.change(worker, |record| {
                 record.pid = None;
+                record.group = None;
                 record.state = WorkerState::Finished;
                 record.last_exit = Some(exit.to_string());
             }),
@@ -133,31 +136,30 @@ impl Roster {
         self.of(app).next().is_some()
     }
 
-    /// These are about to be started.
-    pub(super) fn expect(&mut self, app: &Arc<str>, release: u32, indices: Range<u32>) {
-        for index in indices {
-            let worker = WorkerId {
-                app: Arc::clone(app),
-                release,
-                index,
-            };
-            self.workers.entry(worker).or_insert_with(|| Record {
+    /// This one is about to be started.
+    pub(super) fn expect(&mut self, worker: &WorkerId) {
+        self.workers
+            .entry(worker.clone())
+            .or_insert_with(|| Record {
                 pid: None,
+                group: None,
                 state: WorkerState::Starting,
                 started: Instant::now(),
                 starts: 0,
                 last_exit: None,
                 is_looping: false,
             });
-        }
     }
 
-    /// These will not be started after all. Those that were are left alone.
-    pub(super) fn forget(&mut self, app: &str, release: u32, indices: &Range<u32>) {
-        self.workers.retain(|worker, record| {
-            let is_one = &*worker.app == app && worker.release == release;
-            record.starts > 0 || !is_one || !indices.contains(&worker.index)
-        });
+    /// This one will not be started after all. If it was, it is left alone.
+    pub(super) fn forget(&mut self, worker: &WorkerId) {
+        let was_started = self
+            .workers
+            .get(worker)
+            .is_some_and(|known| known.starts > 0);
+        if !was_started {
+            self.workers.remove(worker);
+        }
     }
 
     fn change(&mut self, worker: &WorkerId, change: impl FnOnce(&mut Record)) {

@@ -36,6 +36,7 @@ impl Control {
         if !self.asked.is_awaited(&self.settings) {
             self.open()?;
         }
+        self.set_upkeep();
         loop {
             tokio::select! {
                 asked = signals.next() => match asked {
@@ -53,6 +54,7 @@ impl Control {
                 Some(wish) = self.wishes.recv() => self.grant(wish),
                 kind = self.suspended.ended() => self.on_resumed(kind),
                 layer = self.disabled.ended() => self.on_enabled(layer),
+                chore = self.upkeep.due() => self.on_chore(chore),
                 ended = self.reloads.ended() => self.on_reloaded(&ended),
                 Some(question) = self.questions.recv() => {
                     if let Question::Stop(asker) = question {
@@ -176,6 +178,7 @@ impl Control {
         !self.settings.apps.is_empty()
             && self.gateways.is_none()
             && self.reloads.running().is_none()
+            && !self.upkeep.starts_something()
             && self.roster.all_finished()
     }
 

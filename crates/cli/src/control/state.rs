@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use mainstay_config::Settings;
 use mainstay_pipeline::DebugToken;
-use mainstay_supervisor::{Event, Supervisor, Surroundings, count, node};
+use mainstay_supervisor::{Event, Supervisor, Surroundings, WorkerId, count, node};
 use tokio::sync::mpsc;
 
 use super::admin::{self, Question};
@@ -28,6 +28,7 @@ use super::surroundings::{
     debug_token, default_node_env, gateway_identity, instance_id, open_folder,
 };
 use super::suspended::Suspended;
+use super::upkeep::Upkeep;
 use super::violations::Violations;
 use crate::failure::Failure;
 use crate::order::Asker;
@@ -56,6 +57,7 @@ pub(super) struct Control {
     pub(super) questions: mpsc::Receiver<Question>,
     pub(super) wishes: mpsc::UnboundedReceiver<Wish>,
     pub(super) reloads: Reloads,
+    pub(super) upkeep: Upkeep,
     pub(super) output: Output,
     pub(super) roster: Roster,
     /// What browsers reported.
@@ -122,7 +124,14 @@ impl Control {
         let supervisor = Supervisor::start(apps.collect(), surroundings, sender)?;
         let mut roster = Roster::default();
         for (app, workers) in supervisor.apps() {
-            roster.expect(&app, FIRST_RELEASE, 0..workers);
+            for index in 0..workers {
+                roster.expect(&WorkerId {
+                    app: Arc::clone(&app),
+                    release: FIRST_RELEASE,
+                    index,
+                    incarnation: 0,
+                });
+            }
         }
 
         let mut members = Members::new(runtime_dir.sockets.clone());
@@ -155,6 +164,7 @@ impl Control {
             questions,
             wishes,
             reloads: Reloads::new(hands),
+            upkeep: Upkeep::default(),
             output,
             roster,
             members,

@@ -357,6 +357,8 @@ fn named(order: &Order) -> String {
         Order::Apps(apps) => apps.join(", "),
         Order::Settings => "the settings".to_owned(),
         Order::Gateway => "the gateway".to_owned(),
+        Order::Fresh(apps, _) => format!("{} with fresh workers", apps.join(", ")),
+        Order::Relieve { app, index, .. } => format!("{app}:{index} for its memory"),
     }
 }
 

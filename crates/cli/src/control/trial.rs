@@ -126,6 +126,7 @@ mod tests {
     #[test]
     fn the_complaint_has_the_numbers_and_the_last_status() {
         let worker = |release| WorkerId {
+            incarnation: 0,
             app: "shop".into(),
             release,
             index: 0,

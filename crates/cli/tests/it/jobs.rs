@@ -1,6 +1,6 @@
 //! Apps that take no requests: queues, bots, and work that has an end.
 
-use mainstay_testkit::{Mainstay, Running, eventually};
+use mainstay_testkit::{Load, Mainstay, Running, eventually};
 use serde_json::Value;
 
 use crate::support::{json, started, status};
@@ -140,4 +140,77 @@ fn the_wait_before_a_restart_is_what_was_asked_for() {
         mainstay
             .output_contains_eventually(&format!("bot:0 exit status 9; it starts again in {wait}"));
     }
+}
+
+/// What the workers of the only app are, by their processes.
+fn pids(mainstay: &Running) -> Vec<Value> {
+    let status = status(mainstay);
+    let workers = status["targets"][0]["workers"].as_array().expect("a list");
+    workers.iter().map(|worker| worker["pid"].clone()).collect()
+}
+
+/// Until another process has taken the place of the first one.
+#[track_caller]
+fn another_serves(mainstay: &Running, before: &[Value]) {
+    eventually("another process", || {
+        let now = pids(mainstay);
+        let is_other = now.len() == 1 && now != before && !now[0].is_null();
+        is_other.then_some(())
+    });
+}
+
+/// Takes as much memory as it is asked to.
+const GROWS: &str = "
+const held = [];
+require('http').createServer((request, response) => {
+  if (request.url === '/grow') for (let i = 0; i < 20; i++) held.push(Buffer.alloc(10 << 20, 1));
+  response.end('held ' + held.length);
+}).listen(3000);
+";
+
+#[test]
+fn one_that_takes_too_much_memory_is_replaced_without_losing_a_request() {
+    let mainstay = started(
+        Mainstay::run("")
+            .file("server.js", GROWS)
+            .config("[app.web]\ncommand = \"node server.js\"\nmax_memory = \"180mb\"\n"),
+    );
+    let before = pids(&mainstay);
+    let load = Load::new().gets(2).on(mainstay.address());
+    load.wait_for_answers(20);
+    let _ = mainstay.get("/grow").expect(200);
+    mainstay.output_contains_eventually("more than the 180 MiB of `max_memory`; it is replaced");
+    another_serves(&mainstay, &before);
+    assert_eq!(mainstay.get("/").expect(200).text(), "held 0");
+    load.stop().expect_no_failure();
+}
+
+#[test]
+fn fresh_workers_come_by_the_clock_and_after_changes() {
+    let mainstay = started(
+        Mainstay::run("")
+            .file("server.js", GROWS)
+            .config(
+                "[app.web]\ncommand = \"node server.js\"\nwatch = true\nwatch_ignore = [\"*.log\", \".run\"]\n\
+                 [reload]\nsettle = \"0s\"\n",
+            ),
+    );
+    let before = pids(&mainstay);
+    std::fs::write(mainstay.folder().join("x.log"), "x").expect("written");
+    std::fs::write(mainstay.folder().join("new.js"), "x").expect("written");
+    mainstay.output_contains_eventually("new.js` has changed (`watch`)");
+    another_serves(&mainstay, &before);
+    assert!(!mainstay.output().contains("x.log"));
+
+    let job = Mainstay::run("")
+        .listens_as_configured()
+        .config(
+            "[app.job]\nhttp = false\nautorestart = false\ncron_restart = \"* * * * * *\"\n\
+             command = [\"sh\", \"-c\", \"echo at work\"]\n[reload]\nsettle = \"0s\"\n",
+        )
+        .start_until("1 worker in the background");
+    eventually("the third time", || {
+        (job.output().matches("at work\n").count() >= 3).then_some(())
+    });
+    assert!(job.stop().success());
 }

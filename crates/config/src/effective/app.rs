@@ -8,7 +8,7 @@ use mainstay_supervisor::options::{
 };
 
 use super::{Effective, InForce, Lines};
-use crate::sections::{self, AppListen, AppSettings};
+use crate::sections::{self, AppListen, AppSettings, UpkeepSettings};
 
 pub(super) fn lines(app: &AppSettings, out: &mut Vec<Effective>) {
     let options = &app.options;
@@ -56,6 +56,7 @@ pub(super) fn lines(app: &AppSettings, out: &mut Vec<Effective>) {
     lines.option("processes", count(options.limits.processes).as_ref());
     let dumps = options.limits.core_dumps == CoreDumps::Inherited;
     lines.value("core_dumps", &dumps);
+    upkeep(&mut lines, &app.upkeep);
     lines.value("reload", &app.release.mode);
     target(&mut lines, "release_command", app.release.command.as_ref());
     lines.value("release_timeout", &app.release.timeout);
@@ -70,6 +71,19 @@ fn ends(lines: &mut Lines<'_>, options: &Lives) {
     lines.option("backoff", options.backoff.as_ref());
     lines.value("min_uptime", &options.min_uptime);
     lines.value("max_restarts", &options.max_restarts);
+}
+
+fn upkeep(lines: &mut Lines<'_>, upkeep: &UpkeepSettings) {
+    lines.value("max_memory", &upkeep.max_memory);
+    lines.option("cron_restart", upkeep.cron_restart.as_ref());
+    let paths = upkeep.watch.iter().map(|path| path.display().to_string());
+    match &paths.collect::<Vec<_>>()[..] {
+        [] => lines.value("watch", &false),
+        [only] if only == "." => lines.value("watch", &true),
+        several => lines.list("watch", several),
+    }
+    lines.list("watch_ignore", &upkeep.watch_ignore);
+    lines.value("watch_delay", &upkeep.watch_delay);
 }
 
 fn target(lines: &mut Lines<'_>, key: &str, target: Option<&Target>) {

@@ -3,6 +3,7 @@
 mod command;
 mod keys;
 mod lives;
+mod upkeep;
 mod values;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use self::command::{command, command_line, environment, filter_env, variable};
 pub(crate) use self::keys::SECTION;
+pub use self::upkeep::{MaxMemory, UpkeepSettings};
 use super::account;
 use super::preset::Preset;
 use super::reload::ReloadMode;
@@ -32,6 +34,8 @@ pub struct AppSettings {
     pub listen: AppListen,
     /// How a new release of it comes in.
     pub release: ReleaseSettings,
+    /// What is done to its workers without anybody asking.
+    pub upkeep: UpkeepSettings,
 }
 
 /// Where an app answers.
@@ -86,6 +90,7 @@ impl AppSettings {
             },
             listen: AppListen::Shared,
             release: ReleaseSettings::default(),
+            upkeep: UpkeepSettings::default(),
         }
     }
 
@@ -174,6 +179,7 @@ pub(crate) fn read(name: String, section: Reader<'_>, preset: Preset) -> AppSett
     if let Some(true) = section.get("core_dumps") {
         limits.core_dumps = CoreDumps::Inherited;
     }
+    upkeep::read(&section, &mut app.upkeep);
     let release = &mut app.release;
     section.set("reload", &mut release.mode);
     release.command = section

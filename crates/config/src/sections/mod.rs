@@ -26,7 +26,7 @@ mod timeouts;
 mod top;
 mod upstream;
 
-pub use app::{AppListen, AppSettings, ReleaseSettings};
+pub use app::{AppListen, AppSettings, MaxMemory, ReleaseSettings, UpkeepSettings};
 pub use authorities::Authorities;
 pub use errors::PageSettings;
 pub use limits::Limits;

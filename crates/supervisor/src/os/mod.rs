@@ -9,5 +9,5 @@ mod shared;
 
 pub use inherited::{inherited_fd, keep_from_children};
 pub(crate) use pre_exec::{InChild, before_exec};
-pub(crate) use readable::readable;
+pub use readable::readable;
 pub use shared::{SharedWords, shared_memory, written_words};

@@ -7,7 +7,10 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 /// Watches `descriptor` for becoming readable. The result owns it.
-pub(crate) fn readable(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+///
+/// # Errors
+/// When the system watches nothing more.
+pub fn readable(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` always answers with the same open descriptor and closes it only when it is dropped; inside
     // the `AsyncFd` nothing can move it out without ending the registration first.
     unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }.map_err(Into::into)

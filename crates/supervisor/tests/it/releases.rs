@@ -14,6 +14,7 @@ const SERVER: &str = "require('http').createServer((q, r) => r.end(require('fs')
 
 fn id(release: u32, index: u32) -> WorkerId {
     WorkerId {
+        incarnation: 0,
         app: "app".into(),
         release,
         index,

@@ -1,7 +1,7 @@
 //! What all gateways counted, those that ended included, as one text. A number that was shown once never
 //! goes back: whatever is shown was told here first, and what was told outlives the one who told it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use mainstay_observe::{Exposition, Totals, names};
@@ -26,6 +26,8 @@ pub(super) enum Asker {
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     ended: Totals,
+    /// Workers that were replaced, by app and reason.
+    replaced: BTreeMap<(String, &'static str), u64>,
     open: Vec<Open>,
     next_ticket: u64,
 }
@@ -77,6 +79,11 @@ impl Counts {
         }
     }
 
+    /// A worker was replaced.
+    pub(super) fn replaced(&mut self, app: &str, reason: &'static str) {
+        *self.replaced.entry((app.to_owned(), reason)).or_default() += 1;
+    }
+
     /// When somebody's patience ends.
     pub(super) fn due(&self) -> Option<Instant> {
         self.open.iter().map(|open| open.until).min()
@@ -109,6 +116,17 @@ impl Counts {
         );
         for (target, count) in ready {
             text.sample(names::WORKERS_READY, &[("target", target)], count);
+        }
+        if !self.replaced.is_empty() {
+            text.family(
+                names::WORKER_REPLACEMENTS_TOTAL,
+                "counter",
+                "Workers that were replaced without anybody asking.",
+            );
+        }
+        for ((app, reason), count) in &self.replaced {
+            let labels = [("app", app.as_str()), ("reason", reason)];
+            text.sample(names::WORKER_REPLACEMENTS_TOTAL, &labels, *count);
         }
         text.finish()
     }

@@ -211,6 +211,36 @@ pub(crate) const SECTION: Section = Section {
             doc: "Whether a crash may leave the process's memory on the disk, where the machine allows it.",
         },
         Key {
+            name: "max_memory",
+            kind: "size, `share` or `none`",
+            default: "\"share\"",
+            doc: "How much memory a worker, with all processes below it, may take before it is replaced, the new one first; `share` is its part of nine tenths of what the container may take, and no bound where there is none.",
+        },
+        Key {
+            name: "cron_restart",
+            kind: "timetable as in crontab",
+            default: "(never)",
+            doc: "When all its workers are replaced as in a reload, by the local time: five fields, or six with seconds in front.",
+        },
+        Key {
+            name: "watch",
+            kind: "`true`, `false`, path, or list of paths",
+            default: "false",
+            doc: "Files and folders whose changes replace all its workers as in a reload; `true` is its folder. Nothing hidden and no `node_modules`.",
+        },
+        Key {
+            name: "watch_ignore",
+            kind: "text, or list of texts",
+            default: "[]",
+            doc: "Names of files and folders that are not watched, or ends of paths, `*` being any part of a name.",
+        },
+        Key {
+            name: "watch_delay",
+            kind: "duration, 10ms to 1h",
+            default: "\"200ms\"",
+            doc: "How long nothing more must have changed.",
+        },
+        Key {
             name: "reload",
             kind: "`overlap` or `hold`",
             default: "(`overlap`; without `http`, `hold`)",

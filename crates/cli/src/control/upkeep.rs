@@ -1,0 +1,342 @@
+//! What an instance does to its workers without anybody asking: fresh ones by the clock, after changes of files, and in
+//! the place of those that take too much memory. Says when; the orders are carried out as all others.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Zoned;
+use mainstay_config::{AppSettings, MaxMemory, UpkeepSettings};
+use mainstay_supervisor::WorkerId;
+use mainstay_supervisor::count;
+use mainstay_supervisor::footprint::Footprint;
+use mainstay_values::Schedule;
+use tokio::time::{Instant, sleep_until};
+
+use super::roster::WorkerState;
+use super::state::Control;
+use super::watch::{Watch, Watched};
+use crate::order::{Fresh, Order, Relief};
+use crate::say;
+
+/// How often memory is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// A worker is left alone for so long: who takes too much from the start is not replaced all the time.
+const YOUNG: Duration = Duration::from_secs(5);
+/// The longest sleep until something is due by the clock, which may be set meanwhile.
+const CLOCK: Duration = Duration::from_secs(30);
+
+/// Something is to be done.
+#[derive(Debug)]
+pub(super) enum Chore {
+    /// Look at how much memory workers take.
+    Memory,
+    /// Give these apps fresh workers.
+    Fresh(Vec<String>, Fresh),
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Upkeep {
+    /// What was understood of each app, so that nothing begins anew for which nothing changed.
+    known: BTreeMap<String, Known>,
+    timetables: BTreeMap<String, (Schedule, Option<Zoned>)>,
+    watches: BTreeMap<String, Watch>,
+    /// Bytes that a worker of an app may take.
+    limits: BTreeMap<String, u64>,
+    /// When memory is looked at next. None: nobody has a limit.
+    look: Option<Instant>,
+}
+
+#[derive(Debug, PartialEq)]
+struct Known {
+    upkeep: UpkeepSettings,
+    folder: Option<PathBuf>,
+}
+
+impl Upkeep {
+    /// These apps are there from now on, with so many workers each.
+    pub(super) fn set(&mut self, apps: &[AppSettings], workers: &[(String, u32)], folder: &Path) {
+        self.limits = limits(apps, workers, count::memory_limit());
+        self.look = (!self.limits.is_empty()).then(|| self.look.unwrap_or_else(next_look));
+        let is_there = |name: &String| apps.iter().any(|app| app.name() == name);
+        self.known.retain(|name, _| is_there(name));
+        self.timetables.retain(|name, _| is_there(name));
+        self.watches.retain(|name, _| is_there(name));
+        for app in apps {
+            let known = Known {
+                upkeep: app.upkeep.clone(),
+                folder: app.options.cwd.clone(),
+            };
+            if self.known.get(app.name()) == Some(&known) {
+                continue;
+            }
+            self.known.insert(app.name().to_owned(), known);
+            self.set_app(app, folder);
+        }
+    }
+
+    /// Whether workers may be started again without anybody asking.
+    pub(super) fn starts_something(&self) -> bool {
+        !self.timetables.is_empty() || !self.watches.is_empty()
+    }
+
+    fn set_app(&mut self, app: &AppSettings, folder: &Path) {
+        let name = app.name().to_owned();
+        self.timetables.remove(&name);
+        if let Some(schedule) = app.upkeep.cron_restart.clone() {
+            let next = schedule.next_after(&Zoned::now());
+            self.timetables.insert(name.clone(), (schedule, next));
+        }
+        self.watches.remove(&name);
+        if app.upkeep.watch.is_empty() {
+            return;
+        }
+        let base = app.options.cwd.as_deref().unwrap_or(folder);
+        let paths = app.upkeep.watch.iter();
+        let watched = Watched {
+            // without `.` and `/` at its end, by which it would be another one
+            paths: paths
+                .map(|path| base.join(path).components().collect())
+                .collect(),
+            ignore: app.upkeep.watch_ignore.clone(),
+            delay: app.upkeep.watch_delay,
+        };
+        match Watch::start(&watched) {
+            Ok(watch) => {
+                if watch.is_partial() {
+                    say::warning(&format!(
+                        "`{name}`: not every folder can be watched, there are too many; name fewer with `watch`, or leave \
+                         some out with `watch_ignore`, or raise fs.inotify.max_user_watches"
+                    ));
+                }
+                self.watches.insert(name, watch);
+            }
+            Err(error) => say::warning(&format!("`{name}`: its files are not watched: {error}")),
+        }
+    }
+
+    /// The next thing to be done. Cancel-safe.
+    pub(super) async fn due(&mut self) -> Chore {
+        loop {
+            let by_clock = self.next_by_clock();
+            tokio::select! {
+                () = until(self.look) => {
+                    self.look = Some(next_look());
+                    return Chore::Memory;
+                }
+                (app, path) = changed(&mut self.watches) => {
+                    let what = path.display().to_string();
+                    return Chore::Fresh(vec![app], Fresh::Changed(what));
+                }
+                () = until(by_clock) => {
+                    let apps = self.take_due(&Zoned::now());
+                    if !apps.is_empty() {
+                        return Chore::Fresh(apps, Fresh::Clock);
+                    }
+                }
+            }
+        }
+    }
+
+    /// When the clock is looked at next.
+    fn next_by_clock(&self) -> Option<Instant> {
+        let now = Zoned::now();
+        let due = self.timetables.values().filter_map(|(_, next)| {
+            let left = next.as_ref()?.timestamp().duration_since(now.timestamp());
+            Some(Duration::try_from(left).unwrap_or_default().min(CLOCK))
+        });
+        due.min().map(|left| Instant::now() + left)
+    }
+
+    /// Apps whose moment has come, with the next one noted. What was missed, since the machine slept, is done once.
+    fn take_due(&mut self, now: &Zoned) -> Vec<String> {
+        let mut apps = Vec::new();
+        for (app, (schedule, next)) in &mut self.timetables {
+            if next.as_ref().is_some_and(|next| next <= now) {
+                *next = schedule.next_after(now);
+                apps.push(app.clone());
+            }
+        }
+        apps
+    }
+}
+
+/// How many bytes a worker of each app may take. `machine` is what our control group may take.
+fn limits(
+    apps: &[AppSettings],
+    workers: &[(String, u32)],
+    machine: Option<u64>,
+) -> BTreeMap<String, u64> {
+    let all: u64 = workers.iter().map(|(_, count)| u64::from(*count)).sum();
+    let share = machine.map(|machine| machine / 10 * 9 / all.max(1));
+    let limit = |app: &AppSettings| match app.upkeep.max_memory {
+        MaxMemory::Of(size) => Some(size.as_bytes()),
+        MaxMemory::Share => share,
+        MaxMemory::Unbounded => None,
+    };
+    apps.iter()
+        .filter_map(|app| Some((app.name().to_owned(), limit(app)?)))
+        .collect()
+}
+
+/// For people.
+fn megabytes(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
+}
+
+fn next_look() -> Instant {
+    Instant::now() + LOOK
+}
+
+/// Waits for the moment, for ever without one.
+pub(super) async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The first app whose files changed, with one of them.
+async fn changed(watches: &mut BTreeMap<String, Watch>) -> (String, PathBuf) {
+    if watches.is_empty() {
+        return std::future::pending().await;
+    }
+    let mut waiting: Vec<_> = watches
+        .iter_mut()
+        .map(|(app, watch)| (app, Box::pin(watch.changed())))
+        .collect();
+    std::future::poll_fn(|context| {
+        for (app, change) in &mut waiting {
+            if let std::task::Poll::Ready(path) = change.as_mut().poll(context) {
+                return std::task::Poll::Ready(((*app).clone(), path));
+            }
+        }
+        std::task::Poll::Pending
+    })
+    .await
+}
+
+impl Control {
+    /// What is to be done without anybody asking, by the settings that are in force.
+    pub(super) fn set_upkeep(&mut self) {
+        let workers = self.workers();
+        let folder = self.origin.folder.clone();
+        self.upkeep.set(&self.settings.apps, &workers, &folder);
+    }
+
+    pub(super) fn on_chore(&mut self, chore: Chore) {
+        match chore {
+            Chore::Memory => self.look_at_memory(),
+            Chore::Fresh(apps, why) => {
+                say::note(&format!("{}: {}", apps.join(", "), why.sentence()));
+                self.reload(Order::Fresh(apps, why), None);
+            }
+        }
+    }
+
+    /// One at a time: whoever else takes too much still does when the next look comes.
+    fn look_at_memory(&mut self) {
+        if self.reloads.running().is_some() {
+            return;
+        }
+        let mut found = None;
+        for (app, limit) in &self.upkeep.limits {
+            for (worker, record) in self.roster.of(app) {
+                let is_old = record.started.elapsed() >= YOUNG;
+                if record.state != WorkerState::Ready || !is_old {
+                    continue;
+                }
+                let footprint = record.group.and_then(Footprint::of);
+                if let Some(taken) = footprint.and_then(|footprint| footprint.above(*limit)) {
+                    found = Some((worker.clone(), taken, *limit));
+                }
+            }
+        }
+        if let Some((worker, taken, limit)) = found {
+            self.relieve(worker, taken, limit);
+        }
+    }
+
+    fn relieve(&mut self, worker: WorkerId, taken: u64, limit: u64) {
+        let room = count::memory_limit().zip(count::memory_taken());
+        let way = Relief::of(room, taken);
+        say::warning(&format!(
+            "{worker} takes {}, more than the {} of `max_memory`; it is replaced",
+            megabytes(taken),
+            megabytes(limit)
+        ));
+        if let Some(gateways) = &mut self.gateways {
+            gateways.count_replacement(&worker.app, "memory");
+        }
+        let WorkerId {
+            app,
+            release,
+            index,
+            incarnation,
+        } = worker;
+        let app = app.to_string();
+        self.reload(
+            Order::Relieve {
+                app,
+                release,
+                index,
+                incarnation,
+                way,
+            },
+            None,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mainstay_config::Preset;
+    use mainstay_supervisor::launch::Target;
+
+    use super::*;
+
+    fn app(name: &str, max_memory: MaxMemory) -> AppSettings {
+        let target = Target::Path(PathBuf::from("."));
+        let mut app = AppSettings::new(name.to_owned(), target, PathBuf::from("/"), Preset::Safe);
+        app.upkeep.max_memory = max_memory;
+        app
+    }
+
+    #[test]
+    fn without_a_word_workers_share_nine_tenths_of_what_there_is() {
+        let size = mainstay_values::Size::mb(256);
+        let apps = [
+            app("api", MaxMemory::Share),
+            app("jobs", MaxMemory::Of(size)),
+            app("big", MaxMemory::Unbounded),
+        ];
+        let workers = [
+            ("api".to_owned(), 3),
+            ("jobs".to_owned(), 1),
+            ("big".to_owned(), 1),
+        ];
+        let found = |machine| {
+            let limits = limits(&apps, &workers, machine).into_iter();
+            limits.collect::<Vec<_>>()
+        };
+        let jobs = ("jobs".to_owned(), 256 << 20);
+        assert_eq!(found(None), std::slice::from_ref(&jobs));
+        assert_eq!(found(Some(1000)), [("api".to_owned(), 180), jobs]);
+    }
+
+    #[test]
+    fn what_was_missed_is_done_once() {
+        let schedule: Schedule = "*/5 * * * *".parse().expect("a timetable");
+        let at = |text: &str| -> Zoned { text.parse().expect("a moment") };
+        let first = schedule.next_after(&at("2026-01-01T00:01:00Z[UTC]"));
+        let mut upkeep = Upkeep::default();
+        upkeep
+            .timetables
+            .insert("api".to_owned(), (schedule, first));
+        assert!(upkeep.take_due(&at("2026-01-01T00:04:59Z[UTC]")).is_empty());
+        assert_eq!(upkeep.take_due(&at("2026-01-01T03:02:00Z[UTC]")), ["api"]);
+        assert!(upkeep.take_due(&at("2026-01-01T03:02:01Z[UTC]")).is_empty());
+        assert_eq!(upkeep.take_due(&at("2026-01-01T03:05:00Z[UTC]")), ["api"]);
+    }
+}
