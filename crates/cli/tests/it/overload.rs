@@ -89,7 +89,7 @@ fn the_low_wait_behind_the_high_and_give_way_to_them() {
     let config = format!(
         "[overload]\nin_flight_per_worker = 1\nqueue = 1\nwait = \"1m\"\n\
          [upstream.a]\nserver = \"{}\"\n\
-         [route.all]\nto = \"a\"\nresponse_timeout = \"2s\"\n\
+         [route.all]\nto = \"a\"\nresponse_timeout = \"5s\"\n\
          [route.low]\npath = \"/low\"\nto = \"a\"\npriority = \"low\"\n\
          [route.high]\npath = \"/high\"\nto = \"a\"\npriority = \"high\"\n",
         origin.address()
@@ -125,7 +125,7 @@ fn a_route_is_bounded_by_itself_and_a_dry_run_only_says_so() {
             "[overload]\nqueue = 0\ndry_run = {dry_run}\n\
              [upstream.a]\nserver = \"{}\"\n\
              [route.all]\nto = \"a\"\nresponse_timeout = \"100ms\"\n\
-             [route.reports]\npath = \"/reports\"\nto = \"a\"\nin_flight = 1\nresponse_timeout = \"1s\"\n",
+             [route.reports]\npath = \"/reports\"\nto = \"a\"\nin_flight = 1\nresponse_timeout = \"4s\"\n",
             origin.address()
         );
         let mainstay = Mainstay::run("").config(&config).start();

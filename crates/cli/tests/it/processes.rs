@@ -55,10 +55,10 @@ fn as_process_1_it_reaps_everybody_and_ends_when_asked() {
 #[test]
 fn a_worker_that_stands_still_is_replaced_and_said() {
     let text = "require('http').createServer((q, r) => r.end(JSON.stringify({ pid: process.pid }))).listen(3000)";
-    let mainstay = Mainstay::run("")
-        .file("server.js", text)
-        .config("[app.web]\ncommand = \"node server.js\"\nhang_timeout = \"1s\"\nkill_timeout = \"200ms\"\n")
-        .start();
+    let mainstay = started(Mainstay::run("").file("server.js", text).config(
+        "[app.web]\ncommand = \"node server.js\"\nhang_timeout = \"1s\"\nkill_timeout = \"200ms\"\n\
+         [timeouts]\nqueue = \"1m\"\n",
+    ));
     let pid = json(&mainstay.get("/").expect(200))["pid"]
         .as_i64()
         .unwrap();

@@ -236,11 +236,11 @@ fn the_release_command_runs_once_as_the_app_would() {
 
 #[test]
 fn a_release_command_that_fails_or_takes_too_long_leaves_everything_as_it_is() {
-    for (command, said) in [
-        ("echo no such column; exit 3", "no such column"),
-        ("echo waiting; sleep 600", "did not end within"),
+    for (command, timeout, said) in [
+        ("echo no such column; exit 3", "5m", "no such column"),
+        ("echo waiting; sleep 600", "500ms", "did not end within"),
     ] {
-        let of_app = format!("release_command = \"{command}\"\nrelease_timeout = \"500ms\"");
+        let of_app = format!("release_command = \"{command}\"\nrelease_timeout = \"{timeout}\"");
         let mainstay = started(app(&of_app, SETTLE));
         let before = workers(&mainstay);
         let ended = reload(&mainstay).expect_code(1);

@@ -46,6 +46,10 @@ const LONGER: Duration = Duration::from_millis(20);
 /// A machine that is busy with other things makes requests wait at any time. What we make them wait, it makes them wait each time.
 const ROUNDS: usize = 3;
 
+/// So many answers of each path beside a sound store, and as many through the fault.
+const BRIEF: u64 = 1_000;
+const LONG: u64 = 20_000;
+
 /// A stretch of time.
 type Window = (Instant, Instant);
 
@@ -153,10 +157,10 @@ fn slow(answers: &[Answer], (begin, end): Window) -> Duration {
     times[rank - 1]
 }
 
-/// Lets the same happen until it made nobody wait, for a few rounds at most. `round` makes a world and the fault in it.
+/// Lets the same happen until it made nobody wait, for a few rounds at most. `round` makes a world and the fault in it,
+/// for so many answers.
 #[track_caller]
-fn nobody_waits(round: impl Fn(u64) -> Duration) {
-    let answers = Form::asked().pick(1_000, 20_000);
+fn nobody_waits(answers: u64, round: impl Fn(u64) -> Duration) {
     let mut found = Vec::new();
     for _ in 0..ROUNDS {
         let longer = round(answers);
@@ -180,7 +184,7 @@ fn through(mut world: World, answers: u64, fault: impl FnOnce(&mut World)) -> Du
 
 #[test]
 fn a_store_that_dies_and_comes_back_makes_nobody_wait() {
-    nobody_waits(|answers| {
+    nobody_waits(Form::asked().pick(BRIEF, LONG), |answers| {
         let mut redis = Redis::start();
         through(World::beside(&redis.address()), answers, |world| {
             world.lose(answers / 2, || redis.kill());
@@ -193,7 +197,7 @@ fn a_store_that_dies_and_comes_back_makes_nobody_wait() {
 
 #[test]
 fn a_store_that_stalls_makes_nobody_wait() {
-    nobody_waits(|answers| {
+    nobody_waits(Form::asked().pick(BRIEF, LONG), |answers| {
         let redis = Redis::start();
         through(World::beside(&redis.address()), answers, |world| {
             world.lose(answers / 2, || redis.pause());
@@ -206,7 +210,7 @@ fn a_store_that_stalls_makes_nobody_wait() {
 
 #[test]
 fn a_store_that_flaps_makes_nobody_wait() {
-    nobody_waits(|answers| {
+    nobody_waits(Form::asked().pick(BRIEF, LONG), |answers| {
         let mut redis = Redis::start();
         through(World::beside(&redis.address()), answers, |world| {
             for _ in 0..3 {
@@ -226,7 +230,7 @@ fn a_store_that_flaps_makes_nobody_wait() {
 
 #[test]
 fn a_store_that_is_failed_over_makes_nobody_wait() {
-    nobody_waits(|answers| {
+    nobody_waits(Form::asked().pick(BRIEF, LONG), |answers| {
         let mut watched = Sentinels::start();
         through(World::beside(&watched.address()), answers, |world| {
             world.lose(answers / 4, || watched.first().kill());
