@@ -16,7 +16,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 pub(crate) use self::common::{Common, Which};
 pub(crate) use self::csp::{Csp, CspWish};
 pub(crate) use self::documents::{Completions, Help};
-pub(crate) use self::instance::{Diff, Reload, Status};
+pub(crate) use self::instance::{Crashes, Diff, Reload, Status};
 pub(crate) use self::layers::{Disable, Enable};
 pub(crate) use self::limits::{Limits, Unban};
 pub(crate) use self::run::Run;
@@ -78,6 +78,9 @@ pub(crate) enum Command {
     /// End what `disable` began
     #[command(hide = true)]
     Enable(Enable),
+    /// Tell which workers died, and what is known of it
+    #[command(hide = true)]
+    Crashes(Crashes),
     /// Tell what browsers reported against the content security policy, or the policy that suggests
     #[command(hide = true)]
     Csp(Csp),

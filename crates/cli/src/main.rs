@@ -11,6 +11,7 @@ mod check;
 mod commands;
 mod complaint;
 mod control;
+mod crash;
 mod deaf;
 mod demo;
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::events::{Event, Note, WorkerId};
 use crate::output::{LONGEST_LINE, Line, Room, Stream};
 
 /// How many last lines are kept for the report of a failure, and how long each may be.
-const LAST_LINES: usize = 20;
+const LAST_LINES: usize = 100;
 const LAST_LINE_BYTES: usize = 1024;
 
 /// What both streams of one start share.

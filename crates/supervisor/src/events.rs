@@ -222,6 +222,8 @@ pub enum Event {
         worker: WorkerId,
         /// How.
         exit: Exit,
+        /// Why.
+        cause: Cause,
         /// From start to end.
         uptime: Duration,
         /// Whether it had been ready.

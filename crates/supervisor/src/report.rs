@@ -67,6 +67,7 @@ impl Worker {
         self.tell(Event::Exited {
             worker: self.id.clone(),
             exit,
+            cause,
             uptime: self.uptime,
             was_ready: self.heard.announced,
             hint: hint(&last_lines, Some(exit)),

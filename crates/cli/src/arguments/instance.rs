@@ -39,3 +39,16 @@ pub(crate) struct Diff {
     #[arg(long)]
     pub(crate) json: bool,
 }
+
+/// `mainstay crashes`.
+#[derive(Args)]
+pub(crate) struct Crashes {
+    /// Of this app only
+    #[arg(value_name = "APP")]
+    pub(crate) app: Option<String>,
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// For programs, with all lines that are kept
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod crashes;
 mod csp;
 mod diff;
 mod explain;
@@ -71,6 +72,7 @@ pub(crate) fn execute(command: Command) -> Outcome {
         Command::Explain(explain) => explain::execute(&explain),
         Command::Disable(disable) => layers::disable(&disable),
         Command::Enable(enable) => layers::enable(&enable),
+        Command::Crashes(wish) => crashes::execute(&wish),
         Command::Csp(csp) => csp::execute(&csp),
         Command::Pause(pause) => suspension::pause(&pause),
         Command::Resume(which) => suspension::resume(&which),

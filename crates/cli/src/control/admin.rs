@@ -24,6 +24,8 @@ pub(super) enum Question {
     Diff(oneshot::Sender<String>),
     /// `GET /csp.json`: what browsers reported, a [`Collected`](crate::policy::Collected).
     Csp(oneshot::Sender<String>),
+    /// `GET /crashes.json`: a list of [`Crash`](crate::crash::Crash).
+    Crashes(oneshot::Sender<String>),
     /// `GET /debug.json`: an [`Insight`](crate::order::Insight).
     Debug(oneshot::Sender<String>),
     /// `GET /metrics`.
@@ -49,7 +51,7 @@ const WAITING: usize = 16;
 const TEXT: &str = "text/plain; charset=utf-8";
 /// One JSON value for each line, as things happen.
 const LINES: &str = "application/x-ndjson";
-const KNOWN: &str = "there is GET /status, /status.json, /diff.json, /csp.json, /debug.json, /limits.json and /metrics, POST /reload, /disable, /enable, /suspend, /unban and /stop\n";
+const KNOWN: &str = "there is GET /status, /status.json, /diff.json, /csp.json, /crashes.json, /debug.json, /limits.json and /metrics, POST /reload, /disable, /enable, /suspend, /unban and /stop\n";
 
 /// Opens the socket: 0600, and only this user (or root) is heard.
 pub(super) fn open(path: &Path) -> io::Result<mpsc::Receiver<Question>> {
@@ -81,6 +83,9 @@ async fn answer(sender: mpsc::Sender<Question>, call: Call) -> Reply {
         }
         (&Method::GET, "/diff.json") => text(&sender, Question::Diff, "application/json").await,
         (&Method::GET, "/csp.json") => text(&sender, Question::Csp, "application/json").await,
+        (&Method::GET, "/crashes.json") => {
+            text(&sender, Question::Crashes, "application/json").await
+        }
         (&Method::GET, "/debug.json") => text(&sender, Question::Debug, "application/json").await,
         (&Method::GET, "/metrics") => {
             text(&sender, Question::Metrics, Exposition::CONTENT_TYPE).await
@@ -109,8 +114,9 @@ async fn answer(sender: mpsc::Sender<Question>, call: Call) -> Reply {
         (&Method::POST, "/stop") => told(&sender, Question::Stop).await,
         (
             _,
-            "/status" | "/status.json" | "/diff.json" | "/csp.json" | "/debug.json" | "/metrics"
-            | "/reload" | "/disable" | "/enable" | "/suspend" | "/limits.json" | "/unban" | "/stop",
+            "/status" | "/status.json" | "/diff.json" | "/csp.json" | "/crashes.json"
+            | "/debug.json" | "/metrics" | "/reload" | "/disable" | "/enable" | "/suspend"
+            | "/limits.json" | "/unban" | "/stop",
         ) => plain_http::text(StatusCode::METHOD_NOT_ALLOWED, TEXT, KNOWN),
         _ => plain_http::text(StatusCode::NOT_FOUND, TEXT, KNOWN),
     }

@@ -6,6 +6,7 @@
 mod admin;
 mod beginning;
 mod changes;
+mod crashes;
 mod diff;
 mod difference;
 mod disabled;

@@ -411,10 +411,14 @@ pub(super) fn died(
     text
 }
 
+/// Lines that a complaint shows; `mainstay crashes` has more.
+const MOST_WORDS: usize = 20;
+
 fn push_words(text: &mut String, last_lines: &[String], hint: Option<&str>) {
     if !last_lines.is_empty() {
         text.push_str("\n  its last lines:");
-        for line in last_lines {
+        let shown = last_lines.len().saturating_sub(MOST_WORDS);
+        for line in &last_lines[shown..] {
             let _ = write!(text, "\n  │ {}", printable(line));
         }
     }

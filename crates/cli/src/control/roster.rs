@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use mainstay_supervisor::events::Why;
 use mainstay_supervisor::{Event, WorkerId};
 use serde::Serialize;
 
@@ -29,6 +30,10 @@ pub(super) struct Record {
     pub(super) last_exit: Option<String>,
     /// Its starts fail again and again.
     pub(super) is_looping: bool,
+    /// It does not react any more.
+    pub(super) is_hung: bool,
+    /// Bytes in memory, with all below it, when that was looked at last.
+    pub(super) memory: Option<u64>,
 }
 
 /// Where a worker is in its life, as people see it.
@@ -76,15 +81,18 @@ impl Roster {
                 record.group = Some(*pid);
                 record.state = WorkerState::Starting;
                 record.started = Instant::now();
+                record.is_hung = false;
+                record.memory = None;
                 record.starts += 1;
             }),
             Event::Ready(ready) => self.change(&ready.worker, |record| {
                 record.pid = Some(ready.pid);
                 record.state = WorkerState::Ready;
             }),
-            Event::Draining { worker, .. } => {
-                self.change(worker, |record| record.state = WorkerState::Draining);
-            }
+            Event::Draining { worker, why } => self.change(worker, |record| {
+                record.state = WorkerState::Draining;
+                record.is_hung |= *why == Why::Hung;
+            }),
             Event::Exited { worker, exit, .. } => self.change(worker, |record| {
                 record.pid = None;
                 record.group = None;
@@ -125,6 +133,24 @@ impl Roster {
             .filter(move |(worker, _)| &*worker.app == app)
     }
 
+    /// What is known of a worker.
+    pub(super) fn find(&self, worker: &WorkerId) -> Option<&Record> {
+        self.workers.get(worker)
+    }
+
+    /// All that have a process: each with the first of it.
+    pub(super) fn groups(&self) -> Vec<(WorkerId, u32)> {
+        let workers = self.workers.iter();
+        workers
+            .filter_map(|(worker, record)| Some((worker.clone(), record.group?)))
+            .collect()
+    }
+
+    /// So much memory does a worker take.
+    pub(super) fn takes(&mut self, worker: &WorkerId, memory: Option<u64>) {
+        self.change(worker, |record| record.memory = memory.or(record.memory));
+    }
+
     /// Whether nobody runs, nor will by itself.
     pub(super) fn all_finished(&self) -> bool {
         let mut records = self.workers.values();
@@ -148,6 +174,8 @@ impl Roster {
                 starts: 0,
                 last_exit: None,
                 is_looping: false,
+                is_hung: false,
+                memory: None,
             });
     }
 

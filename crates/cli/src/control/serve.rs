@@ -10,6 +10,7 @@ use mainstay_supervisor::process::Exit;
 use mainstay_supervisor::{AppOptions, Event, WorkerId};
 
 use super::admin::Question;
+use super::crashes;
 use super::fronts::{self, Sockets};
 use super::gateways::{Gateways, Heard};
 use super::guard::Guard;
@@ -77,13 +78,25 @@ impl Control {
             Event::Exited {
                 worker,
                 exit,
+                cause,
+                uptime,
                 was_ready,
                 restart_in,
                 hint,
                 last_lines,
-                ..
             } => {
                 self.take_out(&worker);
+                self.crashes.add(&crashes::End {
+                    worker: &worker,
+                    cause: &cause,
+                    exit,
+                    uptime,
+                    was_ready,
+                    record: self.roster.find(&worker),
+                    restart_in,
+                    hint: hint.as_deref(),
+                    lines: &last_lines,
+                });
                 if was_ready {
                     let why = report::died(&worker, exit, &last_lines, hint.as_deref());
                     let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
@@ -272,6 +285,7 @@ impl Control {
                 let comparison = serde_json::to_string(&self.diff());
                 let _ = asker.send(comparison.unwrap_or_default());
             }
+            Question::Crashes(asker) => drop(asker.send(self.crashes.json())),
             Question::Csp(asker) => {
                 let policy = self.settings.layers.headers.csp.as_ref();
                 let _ = asker.send(self.violations.json(policy));

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::admin::{self, Question};
 use super::beginning::beginning;
+use super::crashes::Crashes;
 use super::disabled::Disabled;
 use super::fronts::{self, Asked};
 use super::gateways::{Gateways, Place};
@@ -58,6 +59,7 @@ pub(super) struct Control {
     pub(super) wishes: mpsc::UnboundedReceiver<Wish>,
     pub(super) reloads: Reloads,
     pub(super) upkeep: Upkeep,
+    pub(super) crashes: Crashes,
     pub(super) output: Output,
     pub(super) roster: Roster,
     /// What browsers reported.
@@ -165,6 +167,7 @@ impl Control {
             wishes,
             reloads: Reloads::new(hands),
             upkeep: Upkeep::default(),
+            crashes: Crashes::default(),
             output,
             roster,
             members,

@@ -112,6 +112,8 @@ struct WorkerStatus {
     pid: Option<u32>,
     /// Of its process.
     uptime_ms: Option<u64>,
+    /// Bytes in memory (RSS), with all below it, some seconds ago.
+    memory: Option<u64>,
     restarts: u64,
     last_exit: Option<String>,
     crash_loop: bool,
@@ -292,6 +294,7 @@ fn worker((id, record): (&WorkerId, &Record)) -> WorkerStatus {
         state: record.state,
         pid: record.pid,
         uptime_ms: record.pid.map(|_| milliseconds(record.started.elapsed())),
+        memory: record.memory.filter(|_| record.pid.is_some()),
         restarts: record.restarts(),
         last_exit: record.last_exit.clone(),
         crash_loop: record.is_looping,

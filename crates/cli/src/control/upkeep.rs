@@ -19,8 +19,10 @@ use super::watch::{Watch, Watched};
 use crate::order::{Fresh, Order, Relief};
 use crate::say;
 
-/// How often memory is looked at.
+/// How often memory is looked at where it is bounded.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often it is where it is not, for whoever asks how things stand.
+const RARE_LOOK: Duration = Duration::from_secs(10);
 /// A worker is left alone for so long: who takes too much from the start is not replaced all the time.
 const YOUNG: Duration = Duration::from_secs(5);
 /// The longest sleep until something is due by the clock, which may be set meanwhile.
@@ -44,7 +46,7 @@ pub(super) struct Upkeep {
     watches: BTreeMap<String, Watch>,
     /// Bytes that a worker of an app may take.
     limits: BTreeMap<String, u64>,
-    /// When memory is looked at next. None: nobody has a limit.
+    /// When memory is looked at next. None: nothing is run.
     look: Option<Instant>,
 }
 
@@ -58,7 +60,8 @@ impl Upkeep {
     /// These apps are there from now on, with so many workers each.
     pub(super) fn set(&mut self, apps: &[AppSettings], workers: &[(String, u32)], folder: &Path) {
         self.limits = limits(apps, workers, count::memory_limit());
-        self.look = (!self.limits.is_empty()).then(|| self.look.unwrap_or_else(next_look));
+        let next = self.next_look();
+        self.look = (!apps.is_empty()).then(|| self.look.unwrap_or(next).min(next));
         let is_there = |name: &String| apps.iter().any(|app| app.name() == name);
         self.known.retain(|name, _| is_there(name));
         self.timetables.retain(|name, _| is_there(name));
@@ -122,7 +125,7 @@ impl Upkeep {
             let by_clock = self.next_by_clock();
             tokio::select! {
                 () = until(self.look) => {
-                    self.look = Some(next_look());
+                    self.look = Some(self.next_look());
                     return Chore::Memory;
                 }
                 (app, path) = changed(&mut self.watches) => {
@@ -137,6 +140,11 @@ impl Upkeep {
                 }
             }
         }
+    }
+
+    fn next_look(&self) -> Instant {
+        let is_bounded = !self.limits.is_empty();
+        Instant::now() + if is_bounded { LOOK } else { RARE_LOOK }
     }
 
     /// When the clock is looked at next.
@@ -185,10 +193,6 @@ fn megabytes(bytes: u64) -> String {
     format!("{} MiB", bytes >> 20)
 }
 
-fn next_look() -> Instant {
-    Instant::now() + LOOK
-}
-
 /// Waits for the moment, for ever without one.
 pub(super) async fn until(moment: Option<Instant>) {
     match moment {
@@ -235,25 +239,27 @@ impl Control {
         }
     }
 
-    /// One at a time: whoever else takes too much still does when the next look comes.
+    /// One at a time is replaced: whoever else takes too much still does when the next look comes.
     fn look_at_memory(&mut self) {
-        if self.reloads.running().is_some() {
-            return;
-        }
         let mut found = None;
-        for (app, limit) in &self.upkeep.limits {
-            for (worker, record) in self.roster.of(app) {
-                let is_old = record.started.elapsed() >= YOUNG;
-                if record.state != WorkerState::Ready || !is_old {
-                    continue;
-                }
-                let footprint = record.group.and_then(Footprint::of);
-                if let Some(taken) = footprint.and_then(|footprint| footprint.above(*limit)) {
-                    found = Some((worker.clone(), taken, *limit));
-                }
+        for (worker, group) in self.roster.groups() {
+            let footprint = Footprint::of(group);
+            let resident = footprint.as_ref().map(|footprint| footprint.resident);
+            self.roster.takes(&worker, resident);
+            let limit = self.upkeep.limits.get(&*worker.app).copied();
+            let record = self.roster.find(&worker);
+            let may_go = record.is_some_and(|record| {
+                record.state == WorkerState::Ready && record.started.elapsed() >= YOUNG
+            });
+            if let (Some(footprint), Some(limit), true) = (footprint, limit, may_go)
+                && let Some(taken) = footprint.above(limit)
+            {
+                found = Some((worker, taken, limit));
             }
         }
-        if let Some((worker, taken, limit)) = found {
+        if let Some((worker, taken, limit)) = found
+            && self.reloads.running().is_none()
+        {
             self.relieve(worker, taken, limit);
         }
     }

@@ -214,3 +214,51 @@ fn fresh_workers_come_by_the_clock_and_after_changes() {
     });
     assert!(job.stop().success());
 }
+
+#[test]
+fn a_crash_is_reported_with_its_last_words() {
+    let mainstay = started(
+        Mainstay::run("")
+            .env("SECRET", "hunter2")
+            .file(
+                "server.js",
+                "require('http').createServer((request, response) => {
+           if (request.url !== '/die') return response.end('well');
+           for (let line = 0; line < 150; line++) console.error('line ' + line);
+           setTimeout(() => process.exit(3), 50);
+         }).listen(3000)",
+            )
+            .config("[app.web]\ncommand = \"node server.js\"\n"),
+    );
+    let crashes = |words: &[&str]| {
+        let mut all = vec!["crashes"];
+        all.extend(words);
+        match all[..] {
+            [a] => Mainstay::say([a]).beside(&mainstay).finish(),
+            [a, b] => Mainstay::say([a, b]).beside(&mainstay).finish(),
+            _ => unreachable!("no such call below"),
+        }
+    };
+    crashes(&[]).expect_code(0).says(["no worker has died"]);
+    let _ = mainstay.get("/").expect(200);
+    // which is not sent again to the next one
+    let _ = mainstay.post("/die", [], "");
+    mainstay.output_contains_eventually("web:0 exit status 3; it starts again at once");
+    let ended = crashes(&["--json"]).expect_code(0);
+    let reports: Value = serde_json::from_str(&ended.output).expect("JSON");
+    let report = &reports[0];
+    assert_eq!(report["reason"], "crash");
+    assert_eq!(report["code"], 3);
+    let lines = report["lines"].as_array().expect("a list");
+    assert_eq!((lines.len(), &lines[99]), (100, &"line 149".into()));
+    assert!(!ended.output.contains("hunter2"));
+    crashes(&["web"]).expect_code(0).says([
+        "web:0 crash · exit status 3",
+        "started again at once",
+        "90 lines before these",
+        "│ line 149",
+    ]);
+    crashes(&["other"])
+        .expect_code(0)
+        .says(["no worker has died"]);
+}
