@@ -114,7 +114,7 @@ fn an_app_in_the_background_is_not_called(settings: &Settings, report: &Report<'
                     .expected("`alive`, `message` or `log:text`")
                     .hint("with `http = false` nothing is known of where it listens"),
             ),
-            (AppKind::Server, Ready::Alive) => report.push_about(
+            (AppKind::Server | AppKind::Either, Ready::Alive) => report.push_about(
                 &ready,
                 Problem::new(format!(
                     "`{ready}` is `alive`, but the app is there to be called"

@@ -48,8 +48,8 @@ pub use render::{Style, render};
 pub use schema::schema;
 pub use sections::{
     AppListen, AppSettings, Authorities, Layer, Limits, ListenSettings, LogSettings, MaxMemory,
-    PageSettings, Percent, Preset, ReleaseSettings, ReloadMode, ReloadSettings, RouteSettings,
-    ShutdownSettings, Surge, Timeouts, UpkeepSettings, UpstreamSettings,
+    PageSettings, Percent, Preset, Reach, ReleaseSettings, ReloadMode, ReloadSettings,
+    RouteSettings, ShutdownSettings, Surge, Timeouts, UpkeepSettings, UpstreamSettings,
 };
 pub use settings::Settings;
 pub use source::Sources;

@@ -14,6 +14,8 @@ pub(crate) struct Heard {
     pub(crate) ready_word: bool,
     /// The line that was waited for was written.
     pub(crate) line: bool,
+    /// It has run for so long without listening that nobody waits for that any more.
+    pub(crate) silent: bool,
     /// It has run for as long as it should.
     pub(crate) alive: bool,
     /// It answered the request that was waited for.
@@ -61,7 +63,11 @@ impl Heard {
             Ready::Log(_) => self.line,
             Ready::Http(_) => self.answer,
         };
-        let reachable = kind == AppKind::Background || self.listening.is_some();
+        let reachable = match kind {
+            AppKind::Server => self.listening.is_some(),
+            AppKind::Background => true,
+            AppKind::Either => self.listening.is_some() || self.silent,
+        };
         reachable && sign && !self.announced
     }
 }

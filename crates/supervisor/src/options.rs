@@ -119,6 +119,10 @@ pub enum Workers {
     Max,
 }
 
+/// How long a worker of an app of which nobody knows whether it listens may take to do so before it is ready without: as
+/// long as PM2 waits.
+pub const SILENCE: Duration = Duration::from_secs(3);
+
 /// Whether an app is there to be called.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -128,6 +132,9 @@ pub enum AppKind {
     Server,
     /// It works on its own: queues, bots, timetables. Where it listens is its own business.
     Background,
+    /// Nobody knows: it is there to be called if it listens. One that has run for [`SILENCE`] without is ready all the
+    /// same, and is told again when it listens later.
+    Either,
 }
 
 /// How a worker is asked to end.

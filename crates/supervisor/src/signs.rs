@@ -90,7 +90,11 @@ impl Worker {
             let endpoint = listening.endpoint.clone();
             self.probing = Some(Box::pin(prober.until_well(endpoint, path.clone())));
         }
-        self.heard.listening = Some(listening);
+        let is_first = self.heard.listening.replace(listening).is_none();
+        if is_first && self.heard.announced && !self.heard.leaving {
+            // it was ready without; now it can be called, too
+            self.announce();
+        }
         self.came_up()
     }
 

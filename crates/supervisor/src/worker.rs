@@ -17,7 +17,7 @@ use crate::heard::Heard;
 use crate::hung::Watch;
 use crate::lifecycle::{self, Action, Life, Moment, State, step};
 use crate::node::speech::Said;
-use crate::options::{Farewell, Ready};
+use crate::options::{AppKind, Farewell, Ready, SILENCE};
 use crate::output::Room;
 use crate::plan::Plan;
 use crate::probe::{Pulse, Silence};
@@ -66,6 +66,8 @@ pub(crate) struct Worker {
     starts: u32,
     pub(crate) running: Option<Running>,
     timer: Option<Instant>,
+    /// When it is ready without listening, where nobody knows whether it will.
+    silence: Option<Instant>,
     /// What is known of the present start.
     pub(crate) heard: Heard,
     /// Asks whether it is ready, where that is wanted.
@@ -112,6 +114,7 @@ impl Worker {
             starts: 0,
             running: None,
             timer: None,
+            silence: None,
             heard: Heard::default(),
             probing: None,
             pulse: None,
@@ -187,6 +190,8 @@ impl Worker {
     fn spawn(&mut self) -> Option<lifecycle::Event> {
         self.starts = self.starts.wrapping_add(1);
         self.heard = Heard::default();
+        let may_be_silent = self.plan.options.kind == AppKind::Either;
+        self.silence = may_be_silent.then(|| Instant::now() + SILENCE);
         self.watch.pause();
         self.suspicion.pause();
         self.exit = None;
@@ -239,6 +244,11 @@ impl Worker {
                     self.timer = None;
                     Some(lifecycle::Event::TimedOut)
                 }
+                () = run_out(self.silence) => {
+                    self.silence = None;
+                    self.heard.silent = true;
+                    self.came_up()
+                }
                 () = probed(&mut self.probing) => {
                     self.probing = None;
                     self.heard.answer = true;
@@ -282,6 +292,7 @@ impl Worker {
 
     async fn end(&mut self) -> lifecycle::Event {
         self.probing = None;
+        self.silence = None;
         self.pulse = None;
         self.next_look = None;
         let Some(mut running) = self.running.take() else {

@@ -9,6 +9,7 @@ use mainstay_supervisor::count;
 use super::changes::Changes;
 use super::difference::{AppChange, Difference, GatewayChange, SettingChange};
 use super::fronts;
+use super::reload::keep_what_was_found;
 use super::state::{Control, threads};
 use crate::failure::Failure;
 use crate::order::{Comparison, Ending, Order};
@@ -32,7 +33,8 @@ impl Control {
     }
 
     fn difference(&self) -> Result<Difference, Failure> {
-        let (wanted, places) = self.origin.load()?;
+        let (mut wanted, places) = self.origin.load()?;
+        keep_what_was_found(&mut wanted, &self.settings);
         let settings = settings(&self.settings, &wanted, &self.places, &places);
         if settings.is_empty() {
             return Ok(Difference::default());

@@ -1,12 +1,13 @@
 //! Which addresses lead where, and the sockets for them. Decides nothing about requests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use mainstay_config::{AppListen, AppSettings, Settings};
+use mainstay_config::{AppListen, AppSettings, Reach, Settings};
 use mainstay_pipeline::{RouteOptions, TargetKind};
 use mainstay_proxy::{Address as Resolved, Bound, Listener, SocketAccess, bind};
 use mainstay_supervisor::events::ReadyWorker;
 use mainstay_supervisor::identity::group_id;
+use mainstay_supervisor::options::AppKind;
 use mainstay_values::Address;
 
 use crate::failure::Failure;
@@ -29,6 +30,10 @@ pub(super) struct Asked {
     shared: Option<Address>,
     /// Of each app that has its own, by its name.
     own: BTreeMap<String, Address>,
+    /// Apps that have listened.
+    heard: BTreeSet<String>,
+    /// Apps that have not, where nobody knew whether they would.
+    nowhere: BTreeSet<String>,
 }
 
 /// Sockets of a running instance. Made once, never closed while it runs.
@@ -95,6 +100,38 @@ impl Asked {
         is_news
     }
 
+    /// Notes whether a worker that is ready listens. Whether that is news of its app.
+    pub(super) fn hear(&mut self, worker: &ReadyWorker) -> bool {
+        let app = worker.worker.app.to_string();
+        if worker.endpoint.is_none() {
+            return !self.heard.contains(&app) && self.nowhere.insert(app);
+        }
+        let was_nowhere = self.nowhere.remove(&app);
+        self.heard.insert(app);
+        was_nowhere
+    }
+
+    /// Whether an app has listened once: so will its next workers.
+    pub(super) fn has_listened(&self, app: &str) -> bool {
+        self.heard.contains(app)
+    }
+
+    /// Notes in the settings what was found out of apps of which they leave it open.
+    pub(super) fn tell(&self, settings: &mut Settings) {
+        for app in &mut settings.apps {
+            if app.options.kind != AppKind::Either {
+                continue;
+            }
+            // who says where it is reached means that it is
+            let is_said = app.listen == AppListen::Shared && !settings.listen.http.is_empty();
+            app.reach = if self.nowhere.contains(app.name()) && !is_said {
+                Reach::Nowhere
+            } else {
+                Reach::Gateway
+            };
+        }
+    }
+
     /// Whether an app has yet to say where it wants to be reached, before anybody can be.
     pub(super) fn is_awaited(&self, settings: &Settings) -> bool {
         let mut own = settings
@@ -107,6 +144,8 @@ impl Asked {
     /// An app is gone.
     pub(super) fn forget(&mut self, app: &str) {
         self.own.remove(app);
+        self.heard.remove(app);
+        self.nowhere.remove(app);
     }
 
     /// Two apps that want to be reached at the same place, and the place.

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use mainstay_config::{AppSettings, Settings};
+use mainstay_supervisor::options::AppKind;
 
 use super::beginning::{beginning, gateway_settings};
 use super::fronts::{self, Sockets};
@@ -58,7 +59,11 @@ impl Control {
     /// Does what a reload wants. Whoever is told and has gone away wanted nothing after all.
     pub(super) fn grant(&mut self, wish: Wish) {
         match wish {
-            Wish::Prepare(app, answer) => {
+            Wish::Prepare(mut app, answer) => {
+                if app.options.kind == AppKind::Either && self.asked.has_listened(app.name()) {
+                    // a release that does not listen does not take the place of one that does
+                    app.options.kind = AppKind::Server;
+                }
                 let _ = answer.send(self.supervisor.prepare(app.options));
             }
             Wish::Errand(app, answer) => {
@@ -140,7 +145,8 @@ impl Control {
         })
     }
 
-    fn put_in_force(&mut self, settings: Settings, opened: Opened) -> Gateway {
+    fn put_in_force(&mut self, mut settings: Settings, opened: Opened) -> Gateway {
+        self.asked.tell(&mut settings);
         let before: Vec<String> = self.settings.targets().map(str::to_owned).collect();
         self.settings = settings;
         for (upstream, servers) in opened.servers {

@@ -58,9 +58,10 @@ pub(super) async fn reload(what: Reload, mut hands: Hands) -> Result<String, Fai
     }
     // an ecosystem file is a program: nobody who is supervised waits for it
     let origin = what.origin;
-    let (wanted, places) = tokio::task::spawn_blocking(move || origin.load())
+    let (mut wanted, places) = tokio::task::spawn_blocking(move || origin.load())
         .await
         .map_err(|error| Failure::internal("reading the settings", error))??;
+    keep_what_was_found(&mut wanted, &what.present);
     let changes = Changes::between(&what.name, &what.present, &wanted, &what.order)?;
     let opened = hands.open(&wanted).await?;
 
@@ -98,6 +99,18 @@ pub(super) async fn reload(what: Reload, mut hands: Hands) -> Result<String, Fai
         return Ok("nothing has changed".to_owned());
     }
     Ok(done.join("; "))
+}
+
+/// What the settings leave open was found out of the apps that run.
+pub(super) fn keep_what_was_found(wanted: &mut Settings, present: &Settings) {
+    for app in &mut wanted.apps {
+        let mut known = present.apps.iter();
+        if let Some(known) = known.find(|known| known.name() == app.name())
+            && known.options.kind == app.options.kind
+        {
+            app.reach = known.reach;
+        }
+    }
 }
 
 /// How new settings came to the gateway.

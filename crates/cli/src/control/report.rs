@@ -278,6 +278,13 @@ pub(super) fn finished(worker: &WorkerId, exit: Exit) -> String {
     format!("{worker} has ended, {exit}; it is not started again, as its settings want it")
 }
 
+/// An app has not listened, where nobody knew whether it would.
+pub(super) fn listens_nowhere(app: &str) -> String {
+    format!(
+        "app `{app}` listens nowhere: it runs without requests until it does; with `http = false` nobody waits for that"
+    )
+}
+
 /// A worker does not react any more.
 pub(super) fn hung(worker: &WorkerId) -> String {
     format!("{worker} does not react any more; it is ended and started again")

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use mainstay_supervisor::events::{ReadyWorker, Why};
+use mainstay_supervisor::options::AppKind;
 use mainstay_supervisor::process::Exit;
 use mainstay_supervisor::{AppOptions, Event, WorkerId};
 
@@ -145,9 +146,20 @@ impl Control {
 
     fn on_ready(&mut self, worker: &ReadyWorker) -> Result<(), Failure> {
         let app = &*worker.worker.app;
+        if worker.endpoint.is_none() && self.asked.has_listened(app) {
+            // its start takes longer this time; it is told again when it listens
+            return Ok(());
+        }
         let is_first = self.came_up.insert(app.to_owned());
+        let is_other = self.asked.hear(worker) && self.is_left_open(app);
+        if is_other {
+            self.asked.tell(&mut self.settings);
+            if worker.endpoint.is_none() {
+                say::note(&report::listens_nowhere(app));
+            }
+        }
         self.no_longer_awaited(app);
-        let is_news = self.asked.note(&self.settings, worker);
+        let is_news = self.asked.note(&self.settings, worker) || is_other;
         if self.gateways.is_some() {
             if is_news {
                 self.reach_all();
@@ -162,6 +174,12 @@ impl Control {
         self.tell_members(app, Duration::ZERO);
         self.reloads.tell(News::Ready(worker.worker.clone()));
         Ok(())
+    }
+
+    /// Whether nobody said of an app whether it listens.
+    fn is_left_open(&self, app: &str) -> bool {
+        let mut apps = self.settings.apps.iter();
+        apps.any(|known| known.name() == app && known.options.kind == AppKind::Either)
     }
 
     /// An app has shown that it starts. Where no gateway has to come up too, the last of them completes the start.

@@ -71,6 +71,9 @@ fn reason(line: &Line) -> String {
             "PM2's signal; Mainstay's own default is SIGTERM".to_owned()
         }
         Source::Usual(_) => "PM2's default; leave it out for Mainstay's own".to_owned(),
+        Source::Unknown(_) => {
+            "PM2 does not tell; `true` or `false` is better than finding out".to_owned()
+        }
         Source::Several(_) => "the port that it asks for, as before".to_owned(),
     }
 }

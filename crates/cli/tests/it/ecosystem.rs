@@ -216,3 +216,84 @@ fn mistakes_name_the_app_and_the_field() {
         .expect_code(2)
         .says(["there is no file `absent.config.js`"]);
 }
+
+#[test]
+fn apps_that_listen_nowhere_run_beside_those_that_do() {
+    let port = free_port();
+    let file = format!(
+        "module.exports = {{ apps: [
+            {{ name: 'api', script: 'api.js', env: {{ PORT: {port} }} }},
+            {{ name: 'jobs', script: 'jobs.js', env: {{ PORT: {port} }} }},
+        ] }};"
+    );
+    let api = "require('http').createServer((q, r) => r.end('api')).listen(process.env.PORT, '127.0.0.1');";
+    let jobs = "console.log('at work'); setInterval(() => 0, 1000);
+        process.on('SIGINT', () => { console.log('work is over'); process.exit(); });";
+    let mainstay = Mainstay::run("ecosystem.config.js")
+        .listens_as_configured()
+        .file("ecosystem.config.js", &file)
+        .file("api.js", api)
+        .file("jobs.js", jobs)
+        .start();
+    mainstay.get("/").expect(200).body_is("api");
+    mainstay.get("/.mainstay/ready").expect(200);
+    let output = mainstay.output();
+    assert!(output.contains("app `jobs` listens nowhere"), "{output}");
+    assert!(
+        output.contains("jobs: 1 worker in the background"),
+        "{output}"
+    );
+    let all = mainstay.follow();
+    assert!(mainstay.stop().success());
+    eventually("both ends", || {
+        all.text().contains("work is over").then_some(())
+    });
+}
+
+#[test]
+fn an_app_that_listens_late_is_reached_then() {
+    let port = free_port();
+    let file = format!(
+        "module.exports = {{ apps: [
+            {{ name: 'api', script: 'app.js', env: {{ PORT: {port} }} }},
+            {{ name: 'late', script: 'app.js', env: {{ LATE: 1, PORT: {} }} }},
+        ] }};",
+        free_port()
+    );
+    let app = "const { LATE, PORT, name } = process.env;
+        const server = require('http').createServer((q, r) => r.end(name));
+        const listen = () => server.listen(PORT, '127.0.0.1', () => console.log(`${name} listens on ${PORT}`));
+        if (LATE) { process.once('SIGUSR2', listen); console.log(`late is ${process.pid}.`); } else listen();
+        setInterval(() => 0, 1000);";
+    let mainstay = Mainstay::run("ecosystem.config.js")
+        .listens_as_configured()
+        .file("ecosystem.config.js", &file)
+        .file("app.js", app)
+        .start();
+    mainstay.output_contains_eventually("app `late` listens nowhere");
+    mainstay.get("/").expect(200).body_is("api");
+    let output = mainstay.output();
+    let pid = output
+        .split("late is ")
+        .nth(1)
+        .and_then(|rest| rest.split('.').next());
+    let pid = rustix::process::Pid::from_raw(pid.expect("it said so").parse().expect("a number"));
+    rustix::process::kill_process(pid.expect("a process"), rustix::process::Signal::USR2)
+        .expect("it is there");
+    mainstay.output_contains_eventually("late listens on");
+    let output = mainstay.output();
+    let address = output
+        .split("late listens on ")
+        .nth(1)
+        .and_then(|rest| rest.lines().next());
+    let port: u16 = address.expect("it said so").trim().parse().expect("a port");
+    eventually("the late one's answer", || {
+        let stream = std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
+        drop(stream);
+        let mut wire = mainstay.connect_to(([127, 0, 0, 1], port).into());
+        wire.send(format!("GET / HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n"));
+        (wire.response().text() == "late").then_some(())
+    });
+    mainstay.get("/").expect(200).body_is("api");
+    assert!(mainstay.stop().success());
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use mainstay_values::Problem;
+use mainstay_values::{Problem, Size};
 use serde_json::Value;
 
 use super::entry::{Complaints, Entry, whole};
@@ -108,12 +108,14 @@ pub(super) fn translate(
     if let Some((command, place)) = command::command(entry, &cwd, machine) {
         lines.push("command", command, Source::Field(place));
     }
+    lines.text("http", "auto", Source::Unknown(entry.place("")));
     workers(entry, machine, lines);
     if several {
         lines.text("listen", "own", Source::Several(entry.place("")));
     }
     life(entry, lines);
     ends(entry, lines);
+    upkeep(entry, lines);
     told(entry, lines);
     account(entry, "uid", "user", lines);
     account(entry, "gid", "group", lines);
@@ -235,6 +237,61 @@ fn ends(entry: &Entry<'_>, lines: &mut Lines) {
                 let _: Option<()> = entry.reject(&found, "a count", "a whole number");
             }
         }
+    }
+}
+
+/// What is done to workers without anybody asking.
+fn upkeep(entry: &Entry<'_>, lines: &mut Lines) {
+    if let Some(found) = entry.find("max_memory_restart")
+        && whole(found.value) != Some(0)
+        && *found.value != Value::Bool(false)
+    {
+        let text = found.value.as_str().map(str::trim);
+        if let Some(bytes) = whole(found.value) {
+            lines.push("max_memory", bytes.to_string(), Source::Field(found.place));
+        } else if let Some(size) = text.and_then(|text| text.parse::<Size>().ok()) {
+            lines.text("max_memory", &size.to_string(), Source::Field(found.place));
+        } else {
+            let _: Option<()> =
+                entry.reject(&found, "a size", "bytes, or a number with `K`, `M` or `G`");
+        }
+    }
+    if let Some((time, place)) = entry.text("cron_restart")
+        && time != "0"
+        && !time.is_empty()
+    {
+        lines.text("cron_restart", &time, Source::Field(place));
+    }
+    if let Some(found) = entry.find("watch") {
+        match found.value {
+            Value::Bool(false) => return,
+            Value::Bool(true) => {
+                lines.push("watch", "true".to_owned(), Source::Field(found.place));
+            }
+            _ => {
+                if let Some((paths, place)) = entry.words("watch") {
+                    lines.push("watch", list(&paths), Source::Field(place));
+                }
+            }
+        }
+    } else {
+        return;
+    }
+    if let Some((names, place)) = entry.words("ignore_watch") {
+        let (patterns, names): (Vec<_>, Vec<_>) = names
+            .into_iter()
+            .partition(|name| name.starts_with('/') && name.contains(['\\', '|', '^', '$']));
+        if !patterns.is_empty() {
+            entry.note("ignore_watch", "regular expressions are not read; name what shall not be watched in `watch_ignore`");
+        }
+        if !names.is_empty() {
+            lines.push("watch_ignore", list(&names), Source::Field(place));
+        }
+    }
+    if let Some((time, place)) = entry.time("watch_delay")
+        && !time.is_zero()
+    {
+        lines.push("watch_delay", time.toml(), Source::Field(place));
     }
 }
 

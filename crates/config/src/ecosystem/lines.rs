@@ -14,6 +14,8 @@ pub enum Source {
     Field(String),
     /// Nobody said it; PM2 does the same.
     Usual(String),
+    /// PM2 does not know it, and neither does the file: it is found out.
+    Unknown(String),
     /// Nobody said it; several apps in one file need it.
     Several(String),
 }
@@ -41,6 +43,7 @@ impl Source {
         match self {
             Self::Field(place) => place.clone(),
             Self::Usual(place) => format!("{place} (as PM2 does)").trim_start().to_owned(),
+            Self::Unknown(place) => format!("{place} (it is found out)").trim_start().to_owned(),
             Self::Several(place) => {
                 let place = format!("{place} (each app has its own port)");
                 place.trim_start().to_owned()

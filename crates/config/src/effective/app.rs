@@ -22,7 +22,7 @@ pub(super) fn lines(app: &AppSettings, out: &mut Vec<Effective>) {
         Some(cwd) => lines.folder("cwd", cwd),
         None => lines.unsaid("cwd"),
     }
-    lines.value("http", &app.is_server());
+    lines.value("http", &options.kind);
     lines.value("namespace", &options.namespace);
     for name in options.env.keys() {
         // whatever is said to an app may be a password

@@ -36,6 +36,20 @@ pub struct AppSettings {
     pub release: ReleaseSettings,
     /// What is done to its workers without anybody asking.
     pub upkeep: UpkeepSettings,
+    /// What was found out of an app of which the settings leave it open: no setting, but what became of one.
+    #[serde(default)]
+    pub reach: Reach,
+}
+
+/// Where an app is reached of which the settings do not say whether it takes requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reach {
+    /// At an address of the gateway, as soon as it listens.
+    #[default]
+    Gateway,
+    /// It has not listened: nowhere.
+    Nowhere,
 }
 
 /// Where an app answers.
@@ -91,12 +105,17 @@ impl AppSettings {
             listen: AppListen::Shared,
             release: ReleaseSettings::default(),
             upkeep: UpkeepSettings::default(),
+            reach: Reach::Gateway,
         }
     }
 
     /// Whether requests can come to it.
     pub fn is_server(&self) -> bool {
-        self.options.kind == AppKind::Server
+        match self.options.kind {
+            AppKind::Server => true,
+            AppKind::Background => false,
+            AppKind::Either => self.reach == Reach::Gateway,
+        }
     }
 
     /// The address of its own that the settings name.
@@ -123,8 +142,8 @@ pub(crate) fn read(name: String, section: Reader<'_>, preset: Preset) -> AppSett
     section.set("listen", &mut app.listen);
     let options = &mut app.options;
     options.command_line = command_line(&section);
-    if section.get("http") == Some(false) {
-        options.kind = AppKind::Background;
+    section.set("http", &mut options.kind);
+    if options.kind == AppKind::Background {
         options.ready = Ready::Alive;
         // two of a bot, or of a timetable, are one too many; nobody waits for them
         app.release.mode = ReloadMode::Hold;

@@ -26,7 +26,7 @@ mod timeouts;
 mod top;
 mod upstream;
 
-pub use app::{AppListen, AppSettings, MaxMemory, ReleaseSettings, UpkeepSettings};
+pub use app::{AppListen, AppSettings, MaxMemory, Reach, ReleaseSettings, UpkeepSettings};
 pub use authorities::Authorities;
 pub use errors::PageSettings;
 pub use limits::Limits;

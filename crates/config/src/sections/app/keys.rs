@@ -38,9 +38,9 @@ pub(crate) const SECTION: Section = Section {
         },
         Key {
             name: "http",
-            kind: "`true` or `false`",
+            kind: "`true`, `false`, or `auto`",
             default: "true",
-            doc: "Whether it is there to be called: `false` for queues, bots and timetables, which get no requests and no socket.",
+            doc: "Whether it is there to be called: `false` for queues, bots and timetables, which get no requests and no socket; with `auto` it is if it listens, and is ready after three seconds if it does not.",
         },
         Key {
             name: "namespace",

@@ -1,12 +1,13 @@
 //! How the values of `[app.NAME]` are spelled. Knows no key.
 
 use mainstay_supervisor::launch::Interpreter;
-use mainstay_supervisor::options::{Ready, Workers};
+use mainstay_supervisor::options::{AppKind, Ready, Workers};
 use mainstay_supervisor::signal::Signal;
 use mainstay_values::{Address, BadValue};
+use toml::de::DeValue;
 
 use super::AppListen;
-use crate::value::{Item, Value};
+use crate::value::{Item, Value, quoted};
 
 /// More processes than one machine serves well.
 const MOST_WORKERS: u32 = 1_024;
@@ -34,6 +35,44 @@ impl Value for Workers {
             Self::Auto => "auto".to_owned(),
             Self::Max => "max".to_owned(),
         }
+    }
+}
+
+/// `http`: on, off, or found out.
+impl Value for AppKind {
+    fn from_text(text: &str) -> Result<Self, BadValue> {
+        match text {
+            "true" => Ok(Self::Server),
+            "false" => Ok(Self::Background),
+            "auto" => Ok(Self::Either),
+            _ => Err(BadValue::new("on or off", "`true`, `false` or `\"auto\"`")),
+        }
+    }
+
+    fn print(&self) -> String {
+        match self {
+            Self::Server => "true",
+            Self::Background => "false",
+            Self::Either => "auto",
+        }
+        .to_owned()
+    }
+
+    fn toml(&self) -> String {
+        match self {
+            Self::Either => quoted(&self.print()),
+            Self::Server | Self::Background => self.print(),
+        }
+    }
+
+    fn read(item: &Item<'_>) -> Option<Self> {
+        let outcome = match item.value.get_ref() {
+            DeValue::Boolean(true) => Ok(Self::Server),
+            DeValue::Boolean(false) => Ok(Self::Background),
+            DeValue::String(text) if text == "auto" => Ok(Self::Either),
+            _ => Self::from_text(""),
+        };
+        outcome.map_err(|cause| item.reject(cause)).ok()
     }
 }
 
