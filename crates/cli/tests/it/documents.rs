@@ -104,7 +104,7 @@ impl Scene {
             [
                 "mainstay",
                 "reload" | "status" | "stop" | "disable" | "enable" | "csp" | "pause" | "resume"
-                | "maintenance" | "limits" | "unban",
+                | "maintenance" | "limits" | "unban" | "crashes",
                 ..,
             ] => {
                 if self.running.is_none() {
@@ -207,6 +207,7 @@ documents! {
     commands_of_the_overload_page_do_what_they_say: "docs/protection/overload.md",
     commands_of_the_ports_page_do_what_they_say: "docs/operations/ports.md",
     commands_of_the_reload_page_do_what_they_say: "docs/operations/reload.md",
+    commands_of_the_workers_page_do_what_they_say: "docs/operations/workers.md",
     commands_of_the_filters_page_do_what_they_say: "docs/protection/filters.md",
     commands_of_the_authentication_page_do_what_they_say: "docs/protection/authentication.md",
     commands_of_the_rate_limits_page_do_what_they_say: "docs/protection/rate-limits.md",
