@@ -8,9 +8,10 @@ use std::io;
 use std::sync::Arc;
 
 use mainstay_observe::Totals;
-use mainstay_pipeline::{PageOptions, Reported, Suspension, TargetKind, WaitOptions};
+use mainstay_pipeline::{CacheMemory, PageOptions, Reported, Suspension, TargetKind, WaitOptions};
 use mainstay_proxy::{Address, Options, Tally, Trial};
 use mainstay_store::{RedisOptions, StoreAddress};
+use mainstay_values::Size;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
@@ -122,6 +123,13 @@ pub(crate) struct GatewaySettings {
 }
 
 impl GatewaySettings {
+    /// How much of answers is kept: the same for all fronts.
+    pub(crate) fn cache_memory(&self) -> Size {
+        let mut fronts = self.fronts.iter();
+        let most = fronts.next().map(|front| front.layers.cache.memory);
+        most.unwrap_or(CacheMemory::USUAL_CAPACITY)
+    }
+
     /// What the pipeline of a front is made of, with what all fronts have in common.
     pub(crate) fn front(&self, index: usize) -> mainstay_pipeline::Options {
         mainstay_pipeline::Options {

@@ -11,8 +11,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use mainstay_pipeline::{
-    BodyOptions, BreachGuard, CompressOptions, CorsOptions, CspBase, CspEffect, CspOptions,
-    Directive, ErrorOptions, HeaderOptions, HeaderSetting, Layers,
+    BodyOptions, BreachGuard, CacheOptions, CacheState, CompressOptions, CorsOptions, CspBase,
+    CspEffect, CspOptions, Directive, ErrorOptions, HeaderOptions, HeaderSetting, Heuristic,
+    Layers, QueryRule,
 };
 use mainstay_values::Size;
 
@@ -77,6 +78,7 @@ impl Settings {
         rate_limits::write(self, &mut out);
         auth::lines("auth", &self.layers.auth, &mut out);
         body("body", &self.layers.body, &mut out);
+        cache("cache", &self.layers.cache, &mut out);
         compress("compress", &self.layers.compress, &mut out);
         headers("headers", &self.layers.headers, &mut out);
         errors("errors", &self.layers.errors, &mut out);
@@ -238,6 +240,8 @@ fn route(route: &RouteSettings, general: &Layers, out: &mut Vec<Effective>) {
     );
     let three = [&layers.filter, &general.filter, &off.filter];
     own(&path("filter"), three, filter::lines, out);
+    let three = [&layers.cache, &general.cache, &off.cache];
+    own(&path("cache"), three, cache, out);
     let three = [&layers.compress, &general.compress, &off.compress];
     own(&path("compress"), three, compress, out);
     let three = [&layers.headers, &general.headers, &off.headers];
@@ -288,6 +292,39 @@ fn maintenance(settings: &Settings, out: &mut Vec<Effective>) {
     let mut lines = Lines::new(&sections::keys::MAINTENANCE, "maintenance", out);
     lines.list("allow", &settings.maintenance.allow);
     lines.value("retry_after", &settings.maintenance.retry_after);
+}
+
+fn cache(path: &str, options: &CacheOptions, out: &mut Vec<Effective>) {
+    let mut lines = Lines::new(&sections::keys::CACHE, path, out);
+    // one that is on is on by being written
+    if options.state == CacheState::Off {
+        return lines.push(Key::ENABLED.name, InForce::Unsaid("(off)"));
+    }
+    // of all routes together
+    if path == "cache" {
+        lines.value("memory", &options.memory);
+    }
+    lines.value("object_limit", &options.object_limit);
+    lines.option("ttl", options.ttl.as_ref());
+    lines.option("negative", options.negative.as_ref());
+    let is_heuristic = options.heuristic == Heuristic::On;
+    lines.value("heuristic", &is_heuristic);
+    lines.value("stale", &options.stale);
+    lines.value("credentials", &options.credentials);
+    lines.value("requests", &options.requests);
+    match &options.query {
+        QueryRule::Only(names) => lines.list("query", names),
+        QueryRule::All | QueryRule::Without(_) => lines.unsaid("query"),
+    }
+    match &options.query {
+        QueryRule::Without(names) => lines.list("query_without", names),
+        QueryRule::All | QueryRule::Only(_) => lines.list::<String>("query_without", &[]),
+    }
+    lines.value("query_order", &options.query_order);
+    lines.list("key_headers", &options.key_headers);
+    lines.list("key_cookies", &options.key_cookies);
+    lines.list("ignore_cookies", &options.ignore_cookies);
+    lines.list("unsafe", &options.sharing);
 }
 
 fn compress(path: &str, options: &CompressOptions, out: &mut Vec<Effective>) {

@@ -124,6 +124,9 @@ pub(crate) fn empty_left_out_layers(settings: &mut Settings) {
         if without.contains(&Layer::Filter) {
             layers.filter = off.filter.clone();
         }
+        if without.contains(&Layer::Cache) {
+            layers.cache = off.cache.clone();
+        }
         if without.contains(&Layer::Compress) {
             layers.compress = off.compress.clone();
         }

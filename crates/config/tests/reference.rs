@@ -75,7 +75,7 @@ fn documented_defaults_are_the_defaults() {
         .replace("[upstream.web]\n", "")
         .replace("[route.web]\n", "[route.web]\nto = \"web\"\n")
         .replace("[rate_limit.web]\n", LIMIT);
-    let plain = "[app.web]\n[route.web]\nto = \"web\"\npath = \"/\"\n[auth.users]\n[auth.key.web]\n[auth.jwt.web]\n[auth.forward]\n";
+    let plain = "[app.web]\n[route.web]\nto = \"web\"\npath = \"/\"\n[cache]\n[auth.users]\n[auth.key.web]\n[auth.jwt.web]\n[auth.forward]\n";
     let plain = format!("{plain}{LIMIT}");
     assert_eq!(load_text(&named(&written)), load_text(&named(&plain)));
 }

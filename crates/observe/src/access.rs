@@ -39,6 +39,8 @@ pub struct AccessRecord<'a> {
     pub user: Option<&'a str>,
     /// Which worker or server answered.
     pub origin: Option<&'a str>,
+    /// What the cache did, in a word.
+    pub cache: Option<&'a str>,
     /// Why the request was refused or broken off, in a word.
     pub reason: Option<&'a str>,
     /// Why a layer on a dry run would have refused it, in a word.
@@ -77,6 +79,7 @@ impl AccessRecord<'_> {
         for (key, value) in [
             (&b",\"user\":"[..], self.user.map(str::as_bytes)),
             (b",\"origin\":", self.origin.map(str::as_bytes)),
+            (b",\"cache\":", self.cache.map(str::as_bytes)),
             (b",\"reason\":", self.reason.map(str::as_bytes)),
             (b",\"dry_run\":", self.dry_run.map(str::as_bytes)),
             (b",\"user_agent\":", self.user_agent),
@@ -187,6 +190,7 @@ mod tests {
             user: Some("anna"),
             route: "default",
             origin: Some("api/0"),
+            cache: None,
             reason: None,
             dry_run: None,
             user_agent: Some(b"curl \"8\""),

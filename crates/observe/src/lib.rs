@@ -4,6 +4,7 @@
 //! summed when somebody asks, so that counting costs a store and no lock.
 
 mod access;
+mod cache;
 mod counter;
 mod error;
 mod exposition;
@@ -16,6 +17,7 @@ mod timestamp;
 mod totals;
 
 pub use access::{AccessRecord, is_masked};
+pub use cache::{CacheMetrics, CacheTotals};
 pub use counter::{Counter, Gauge};
 pub use error::ErrorRecord;
 pub use exposition::Exposition;

@@ -30,5 +30,17 @@ pub const ACCEPT_PAUSES_TOTAL: &str = "mainstay_accept_pauses_total";
 pub const CONNECTIONS_TURNED_AWAY_TOTAL: &str = "mainstay_connections_turned_away_total";
 /// Workers replaced without anybody asking, by app and reason.
 pub const WORKER_REPLACEMENTS_TOTAL: &str = "mainstay_worker_replacements_total";
+/// Requests that a cache was asked about, by what came of it.
+pub const CACHE_REQUESTS_TOTAL: &str = "mainstay_cache_requests_total";
+/// Requests that a cache did nothing about, or whose answers were not kept, by reason.
+pub const CACHE_UNUSED_TOTAL: &str = "mainstay_cache_unused_total";
+/// Of a hundred requests whose answers may be kept, how many were answered from what is kept.
+pub const CACHE_HIT_RATE: &str = "cache_hit_rate";
+/// Bytes of memory that kept answers take.
+pub const CACHE_BYTES: &str = "mainstay_cache_bytes";
+/// Resources of which answers are kept.
+pub const CACHE_RESOURCES: &str = "mainstay_cache_resources";
+/// Resources that went for others.
+pub const CACHE_EVICTIONS_TOTAL: &str = "mainstay_cache_evictions_total";
 /// Workers ready to serve, by app.
 pub const WORKERS_READY: &str = "mainstay_workers_ready";

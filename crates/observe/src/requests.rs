@@ -8,7 +8,7 @@ use std::{sync::OnceLock, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::refusals::{self, RefusalMetrics, RefusalTotals};
-use crate::{Counter, Gauge, Histogram, HistogramSum};
+use crate::{CacheMetrics, CacheTotals, Counter, Gauge, Histogram, HistogramSum};
 
 /// Methods that have a label of their own; all others share `OTHER`.
 const METHODS: [&str; 8] = [
@@ -64,6 +64,8 @@ pub struct RequestMetrics {
     pub scrubbed: Counter,
     /// Requests that were refused, or would have been.
     pub refusals: RefusalMetrics,
+    /// What a cache did about them.
+    pub cache: CacheMetrics,
 }
 
 impl RequestMetrics {
@@ -77,6 +79,7 @@ impl RequestMetrics {
             bytes: Counter::default(),
             scrubbed: Counter::default(),
             refusals: RefusalMetrics::default(),
+            cache: CacheMetrics::default(),
         }
     }
 
@@ -126,6 +129,9 @@ pub struct RequestTotals {
     /// Requests that were refused, or would have been.
     #[serde(default, with = "refusals::pairs")]
     pub refusals: RefusalTotals,
+    /// What a cache did about them.
+    #[serde(default)]
+    pub cache: CacheTotals,
 }
 
 impl RequestTotals {
@@ -149,6 +155,7 @@ impl RequestTotals {
         self.bytes += metrics.bytes.get();
         self.scrubbed += metrics.scrubbed.get();
         refusals::add(&mut self.refusals, &metrics.refusals);
+        self.cache.add(&metrics.cache);
     }
 
     /// Adds what others counted.
@@ -160,6 +167,7 @@ impl RequestTotals {
         self.bytes += other.bytes;
         self.scrubbed += other.scrubbed;
         refusals::merge(&mut self.refusals, &other.refusals);
+        self.cache.merge(&other.cache);
     }
 }
 

@@ -27,6 +27,15 @@ pub struct Totals {
     /// Lines of the error log that were too many.
     #[serde(default)]
     pub error_lines_dropped: u64,
+    /// Bytes of memory that kept answers take.
+    #[serde(default)]
+    pub cache_bytes: u64,
+    /// Resources of which answers are kept.
+    #[serde(default)]
+    pub cache_resources: u64,
+    /// Resources that went for others.
+    #[serde(default)]
+    pub cache_evictions: u64,
 }
 
 impl Totals {
@@ -41,12 +50,16 @@ impl Totals {
         self.origin_connections += other.origin_connections;
         self.access_lines_dropped += other.access_lines_dropped;
         self.error_lines_dropped += other.error_lines_dropped;
+        self.cache_bytes += other.cache_bytes;
+        self.cache_resources += other.cache_resources;
+        self.cache_evictions += other.cache_evictions;
     }
 
     /// What is left of it when its process has ended: counts stay, what was under way is over.
     pub fn end(&mut self) {
         self.requests.active = 0;
         self.connections = 0;
+        (self.cache_bytes, self.cache_resources) = (0, 0);
     }
 
     /// Writes all of it.
@@ -101,6 +114,20 @@ impl Totals {
             ),
         ] {
             text.single(name, "counter", help, value);
+        }
+        self.requests.cache.write(text);
+        if self.cache_resources + self.cache_evictions > 0 {
+            let help = "Bytes of memory that kept answers take.";
+            text.single(names::CACHE_BYTES, "gauge", help, self.cache_bytes);
+            let help = "Resources of which answers are kept.";
+            text.single(names::CACHE_RESOURCES, "gauge", help, self.cache_resources);
+            let help = "Resources that went for others.";
+            text.single(
+                names::CACHE_EVICTIONS_TOTAL,
+                "counter",
+                help,
+                self.cache_evictions,
+            );
         }
     }
 }

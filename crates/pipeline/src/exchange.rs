@@ -9,9 +9,12 @@ use http::header::{ACCEPT, HOST, ORIGIN, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 
 use crate::debug::Account;
+use crate::stages::cache;
 use crate::stages::overload::Permits;
 use crate::stages::{Owed, Quota, Wish};
-use crate::{Forwarding, Identity, Leak, Peer, Refusal, Request, RouteTimeouts, Step, Trail};
+use crate::{
+    CacheOutcome, Forwarding, Identity, Leak, Peer, Refusal, Request, RouteTimeouts, Step, Trail,
+};
 
 /// How a client speaks to the outermost trusted proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +90,12 @@ pub struct Exchange {
     pub(crate) spared: Option<(Step, Refusal)>,
     /// What the app's answer showed, for which it was replaced.
     pub scrubbed: Option<Leak>,
+    /// What the cache did.
+    pub(crate) cache: Option<cache::Note>,
+    /// The kept answer that it is answered with.
+    pub(crate) kept: Option<cache::Kept>,
+    /// What is to be fetched anew beside it.
+    pub(crate) refresh: Option<Box<cache::Refresh>>,
     /// The steps taken.
     pub trail: Trail,
     /// The version the client speaks.
@@ -154,6 +163,33 @@ impl Exchange {
         Self::blank(peer, Method::GET, Uri::from_static("/"), started)
     }
 
+    /// An exchange for a request that is sent beside this one on its client's behalf, who gets nothing of it.
+    pub(crate) fn beside(&self, request: &Request) -> Self {
+        let mut peer = Peer::plain(self.peer.address, self.peer.local_port);
+        peer.scheme = self.peer.scheme;
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        Self {
+            client: self.client,
+            peer_is_trusted: self.peer_is_trusted,
+            scheme: self.scheme,
+            host: self.host.clone(),
+            request_id: self.request_id.clone(),
+            route: self.route,
+            target: self.target,
+            timeouts: self.timeouts,
+            identity: self.identity.clone(),
+            version: self.version,
+            heard: self.heard,
+            vouched: self.vouched.clone(),
+            ..Self::blank(&Arc::new(peer), method, uri, self.started + self.elapsed())
+        }
+    }
+
+    /// How the answer came about, where a cache was asked: an outcome's word, and why in another.
+    pub fn cache(&self) -> Option<(CacheOutcome, Option<&'static str>)> {
+        self.cache.map(|note| (note.outcome, note.detail))
+    }
+
     fn blank(peer: &Arc<Peer>, method: Method, uri: Uri, started: Instant) -> Self {
         Self {
             peer: Arc::clone(peer),
@@ -178,6 +214,9 @@ impl Exchange {
             refusal: None,
             spared: None,
             scrubbed: None,
+            cache: None,
+            kept: None,
+            refresh: None,
             trail: Trail::default(),
             version: Version::HTTP_11,
             heard: Heard::default(),

@@ -276,6 +276,11 @@ pub(crate) fn strip_trailers(trailers: &mut HeaderMap, protected: &ProtectedFiel
     }
 }
 
+/// Whether origins get a field from us, in the place of any that clients send.
+pub fn is_told_by_us(name: &HeaderName) -> bool {
+    speaks_of_client(name.as_str()) || *name == http::header::VIA
+}
+
 /// Whether a field name, `_` read as `-`, is one by which proxies speak about clients.
 pub(crate) fn speaks_of_client(name: &str) -> bool {
     const NAMES: [&str; 15] = [

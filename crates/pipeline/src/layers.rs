@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AuthOptions, BodyOptions, CompressOptions, CorsOptions, ErrorOptions, Exchange, FilterOptions,
-    HeaderOptions, RouteOptions,
+    AuthOptions, BodyOptions, CacheOptions, CompressOptions, CorsOptions, ErrorOptions, Exchange,
+    FilterOptions, HeaderOptions, RouteOptions,
 };
 
 /// The options of every layer that may differ from route to route. The default of a layer that refuses is one that does not.
@@ -25,6 +25,8 @@ pub struct Layers {
     pub headers: HeaderOptions,
     /// Content codings of answers.
     pub compress: CompressOptions,
+    /// What is kept of answers.
+    pub cache: CacheOptions,
     /// What becomes of an app's errors.
     pub errors: ErrorOptions,
 }
@@ -42,6 +44,8 @@ impl Layers {
             cors: _,
             compress: _,
             headers: _,
+            // a client that wants a kept answer or none asks for its refusal
+            cache: _,
             // and this is about answers
             errors: _,
         } = self;

@@ -32,7 +32,7 @@ pub use body::{Body, BodyBroken, Frame, FrameSender, Frames, hand_off};
 pub use debug::{DEBUG_FIELD, DebugToken};
 pub use enforcement::Enforcement;
 pub use exchange::{Exchange, Scheme};
-pub use forwarding::{Forwarding, strip_hop_by_hop};
+pub use forwarding::{Forwarding, is_told_by_us, strip_hop_by_hop};
 pub use identity::{Identity, IdentityKind};
 pub use interim::{Interim, InterimHead};
 pub use layers::Layers;
@@ -45,13 +45,15 @@ pub use readings::Readings;
 pub use refusal::{Fault, Refusal};
 pub use sealed::Sealed;
 pub use stages::{
-    AccessLog, Adaptation, AuthMethod, AuthOptions, BodyOptions, BreachGuard, Coding,
-    CompressOptions, Connection, CorsOptions, CspBase, CspEffect, CspOptions, Directive, Ending,
-    ErrorLog, ErrorOptions, FilterOptions, ForwardOptions, HeaderMode, HeaderOptions, HeaderPreset,
-    HeaderSetting, HealthOptions, HiddenFiles, KeyHash, KeyOptions, Leak, MaintenanceOptions,
+    AccessLog, Adaptation, AuthMethod, AuthOptions, BodyOptions, BreachGuard, CacheMemory,
+    CacheOptions, CacheOutcome, CacheState, Coding, CompressOptions, Connection, CorsOptions,
+    Credentials, CspBase, CspEffect, CspOptions, Directive, Ending, ErrorLog, ErrorOptions, Extent,
+    FilterOptions, ForwardOptions, HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting,
+    HealthOptions, Heuristic, HiddenFiles, KeyHash, KeyOptions, Leak, MaintenanceOptions,
     MethodRule, OriginCoding, OriginPattern, OverloadOptions, PageKind, PageOptions, PasswordHash,
-    Priority, REPORT_PATH, Recorder, Reported, RouteAdmission, RouteOptions, RouteTimeouts, Seen,
-    StandardFields, Traps, Verification, Violation, Violations, jwt, make_key,
+    Priority, Purge, PurgeMode, QueryOrder, QueryRule, REPORT_PATH, Recorder, Refresh, Reported,
+    RequestDirectives, RouteAdmission, RouteOptions, RouteTimeouts, Seen, StandardFields, Traps,
+    UnsafeSharing, Verification, Violation, Violations, jwt, make_key,
 };
 pub use stages::{
     Algorithm, BanOptions, KeyPart, Listed, NotATable, QuotaHeaders, RatePolicies, RatePolicy,

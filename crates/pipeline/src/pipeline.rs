@@ -9,15 +9,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::debug::{DEBUG_FIELD, DebugToken};
 use crate::layers::PerRoute;
+use crate::stages::cache::{Fetch, Found, Outcome};
 use crate::stages::limit_rate::Turn;
 use crate::stages::{
-    Admission, Authentication, Check, Compress, Cors, Filter, Headers, Health, Identify, LimitRate,
-    LimitSize, Overload, Pages, Reports, Routes, Scrub, limit_rate,
+    Admission, Authentication, Cache, Check, Compress, Cors, Filter, Headers, Health, Identify,
+    LimitRate, LimitSize, Overload, Pages, Reports, Routes, Scrub, limit_rate,
 };
 use crate::{
-    Connection, Ending, Exchange, Forwarding, HealthOptions, Layers, MaintenanceOptions, Notices,
-    Origin, OverloadOptions, PageOptions, Peer, RatePolicy, Recorder, Refusal, Request, Response,
-    RouteOptions, StandardFields, Standing, Step, Verification,
+    Body, Connection, Ending, Exchange, Forwarding, HealthOptions, Layers, MaintenanceOptions,
+    Notices, Origin, OverloadOptions, PageOptions, Peer, RatePolicy, Recorder, Refresh, Refusal,
+    Request, Response, RouteOptions, StandardFields, Standing, Step, Verification,
 };
 
 /// What the stages are made of.
@@ -58,6 +59,7 @@ pub struct Pipeline<O> {
     cors: PerRoute<Cors>,
     limit_rate: LimitRate,
     limit_size: PerRoute<LimitSize>,
+    cache: PerRoute<Cache>,
     filter: PerRoute<Filter>,
     authentication: Authentication,
     forwarding: Arc<Forwarding>,
@@ -78,6 +80,8 @@ pub struct Answer {
     pub standard: Option<StandardFields>,
     /// Dropped when the last byte is sent, or when it is clear that it never will be.
     pub ending: Ending,
+    /// To be handed to [`Pipeline::refresh`] beside it, if there is any.
+    pub refresh: Option<Box<Refresh>>,
 }
 
 impl Answer {
@@ -87,6 +91,7 @@ impl Answer {
             mut response,
             standard,
             ending,
+            refresh: _,
         } = self;
         if let Some(standard) = standard {
             standard.append(ending.exchange(), response.headers_mut());
@@ -123,6 +128,9 @@ impl<O: Origin> Pipeline<O> {
             limit_rate: LimitRate::new(&options.rate_limits, &options.routes, standing),
             limit_size: PerRoute::new(&options.layers, &options.routes, |layers| {
                 LimitSize::new(&layers.body)
+            }),
+            cache: PerRoute::new(&options.layers, &options.routes, |layers| {
+                Cache::new(&layers.cache, standing)
             }),
             filter: PerRoute::new(&options.layers, &options.routes, |layers| {
                 Filter::new(&layers.filter, standing)
@@ -223,13 +231,12 @@ impl<O: Origin> Pipeline<O> {
         self.compress
             .of(exchange)
             .ask(exchange, request.headers_mut());
-        exchange.pass(Step::Origin);
-        Forwarding::prepare(exchange, request.headers_mut());
-        self.authentication.guard_trailers(request.body_mut());
-        exchange.forwarding = Some(Arc::clone(&self.forwarding));
-        let response = self.origin.respond(exchange, request).await?; //  502 503 504  a worker, an upstream
-        exchange.note(Step::Origin, response.headers());
-        self.overload.answered(exchange, &response);
+        let response = if self.cache.of(exchange).concerns(exchange) {
+            // boxed: who has no cache carries nothing of it
+            Box::pin(self.ask_cache(exchange, request)).await? //            504  a kept answer, or the origin's
+        } else {
+            self.ask_origin(exchange, request).await? //             502 503 504  a worker, an upstream
+        };
         let mut response = self.health.fill_in(exchange, response); //                 the app's 404 to a probe
         exchange.note(Step::Health, response.headers());
         let scrub = self.scrub.of(exchange);
@@ -239,6 +246,71 @@ impl<O: Origin> Pipeline<O> {
             exchange.note(Step::Scrub, response.headers());
         }
         self.compress.of(exchange).encode(exchange, response).await
+    }
+
+    /// A kept answer, one that another is just fetching, or the origin's, which is perhaps kept.
+    async fn ask_cache(
+        &self,
+        exchange: &mut Exchange,
+        mut request: Request,
+    ) -> Result<Response, Refusal> {
+        let cache = self.cache.of(exchange);
+        let mut fetch = match cache.find(exchange, &mut request).await? {
+            Found::Answer(response) => {
+                exchange.note(Step::Cache, response.headers());
+                return Ok(response);
+            }
+            Found::Fetch(fetch) => fetch,
+        };
+        loop {
+            let outcome = self.ask_origin(exchange, request).await;
+            match cache.take(exchange, fetch, outcome)? {
+                Outcome::Answer(response) => return Ok(response),
+                Outcome::Again(whole, keep) => (request, fetch) = (whole, Fetch::Keep(keep)),
+            }
+        }
+    }
+
+    /// The origin's answer.
+    async fn ask_origin(
+        &self,
+        exchange: &mut Exchange,
+        mut request: Request,
+    ) -> Result<Response, Refusal> {
+        if !exchange.trail.has(Step::Origin) {
+            exchange.pass(Step::Origin);
+        }
+        Forwarding::prepare(exchange, request.headers_mut());
+        self.authentication.guard_trailers(request.body_mut());
+        exchange.forwarding = Some(Arc::clone(&self.forwarding));
+        let response = self.origin.respond(exchange, request).await?;
+        exchange.note(Step::Origin, response.headers());
+        self.overload.answered(exchange, &response);
+        Ok(response)
+    }
+
+    /// Fetches a kept answer anew, while an older one is used. There is nobody to tell how it ended.
+    pub async fn refresh(&self, refresh: Box<Refresh>) {
+        let Refresh {
+            mut exchange,
+            request,
+            keep,
+        } = *refresh;
+        let exchange = &mut exchange;
+        let cache = self.cache.of(exchange);
+        let (mut request, mut keep) = (request, keep);
+        let response = loop {
+            let outcome = self.ask_origin(exchange, request).await;
+            match cache.take(exchange, Fetch::Keep(keep), outcome) {
+                Ok(Outcome::Answer(response)) => break response,
+                Ok(Outcome::Again(whole, again)) => (request, keep) = (whole, again),
+                Err(_) => return,
+            }
+        };
+        // a body is kept when all of it has been read
+        if let Body::Stream(mut frames) = response.into_body() {
+            while let Some(Ok(_)) = frames.frame().await {}
+        }
     }
 
     /// Takes from a budget, and waits for the request's turn where a policy says so.
@@ -278,6 +350,7 @@ impl<O: Origin> Pipeline<O> {
             self.account(ending.exchange_mut(), standard.as_ref(), &mut response);
         }
         Answer {
+            refresh: ending.exchange_mut().refresh.take(),
             response,
             standard,
             ending,

@@ -101,6 +101,8 @@ pub enum Refusal {
     RateDenied,
     /// Nobody knows what is left of a budget, and nothing passes then.
     StoreAway,
+    /// The client wants a kept answer or none, and none is kept.
+    OnlyIfCached,
 }
 
 impl Refusal {
@@ -138,7 +140,9 @@ impl Refusal {
             Refusal::OriginUnreachable | Refusal::OriginGone | Refusal::OriginMalformed(_) => {
                 StatusCode::BAD_GATEWAY
             }
-            Refusal::ConnectTimeout | Refusal::OriginTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Refusal::ConnectTimeout | Refusal::OriginTimeout | Refusal::OnlyIfCached => {
+                StatusCode::GATEWAY_TIMEOUT
+            }
             Refusal::RateLimited { .. } | Refusal::RateBanned { .. } => {
                 StatusCode::TOO_MANY_REQUESTS
             }
@@ -186,6 +190,7 @@ impl Refusal {
             Refusal::RateBanned { .. } => "rate_banned",
             Refusal::RateDenied => "rate_denied",
             Refusal::StoreAway => "store_away",
+            Refusal::OnlyIfCached => "only_if_cached",
         }
     }
 
@@ -215,6 +220,7 @@ impl Refusal {
             | Refusal::ClientGone
             | Refusal::RateLimited { .. }
             | Refusal::RateBanned { .. }
+            | Refusal::OnlyIfCached
             | Refusal::RateDenied => Fault::Client,
             Refusal::Draining
             | Refusal::Overloaded

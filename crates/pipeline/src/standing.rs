@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::stages::overload::{Connections, Gates};
-use crate::{RateTable, Refusal, SharedBudgets, Suspension};
+use crate::{CacheMemory, RateTable, Refusal, SharedBudgets, Suspension};
 
 /// The life of a gateway as clients may see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +118,7 @@ struct Life {
     connections: Arc<Connections>,
     began: Instant,
     rates: OnceLock<RateTable>,
+    cache: OnceLock<Arc<CacheMemory>>,
 }
 
 impl Standing {
@@ -133,6 +134,7 @@ impl Standing {
             connections: Arc::default(),
             began: Instant::now(),
             rates: OnceLock::new(),
+            cache: OnceLock::new(),
         };
         Self {
             life: Arc::new(life),
@@ -187,6 +189,24 @@ impl Standing {
     /// Where rates are counted: without a table that was given, in one of this process alone.
     pub fn rates(&self) -> &RateTable {
         self.life.rates.get_or_init(RateTable::private)
+    }
+
+    /// Keeps answers in this memory from the beginning: before anything asks for it.
+    #[must_use]
+    pub fn with_cache(self, memory: Arc<CacheMemory>) -> Self {
+        let _ = self.life.cache.set(memory);
+        self
+    }
+
+    /// Where answers are kept: without a memory that was given, in one of its own.
+    pub fn cache(&self) -> &Arc<CacheMemory> {
+        let cache = &self.life.cache;
+        cache.get_or_init(|| Arc::new(CacheMemory::new(CacheMemory::USUAL_CAPACITY)))
+    }
+
+    /// The same, if anything was asked of it.
+    pub fn used_cache(&self) -> Option<&Arc<CacheMemory>> {
+        self.life.cache.get()
     }
 
     /// The targets, by index.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use mainstay_config::{AppSettings, Layer, Preset, Settings};
 use mainstay_pipeline::{
-    Adaptation, BodyOptions, CompressOptions, Enforcement, FilterOptions, HeaderPreset, Layers,
-    RatePolicy,
+    Adaptation, BodyOptions, CacheState, CompressOptions, Enforcement, FilterOptions, HeaderPreset,
+    Layers, RatePolicy,
 };
 use mainstay_proxy::Address;
 use mainstay_supervisor::WorkerId;
@@ -132,6 +132,7 @@ fn layers(settings: &Settings) -> String {
         format!("filter {filter}"),
         format!("cors {cors}"),
         format!("auth {auth}"),
+        format!("cache {}", cache(settings)),
         format!("compress {compress}"),
         format!("health {}", word(settings.has(Layer::Health))),
         format!("overload {}", overload(settings)),
@@ -143,6 +144,20 @@ fn layers(settings: &Settings) -> String {
         format!("access log {}", word(settings.log.access)),
     ]
     .join(" · ")
+}
+
+/// Of the whole file, and of routes that say something of their own.
+fn cache(settings: &Settings) -> &'static str {
+    let is_on = |layers: &Layers| layers.cache.state == CacheState::On;
+    let of_routes = settings
+        .routes
+        .iter()
+        .filter_map(|route| route.layers.as_ref());
+    match (is_on(&settings.layers), of_routes.into_iter().any(is_on)) {
+        (true, _) => "on",
+        (false, true) => "on some routes",
+        (false, false) => "off",
+    }
 }
 
 fn codings(options: &CompressOptions) -> String {

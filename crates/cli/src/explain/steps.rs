@@ -22,6 +22,7 @@ const BY_STEP: &[(Step, &[&str])] = &[
         ],
     ),
     (Step::Health, &["without"]),
+    (Step::Cache, &["cache."]),
     (Step::Compress, &["compress."]),
     (Step::Route, &["route."]),
     (

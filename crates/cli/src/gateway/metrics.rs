@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use mainstay_observe::{Exposition, RequestMetrics, RequestTotals, Totals};
-use mainstay_pipeline::{AccessLog, ErrorLog, Options, Phase, Recorder, Standing};
+use mainstay_pipeline::{AccessLog, CacheMemory, ErrorLog, Options, Phase, Recorder, Standing};
 use mainstay_proxy::Counters;
 use tokio::sync::{mpsc, oneshot};
 
@@ -176,6 +176,8 @@ impl Metrics {
             |read: fn(&Counters) -> u64| self.all().map(|desk| read(&desk.counters)).sum::<u64>();
         let mut books = self.books();
         books.close();
+        let cache = books.standing.used_cache().cloned();
+        let of_cache = |read: fn(&CacheMemory) -> u64| cache.as_deref().map_or(0, read);
         let mut requests = books.closed.clone();
         for book in books.old.iter().chain(books.open.iter().flatten()) {
             requests.add(&book.requests, &book.routes);
@@ -189,6 +191,9 @@ impl Metrics {
             resends: sum(|counters| counters.resends.get()),
             origin_connections: sum(|counters| counters.origin_connections.get()),
             access_lines_dropped: self.all().map(|desk| desk.log.dropped()).sum(),
+            cache_bytes: of_cache(CacheMemory::bytes),
+            cache_resources: of_cache(|memory| memory.len() as u64),
+            cache_evictions: of_cache(CacheMemory::evicted),
             error_lines_dropped: self.all().map(|desk| desk.errors.dropped()).sum(),
         }
     }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mainstay_pipeline::{Notices, Standing, Suspension, Target, Verification};
+use mainstay_pipeline::{CacheMemory, Notices, Standing, Suspension, Target, Verification};
 use mainstay_proxy::{DrainOptions, Endpoint, Listener, Listening, Tiding};
 use mainstay_supervisor::os::inherited_fd;
 use tokio::net::UnixStream;
@@ -126,7 +126,8 @@ impl Gateway {
         store.set(&settings, &up);
         let standing = standing
             .with_rates(rates::open(inherited_fd(RATES_FD)?)?)
-            .with_budgets(store.budgets());
+            .with_budgets(store.budgets())
+            .with_cache(Arc::new(CacheMemory::new(settings.cache_memory())));
         let standing = Arc::new(standing);
         let (tidings, tidings_receiver) = mpsc::unbounded_channel();
         let members = endpoints(members, &tidings);
@@ -322,6 +323,7 @@ impl Gateway {
             .succeed(targets(&settings.targets), settings.wait.clone());
         self.store.set(&settings, &self.up);
         let standing = standing.with_budgets(self.store.budgets());
+        standing.cache().resize(settings.cache_memory());
         // Whoever asks for a new target finds its members: no thread serves it before it knows them. Of others
         // the threads may just be hearing.
         let is_new = |target: &Target| self.target(&target.name).is_none();

@@ -4,6 +4,7 @@
 
 mod apps;
 mod authentication;
+mod cache;
 mod check;
 mod client_side;
 mod compress;

@@ -13,6 +13,8 @@ use crate::sections::AppSettings;
 #[test]
 fn every_key_of_the_reference_has_its_line() {
     let mut settings = Settings::of(Preset::Safe);
+    // one that is off has nothing to tell but that
+    settings.layers.cache = CacheOptions::on();
     let folder = PathBuf::from("/srv");
     let target = Target::Path(PathBuf::from("."));
     settings.apps.push(AppSettings::new(

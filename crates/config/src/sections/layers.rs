@@ -4,7 +4,7 @@
 use mainstay_pipeline::{AuthOptions, CorsOptions, Layers};
 
 use super::preset::Preset;
-use super::{auth, body, compress, cors, errors, filter, headers};
+use super::{auth, body, cache, compress, cors, errors, filter, headers};
 use crate::key::Key;
 use crate::reader::Reader;
 
@@ -14,6 +14,7 @@ pub(crate) fn of(preset: Preset) -> Layers {
         cors: CorsOptions::default(),
         body: body::of(preset),
         filter: filter::of(preset),
+        cache: cache::of(preset),
         compress: compress::of(preset),
         auth: AuthOptions::default(),
         headers: headers::of(preset),
@@ -42,6 +43,12 @@ pub(crate) fn read(place: &Reader<'_>, slot: &mut Layers) -> bool {
             &mut slot.filter,
             off.filter,
             filter::read,
+        ),
+        read_one(
+            place.section("cache", &cache::SECTION),
+            &mut slot.cache,
+            off.cache,
+            cache::read,
         ),
         read_one(
             place.section("compress", &compress::SECTION),

@@ -5,6 +5,7 @@ mod app;
 pub(crate) mod auth;
 mod authorities;
 pub(crate) mod body;
+mod cache;
 mod compress;
 mod cors;
 mod csp;
@@ -46,6 +47,7 @@ pub(crate) mod keys {
         FORWARD as AUTH_FORWARD, JWT as AUTH_JWT, KEY as AUTH_KEY, SECTION as AUTH,
     };
     pub(crate) use super::body::SECTION as BODY;
+    pub(crate) use super::cache::SECTION as CACHE;
     pub(crate) use super::compress::SECTION as COMPRESS;
     pub(crate) use super::cors::SECTION as CORS;
     pub(crate) use super::csp::SECTION as CSP;
@@ -91,6 +93,7 @@ pub(crate) const ALL: &[crate::Section] = &[
     auth::JWT,
     auth::FORWARD,
     body::SECTION,
+    cache::SECTION,
     compress::SECTION,
     headers::SECTION,
     csp::SECTION,

@@ -36,6 +36,8 @@ impl Word for Preset {
 pub enum Layer {
     /// The health endpoints; their paths reach the app like any other.
     Health,
+    /// What is kept of answers.
+    Cache,
     /// Content codings of answers.
     Compress,
     /// The bounds on what is under way.
@@ -60,6 +62,7 @@ impl Word for Layer {
     const WANTED: &'static str = "a layer";
     const WORDS: &'static [(&'static str, Self)] = &[
         ("health", Self::Health),
+        ("cache", Self::Cache),
         ("compress", Self::Compress),
         ("overload", Self::Overload),
         ("cors", Self::Cors),

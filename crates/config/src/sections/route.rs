@@ -111,6 +111,12 @@ pub(crate) const SECTION: Section = Section {
             doc: "What differs from `[filter]` on this route, as `[route.NAME.filter]`.",
         },
         Key {
+            name: "cache",
+            kind: SAME_AT_THE_TOP,
+            default: "(that of the whole file)",
+            doc: "What differs from `[cache]` on this route, as `[route.NAME.cache]`.",
+        },
+        Key {
             name: "compress",
             kind: SAME_AT_THE_TOP,
             default: "(that of the whole file)",

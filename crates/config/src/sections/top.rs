@@ -81,7 +81,7 @@ pub(crate) const SECTION: Section = Section {
         },
         Key {
             name: "without",
-            kind: "list of `health`, `overload`, `filter`, `cors`, `rate_limit`, `auth`, `body`, `compress`, `headers` and `errors`",
+            kind: "list of `health`, `overload`, `filter`, `cors`, `rate_limit`, `auth`, `body`, `cache`, `compress`, `headers` and `errors`",
             default: "[]",
             doc: "Layers to leave out, whatever the preset says.",
         },
@@ -170,6 +170,12 @@ pub(crate) const SECTION: Section = Section {
             doc: "Who and what is turned away.",
         },
         Key {
+            name: "cache",
+            kind: "section",
+            default: "",
+            doc: "Which answers are kept for others who ask the same.",
+        },
+        Key {
             name: "compress",
             kind: "section",
             default: "",
@@ -205,6 +211,7 @@ pub(crate) const SECTION: Section = Section {
         ("server", "[upstream.web]"),
         ("servers", "[upstream.web]"),
         ("helmet", "headers"),
+        ("proxy_cache", "cache"),
         ("compression", "compress"),
         ("gzip", "compress"),
         ("rate_limits", "[rate_limit.NAME]"),

@@ -17,6 +17,7 @@ use http::HeaderMap;
 use crate::forwarding::strip_trailers;
 use crate::protected_fields::ProtectedFields;
 use crate::stages::Encoded;
+use crate::stages::cache::Reader;
 
 /// A piece of a body.
 #[derive(Debug)]
@@ -170,6 +171,8 @@ enum Source {
     Producer(Consumer),
     /// Other frames, encoded on the way.
     Encoded(Box<Encoded>),
+    /// Frames that several read.
+    Shared(Reader),
 }
 
 /// The consumer's end of a hand-off: when it goes away, the producer learns of it.
@@ -209,6 +212,16 @@ impl Frames {
         }
     }
 
+    /// Frames that others read too.
+    pub(crate) fn shared(reader: Reader, length: Option<u64>) -> Self {
+        Self {
+            source: Source::Shared(reader),
+            length,
+            front: Vec::new(),
+            protected: None,
+        }
+    }
+
     /// How many bytes will come, if that was known beforehand.
     pub fn length(&self) -> Option<u64> {
         self.length
@@ -242,6 +255,8 @@ impl Frames {
         match &mut self.source {
             Source::Producer(consumer) => consumer.bound = Some(bound),
             Source::Encoded(encoded) => encoded.inner().set_bound(bound),
+            // bounds are of requests' bodies, which nobody shares
+            Source::Shared(_) => {}
         }
     }
 
@@ -255,6 +270,7 @@ impl Frames {
                 (Some(frame), _) => Poll::Ready(Some(Ok(frame))),
                 (None, Source::Producer(consumer)) => consumer.poll_frame(context),
                 (None, Source::Encoded(encoded)) => encoded.poll_frame(context),
+                (None, Source::Shared(reader)) => reader.poll_frame(context),
             };
             let (Poll::Ready(Some(Ok(Frame::Trailers(fields)))), Some(protected)) =
                 (&mut next, &self.protected)

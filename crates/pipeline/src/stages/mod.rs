@@ -3,6 +3,7 @@
 mod admission;
 mod authenticate;
 mod body;
+pub(crate) mod cache;
 mod compress;
 mod cors;
 mod error_log;
@@ -27,6 +28,11 @@ pub use authenticate::{
 pub(crate) use authenticate::{Authentication, Check};
 pub use body::BodyOptions;
 pub(crate) use body::LimitSize;
+pub(crate) use cache::Cache;
+pub use cache::{
+    CacheMemory, CacheOptions, CacheOutcome, CacheState, Credentials, Extent, Heuristic, Purge,
+    PurgeMode, QueryOrder, QueryRule, Refresh, RequestDirectives, UnsafeSharing,
+};
 pub use compress::{BreachGuard, Coding, CompressOptions, OriginCoding};
 pub(crate) use compress::{Compress, Encoded, Wish};
 pub(crate) use cors::Cors;

@@ -215,6 +215,10 @@ impl Drop for Open {
         );
         let spared = exchange.spared();
         self.count_refusals(spared);
+        let cache = exchange.cache();
+        if let Some((outcome, reason)) = cache {
+            recorder.metrics.cache.observe(outcome.word(), reason);
+        }
         let Some(log) = &recorder.log else { return };
         let record = AccessRecord {
             time: exchange.began() + duration,
@@ -230,6 +234,7 @@ impl Drop for Open {
             route: recorder.route(exchange),
             user: exchange.identity.as_ref().map(|identity| &*identity.name),
             origin: exchange.origin.as_deref(),
+            cache: cache.map(|(outcome, _)| outcome.word()),
             reason: self
                 .reason
                 .or_else(|| exchange.refusal.map(Refusal::reason))

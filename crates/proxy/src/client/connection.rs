@@ -159,7 +159,7 @@ async fn exchange(
         connection: head.connection,
     };
     let (request, mut inbound) = assemble(head, link, serving);
-    let answer = {
+    let mut answer = {
         let mut serve = pin!(serving.pipeline.serve(peer, request, started));
         let driven = poll_fn(|context| {
             if let Poll::Ready(answer) = serve.as_mut().poll(context) {
@@ -175,6 +175,10 @@ async fn exchange(
             None => return Next::Abandon,
         }
     };
+    if let Some(refresh) = answer.refresh.take() {
+        let serving = thread.serving();
+        tokio::task::spawn_local(async move { serving.pipeline.refresh(refresh).await });
+    }
     // those that came together with the answer still go first
     write_interims(link, peer.interim.take(), inbound.as_mut());
     let peer_is_trusted = answer.ending.exchange().peer_is_trusted;

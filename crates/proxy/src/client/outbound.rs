@@ -50,6 +50,7 @@ pub(super) async fn send(
         response,
         standard,
         mut ending,
+        refresh: _,
     } = answer;
     let (mut parts, body) = response.into_parts();
     let is_switch = parts.status == StatusCode::SWITCHING_PROTOCOLS;

@@ -27,6 +27,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
+use crate::stages::cache::{Kept, KnownCoding};
 use crate::{Body, Exchange, Frame, Frames, Refusal, Response, Step};
 use encoder::Encoder;
 
@@ -180,7 +181,7 @@ impl Compress {
         vary(response.headers_mut());
         match coding {
             Some(coding) if self.is_worth_it(exchange, &response) => {
-                self.replace(coding, response).await
+                self.replace(coding, exchange.kept.as_ref(), response).await
             }
             _ => Ok(response),
         }
@@ -203,12 +204,20 @@ impl Compress {
     }
 
     /// The same answer, encoded; as it was if that fails or is not smaller.
-    async fn replace(&self, coding: Coding, response: Response) -> Result<Response, Refusal> {
+    async fn replace(
+        &self,
+        coding: Coding,
+        kept: Option<&Kept>,
+        response: Response,
+    ) -> Result<Response, Refusal> {
         let level = self.options.level(coding);
         let (mut parts, body) = response.into_parts();
         let body = match body {
             Body::Empty => Err(Body::Empty),
-            Body::Full(plain) => encode_whole(coding, level, plain).await,
+            Body::Full(plain) => match kept.filter(|kept| kept.is_of(&plain)) {
+                Some(kept) => encode_kept(coding, level, kept, plain).await,
+                None => encode_whole(coding, level, plain).await,
+            },
             Body::Stream(frames) if frames.length().is_some_and(|length| length <= WHOLE) => {
                 encode_whole(coding, level, gather(frames).await?).await
             }
@@ -247,6 +256,24 @@ async fn gather(mut frames: Frames) -> Result<Bytes, Refusal> {
         }
     }
     Ok(all.freeze())
+}
+
+/// The body of a kept answer, encoded by whoever first wanted it so.
+async fn encode_kept(coding: Coding, level: u8, kept: &Kept, plain: Bytes) -> Result<Body, Body> {
+    match kept.coding(coding) {
+        KnownCoding::Known(encoded) => return Ok(Body::Full(encoded)),
+        KnownCoding::Useless => return Err(Body::Full(plain)),
+        KnownCoding::Unknown => {}
+    }
+    let encoded = encode_whole(coding, level, plain).await;
+    kept.add_coding(
+        coding,
+        match &encoded {
+            Ok(Body::Full(encoded)) => Some(encoded),
+            _ => None,
+        },
+    );
+    encoded
 }
 
 /// The body encoded, else as it was.

@@ -1,0 +1,128 @@
+//! The cache with real apps, over the wire.
+
+use mainstay_testkit::{Mainstay, Running, eventually};
+
+/// Counts what reaches it, and says so.
+const SERVER: &str = "let count = 0;\n\
+    require('http').createServer((q, r) => {\n\
+      const url = new URL(q.url, 'http://a');\n\
+      const say = (fields, text) => { r.writeHead(200, { 'Content-Type': 'text/plain', ...fields }); r.end(text ?? `${++count}`); };\n\
+      if (url.pathname === '/count') return say({}, `${count}`);\n\
+      if (url.pathname === '/slow') return void setTimeout(() => { r.writeHead(200, { 'Cache-Control': 'max-age=60' }); r.write('slow '); setTimeout(() => r.end(`${++count}`), 100); }, 200);\n\
+      if (url.pathname === '/text') { count += 1; return say({ 'Cache-Control': 'max-age=60', ETag: '\"t\"' }, 'the same words. '.repeat(200)); }\n\
+      if (url.pathname === '/swr') return say({ 'Cache-Control': 'max-age=0, stale-while-revalidate=600' });\n\
+      if (url.pathname === '/mine') return say({ 'Set-Cookie': 'a=b', 'Cache-Control': 'public, max-age=60' });\n\
+      say({ 'Cache-Control': 'max-age=60' });\n\
+    }).listen(3000);";
+
+const CONFIG: &str = "[app.api]\ncommand = 'node server.js'\n[cache]\n";
+
+fn running(config: &str) -> Running {
+    Mainstay::run("")
+        .file("server.js", SERVER)
+        .config(config)
+        .start()
+}
+
+#[test]
+fn a_page_is_asked_for_once() {
+    let running = running(CONFIG);
+    let first = running.get("/page").expect(200).body_is("1");
+    assert_eq!(
+        first.header("cache-status"),
+        Some("mainstay; fwd=uri-miss; fwd-status=200; ttl=60; stored")
+    );
+    let second = running.get("/page").expect(200).body_is("1");
+    let status = second.header("cache-status").expect("it says what it did");
+    assert!(status.starts_with("mainstay; hit; ttl="), "{status}");
+    assert!(second.header("age").is_some());
+    // another query, another page; cookies and credentials pass by
+    running.get("/page?a").expect(200).body_is("2");
+    running.get_with("/page", [("Cookie", "a=b")]).body_is("3");
+    running
+        .get_with("/page", [("Authorization", "Basic eDp5")])
+        .body_is("4");
+    // a change is seen
+    running.post("/page", [], "x").body_is("5");
+    running.get("/page").body_is("6");
+    // what sets a cookie is never kept
+    running.get("/mine").body_is("7");
+    running.get("/mine").body_is("8");
+}
+
+#[test]
+fn parts_conditions_and_codings_come_from_what_is_kept() {
+    let running = running(CONFIG);
+    let whole = running.get("/text").expect(200);
+    assert_eq!(whole.body().len(), 3_200);
+    running
+        .get_with("/text", [("Range", "bytes=4-7")])
+        .expect(206)
+        .body_is("same");
+    running
+        .get_with("/text", [("If-None-Match", "\"t\"")])
+        .expect(304);
+    let encoded = running
+        .get_with("/text", [("Accept-Encoding", "gzip")])
+        .expect(200);
+    assert_eq!(encoded.header("content-encoding"), Some("gzip"));
+    let again = running
+        .get_with("/text", [("Accept-Encoding", "gzip")])
+        .expect(200);
+    assert_eq!(again.body(), encoded.body());
+    running.get("/count").body_is("1");
+}
+
+#[test]
+fn many_at_once_are_one_request() {
+    let running = running(CONFIG);
+    let request = "GET /slow HTTP/1.1\r\nHost: api.example\r\nConnection: close\r\n\r\n";
+    let mut wires: Vec<_> = (0..100).map(|_| running.connect()).collect();
+    for wire in &mut wires {
+        wire.send(request);
+    }
+    for mut wire in wires {
+        wire.response().expect(200).body_is("slow 1");
+    }
+    running.get("/count").body_is("1");
+}
+
+#[test]
+fn a_stale_page_is_fetched_anew_behind_its_use() {
+    let running = running(CONFIG);
+    running.get("/swr").body_is("1");
+    // used at once, whatever its age, and replaced by what was fetched meanwhile
+    eventually("a newer page", || {
+        let text = running.get("/swr").expect(200).text();
+        (text != "1").then_some(())
+    });
+}
+
+#[test]
+fn what_happened_is_in_log_and_metrics() {
+    let running = running(&format!("{CONFIG}[log]\naccess = true\n"));
+    running.get("/page").expect(200).body_is("1");
+    running.get("/page").expect(200).body_is("1");
+    running.get_with("/page", [("Cookie", "a=b")]).body_is("2");
+    let text = crate::watching::admin(&running, "/metrics");
+    for line in [
+        "mainstay_cache_requests_total{result=\"hit\"} 1",
+        "mainstay_cache_requests_total{result=\"miss\"} 1",
+        "mainstay_cache_unused_total{reason=\"cookie\"} 1",
+        "cache_hit_rate 50.00",
+        "mainstay_cache_resources 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in {text}");
+    }
+    eventually("the access lines", || {
+        let lines = running.output();
+        [
+            "\"cache\":\"hit\"",
+            "\"cache\":\"miss\"",
+            "\"cache\":\"bypass\"",
+        ]
+        .iter()
+        .all(|word| lines.contains(word))
+        .then_some(())
+    });
+}

@@ -1,0 +1,169 @@
+//! What became of requests that a cache was asked about, counted by one thread and summed over all. Keeps no answer.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Counter, Exposition, names};
+
+/// How answers come about; those of which no word is known here are not counted.
+const OUTCOMES: [&str; 7] = [
+    "hit",
+    "stale",
+    "revalidated",
+    "collapsed",
+    "miss",
+    "expired",
+    "bypass",
+];
+
+/// So many of [`OUTCOMES`], from the first, are answers from what is kept, or was just coming.
+const FROM_CACHE: usize = 4;
+/// And so many are of requests that may be answered so.
+const ASKED: usize = 6;
+
+/// Why a request was not answered from a cache, or its answer not kept.
+const REASONS: [&str; 22] = [
+    "authorization",
+    "body",
+    "cookie",
+    "credentials",
+    "method",
+    "no_freshness",
+    "no_store",
+    "off",
+    "origin_failed",
+    "outdated",
+    "override",
+    "partial",
+    "precondition",
+    "private",
+    "set_cookie",
+    "status",
+    "target",
+    "too_large",
+    "upgrade",
+    "vary_any",
+    "vary_on_client",
+    "other",
+];
+
+/// Where what is not among the known is counted.
+const OTHER: usize = REASONS.len() - 1;
+
+/// One thread's counts.
+#[derive(Debug)]
+pub struct CacheMetrics {
+    outcomes: [Counter; OUTCOMES.len()],
+    reasons: [Counter; REASONS.len()],
+}
+
+impl Default for CacheMetrics {
+    fn default() -> Self {
+        Self {
+            outcomes: std::array::from_fn(|_| Counter::default()),
+            reasons: std::array::from_fn(|_| Counter::default()),
+        }
+    }
+}
+
+impl CacheMetrics {
+    /// Counts a request by its outcome's word, and by its reason's.
+    pub fn observe(&self, outcome: &str, reason: Option<&str>) {
+        if let Some(slot) = OUTCOMES.iter().position(|known| *known == outcome) {
+            self.outcomes[slot].increment();
+        }
+        if let Some(reason) = reason {
+            let slot = REASONS.iter().position(|known| *known == reason);
+            self.reasons[slot.unwrap_or(OTHER)].increment();
+        }
+    }
+}
+
+/// Many threads' counts together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheTotals {
+    outcomes: [u64; OUTCOMES.len()],
+    reasons: [u64; REASONS.len()],
+}
+
+impl CacheTotals {
+    /// Adds one thread's counts.
+    pub fn add(&mut self, metrics: &CacheMetrics) {
+        let slots = self.outcomes.iter_mut().zip(&metrics.outcomes);
+        for (sum, counter) in slots.chain(self.reasons.iter_mut().zip(&metrics.reasons)) {
+            *sum += counter.get();
+        }
+    }
+
+    /// Adds what others counted.
+    pub fn merge(&mut self, other: &Self) {
+        let slots = self.outcomes.iter_mut().zip(&other.outcomes);
+        for (sum, more) in slots.chain(self.reasons.iter_mut().zip(&other.reasons)) {
+            *sum += more;
+        }
+    }
+
+    /// Of a hundred requests that may be answered from what is kept, how many were. None without any.
+    pub fn hit_rate(&self) -> Option<f64> {
+        let asked: u64 = self.outcomes[..ASKED].iter().sum();
+        let answered: u64 = self.outcomes[..FROM_CACHE].iter().sum();
+        (asked > 0).then(|| answered as f64 * 100.0 / asked as f64)
+    }
+
+    /// Writes them. Nothing, as long as no cache was asked.
+    pub fn write(&self, text: &mut Exposition) {
+        if self.outcomes.iter().all(|count| *count == 0) {
+            return;
+        }
+        let help = "Requests that the cache was asked about, by what came of it.";
+        text.family(names::CACHE_REQUESTS_TOTAL, "counter", help);
+        for (word, count) in OUTCOMES.iter().zip(self.outcomes) {
+            text.sample(names::CACHE_REQUESTS_TOTAL, &[("result", word)], count);
+        }
+        let help = "Requests that the cache did nothing about, or whose answers were not kept.";
+        text.family(names::CACHE_UNUSED_TOTAL, "counter", help);
+        for (word, count) in REASONS.iter().zip(self.reasons) {
+            if count > 0 {
+                text.sample(names::CACHE_UNUSED_TOTAL, &[("reason", word)], count);
+            }
+        }
+        if let Some(rate) = self.hit_rate() {
+            let help = "Of a hundred requests that may be answered from the cache, how many were.";
+            text.single(names::CACHE_HIT_RATE, "gauge", help, format!("{rate:.2}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_counted_and_summed() {
+        let (one, two) = (CacheMetrics::default(), CacheMetrics::default());
+        one.observe("hit", None);
+        one.observe("miss", Some("set_cookie"));
+        two.observe("bypass", Some("cookie"));
+        two.observe("hit", Some("a new one"));
+        two.observe("hit", None);
+        let mut totals = CacheTotals::default();
+        totals.add(&one);
+        totals.add(&two);
+        totals.merge(&totals.clone());
+        assert_eq!(totals.hit_rate(), Some(75.0));
+        let mut text = Exposition::default();
+        totals.write(&mut text);
+        let text = text.finish();
+        for line in [
+            "mainstay_cache_requests_total{result=\"hit\"} 6",
+            "mainstay_cache_requests_total{result=\"bypass\"} 2",
+            "mainstay_cache_unused_total{reason=\"set_cookie\"} 2",
+            "mainstay_cache_unused_total{reason=\"other\"} 2",
+            "cache_hit_rate 75.00",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in {text}");
+        }
+        let mut nothing = Exposition::default();
+        CacheTotals::default().write(&mut nothing);
+        assert_eq!(nothing.finish(), "");
+    }
+}

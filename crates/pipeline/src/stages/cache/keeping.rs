@@ -1,0 +1,299 @@
+//! What is made of an answer that was fetched: whether it is kept, what it confirms, what stands in for it, what it makes outdated.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::header::{CONTENT_LOCATION, ETAG, LAST_MODIFIED, LOCATION};
+use http::{HeaderMap, Method, StatusCode};
+
+use super::answer::{self, Kept};
+use super::conditions;
+use super::fetch::{Keep, Outcome};
+use super::fill::{Fill, Keeping};
+use super::flight::Landing;
+use super::key::{self, Key, Place, Selection};
+use super::memory::Variant;
+use super::note::{CacheOutcome, Note};
+use super::request::Wants;
+use super::stage::{On, now};
+use super::stored::{Head, Stored};
+use super::terms::{self, Times, Unkept};
+use super::usage;
+use crate::{Body, Exchange, Fault, Refusal, Request, Response};
+
+impl On {
+    /// An answer that the cache has nothing to do with.
+    pub(super) fn pass_on(
+        &self,
+        exchange: &mut Exchange,
+        note: Note,
+        mut response: Response,
+    ) -> Outcome {
+        let note = Note {
+            status: Some(response.status().as_u16()),
+            ..note
+        };
+        self.tell(exchange, note, &mut response);
+        Outcome::Answer(response)
+    }
+
+    /// What a request with an unsafe method made outdated (RFC 9111, 4.4).
+    pub(super) fn forget_changed(&self, exchange: &Exchange, response: &Response) {
+        let status = response.status();
+        if !status.is_success() && !status.is_redirection() {
+            return;
+        }
+        let here = Place::of(exchange);
+        let own = exchange.uri.path_and_query();
+        let own = own.map(|path| {
+            let chosen = key::chosen_query(&self.options, path);
+            chosen.as_ref().unwrap_or(path).as_str().to_owned()
+        });
+        let named = [LOCATION, CONTENT_LOCATION];
+        let named = named.iter().filter_map(|name| response.headers().get(name));
+        let named = named.filter_map(|reference| here.path_here(reference));
+        for path in own.into_iter().chain(named) {
+            self.memory.invalidate(self.key(exchange, &path));
+        }
+    }
+
+    /// Uses the origin's answer to a request whose answer may be kept.
+    pub(super) fn take(
+        &self,
+        exchange: &mut Exchange,
+        mut keep: Box<Keep>,
+        outcome: Result<Response, Refusal>,
+    ) -> Result<Outcome, Refusal> {
+        let has_failed = match &outcome {
+            Ok(response) => is_failure(response.status()),
+            Err(refusal) => refusal.fault() != Fault::Client,
+        };
+        if has_failed {
+            let refusal = outcome.as_ref().err().copied();
+            keep.ticket.tell(Landing::Failed(refusal));
+            let old = keep.old.take();
+            if let Some(old) = old.filter(|old| Self::may_stand_in(exchange, old, &keep.wants)) {
+                keep.note.status = outcome.ok().map(|response| response.status().as_u16());
+                let response = self.stand_in(exchange, &keep.client(), keep.key, old, keep.note);
+                return Ok(Outcome::Answer(response));
+            }
+        }
+        let response = outcome?;
+        keep.note.status = Some(response.status().as_u16());
+        if response.status() == StatusCode::NOT_MODIFIED && keep.is_validation {
+            return Ok(self.confirm(exchange, keep, response));
+        }
+        Ok(Outcome::Answer(self.keep(exchange, *keep, response)))
+    }
+
+    /// Whether a kept answer may be used since the origin failed.
+    pub(super) fn may_stand_in(exchange: &Exchange, old: &Variant, wants: &Wants) -> bool {
+        let stored = &old.stored;
+        let age = stored.head.age(now(exchange));
+        usage::judge_failure(stored.head.terms, age, stored.standing(), &wants.asked).is_some()
+    }
+
+    /// A kept answer in the place of the origin's failure (RFC 5861, 4).
+    pub(super) fn stand_in(
+        &self,
+        exchange: &mut Exchange,
+        request: &Request,
+        key: Key,
+        old: Variant,
+        note: Note,
+    ) -> Response {
+        let head = &old.stored.head;
+        let age = head.age(now(exchange));
+        let note = Note {
+            outcome: CacheOutcome::Stale,
+            left: Some(i64::from(head.terms.lifetime) - i64::from(age)),
+            detail: Some("origin_failed"),
+            ..note
+        };
+        let mut response = answer::of_stored(request, &old.stored, age);
+        self.tell(exchange, note, &mut response);
+        exchange.kept = Some(Kept {
+            memory: Arc::clone(&self.memory),
+            key,
+            variant: old,
+        });
+        response
+    }
+
+    /// The origin says that what was kept still holds.
+    fn confirm(&self, exchange: &mut Exchange, mut keep: Box<Keep>, response: Response) -> Outcome {
+        let Some(old) = keep.old.take() else {
+            return Outcome::Answer(self.keep(exchange, *keep, response));
+        };
+        let stored = &old.stored;
+        let (tag, modified) = (stored.head.field(&ETAG), stored.head.field(&LAST_MODIFIED));
+        if !conditions::confirms(response.headers(), tag, modified) {
+            // of another answer than the one that is kept, whose place the whole one takes
+            keep.is_validation = false;
+            exchange.vouched.clone_from(&keep.vouched);
+            return Outcome::Again(keep.request(), keep);
+        }
+        let headers = answer::freshened(&stored.head, response.headers());
+        let kept = self.accept(exchange, &keep, stored.head.status, &headers);
+        let (head, selection) = match kept {
+            Ok(kept) => kept,
+            Err(unkept) => {
+                // from now on it is not to be kept, but this once it holds
+                keep.note.detail = Some(unkept.word());
+                self.turn_away(exchange, &keep);
+                let mut confirmed = Response::new(stored.body.clone().into());
+                *confirmed.status_mut() = stored.head.status;
+                *confirmed.headers_mut() = headers;
+                let response = self.conclude(exchange, &keep, confirmed);
+                return Outcome::Answer(response);
+            }
+        };
+        let has_use = head.terms.has_use();
+        keep.note.left = Some(left(&head));
+        let variant = old.under(Arc::new(stored.under(&head)), selection);
+        keep.note.outcome = CacheOutcome::Revalidated;
+        match self.memory.keep(&keep.ticket, &keep.url, &variant) {
+            Ok(()) => keep.note.is_stored = true,
+            Err(unkept) => keep.note.detail = Some(unkept.word()),
+        }
+        keep.ticket.tell(if has_use {
+            Landing::Kept
+        } else {
+            Landing::Passing
+        });
+        let age = variant.stored.head.age(now(exchange));
+        let mut response = answer::of_stored(&keep.client(), &variant.stored, age);
+        self.tell(exchange, keep.note, &mut response);
+        exchange.kept = Some(Kept {
+            memory: Arc::clone(&self.memory),
+            key: keep.key,
+            variant,
+        });
+        Outcome::Answer(response)
+    }
+
+    /// A new answer: keeps it if that is allowed.
+    fn keep(&self, exchange: &mut Exchange, mut keep: Keep, response: Response) -> Response {
+        let accepted = self
+            .accept(exchange, &keep, response.status(), response.headers())
+            .and_then(|accepted| match response.body().length() {
+                Some(length) if length > self.options.object_limit.as_bytes() => {
+                    Err(Unkept::TooLarge)
+                }
+                _ => Ok(accepted),
+            });
+        let (head, selection) = match accepted {
+            Ok(accepted) => accepted,
+            Err(unkept) => {
+                keep.note.detail = Some(unkept.word());
+                self.turn_away(exchange, &keep);
+                return self.conclude(exchange, &keep, response);
+            }
+        };
+        let has_use = head.terms.has_use();
+        keep.note.left = Some(left(&head));
+        let (parts, body) = response.into_parts();
+        let body = match body {
+            Body::Stream(frames) => {
+                let (ticket, url) = (keep.ticket, std::mem::take(&mut keep.url));
+                let limit = self.options.object_limit.as_len();
+                let keeping = Keeping {
+                    ticket,
+                    url,
+                    has_use,
+                };
+                let fill = Fill::begin(Arc::new(head), selection, frames, keeping, limit);
+                keep.note.is_stored = true;
+                let body = fill.join().map_or(Body::Empty, Body::Stream);
+                let mut response = Response::from_parts(parts, body);
+                self.tell(exchange, keep.note, &mut response);
+                return response;
+            }
+            Body::Empty => bytes::Bytes::new(),
+            Body::Full(bytes) => bytes,
+        };
+        let stored = Arc::new(Stored::new(&head, std::iter::once(&body), body.len()));
+        // what is sent is what is kept, so that its codings are kept with it
+        let body = stored.body.clone();
+        let variant = Variant::new(stored, selection);
+        match self.memory.keep(&keep.ticket, &keep.url, &variant) {
+            Ok(()) => keep.note.is_stored = true,
+            Err(unkept) => keep.note.detail = Some(unkept.word()),
+        }
+        keep.ticket.tell(if has_use {
+            Landing::Kept
+        } else {
+            Landing::Passing
+        });
+        exchange.kept = Some(Kept {
+            memory: Arc::clone(&self.memory),
+            key: keep.key,
+            variant,
+        });
+        let response = Response::from_parts(parts, body.into());
+        self.conclude(exchange, &keep, response)
+    }
+
+    /// Whether an answer may be kept: what of it is, and which requests it is for.
+    fn accept(
+        &self,
+        exchange: &Exchange,
+        keep: &Keep,
+        status: StatusCode,
+        headers: &HeaderMap,
+    ) -> Result<(Head, Option<Arc<Selection>>), Unkept> {
+        let times = Times {
+            delay: exchange.origin_duration.unwrap_or(exchange.elapsed()),
+            came: exchange.began() + exchange.elapsed(),
+        };
+        let sender = keep.wants.sender;
+        let options = &self.options;
+        let keepable = terms::judge(options, &Method::GET, sender, status, headers, times)?;
+        let names = key::varies_on(headers, &keep.asked)?;
+        let is_selected =
+            !names.is_empty() || !options.key_headers.is_empty() || !options.key_cookies.is_empty();
+        let selection = is_selected.then(|| {
+            let secret = self.memory.secret;
+            Arc::new(Selection::of(secret, options, names, &keep.asked))
+        });
+        let came: (_, SystemTime) = (now(exchange), times.came);
+        let head = Head::new(status, headers, &keepable.without, keepable.terms, came)
+            .ok_or(Unkept::TooLarge)?;
+        Ok((head, selection))
+    }
+
+    /// An answer is not kept: who waits fetches one's own, what it replaces is forgotten.
+    fn turn_away(&self, exchange: &Exchange, keep: &Keep) {
+        if keep.note.status.is_some_and(|status| status < 500)
+            && keep.note.outcome == CacheOutcome::Expired
+        {
+            self.memory.invalidate(keep.key);
+        }
+        if keep.ticket.is_awaited() {
+            self.memory.pass(&keep.ticket, &keep.url, now(exchange));
+        }
+        keep.ticket.tell(Landing::Passing);
+    }
+
+    /// The last of an answer that was fetched: what its client has already is not sent.
+    fn conclude(&self, exchange: &mut Exchange, keep: &Keep, mut response: Response) -> Response {
+        let is_whole = !matches!(response.body(), Body::Stream(_));
+        if is_whole
+            && response.status() == StatusCode::OK
+            && answer::is_known_to(&keep.conditions, response.headers())
+        {
+            answer::not_modified(&mut response);
+        }
+        self.tell(exchange, keep.note, &mut response);
+        response
+    }
+}
+
+fn left(head: &Head) -> i64 {
+    i64::from(head.terms.lifetime) - i64::from(head.terms.initial_age)
+}
+
+/// Answers of an origin that fails, for which an older one may stand in (RFC 5861, 4).
+fn is_failure(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 500 | 502 | 503 | 504)
+}

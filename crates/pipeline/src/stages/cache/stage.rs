@@ -1,0 +1,472 @@
+//! The order in which the cache goes about a request: meet it, look, wait for another who fetches, or have it fetched. What is made of
+//! what was fetched is in `keeping`.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::header::{ETAG, LAST_MODIFIED};
+use http::uri::PathAndQuery;
+use tokio::sync::watch;
+
+use super::answer::{self, Kept};
+use super::conditions::{self, Conditions};
+use super::fetch::{Fetch, Found, Keep, Outcome, Refresh};
+use super::fill::Fill;
+use super::flight::{self, Landing, Ticket};
+use super::key::{self, Key, Place};
+use super::memory::{Begin, CacheMemory, Company, Resource, Variant};
+use super::note::{CacheOutcome, Note};
+use super::options::{CacheOptions, CacheState};
+use super::request::{Meeting, Wants, meet};
+use super::usage::{self, Usage};
+use crate::{Exchange, Refusal, Request, Response, Standing};
+
+/// So long a request waits for the head of an answer that another is fetching, before it asks on its own.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// So often a request looks, since something changed while it looked, before it asks on its own.
+const MOST_LOOKS: usize = 8;
+
+/// The stage of one route.
+#[derive(Debug)]
+pub(crate) struct Cache(Option<On>);
+
+/// One that is on.
+#[derive(Debug)]
+pub(super) struct On {
+    pub(super) options: CacheOptions,
+    pub(super) memory: Arc<CacheMemory>,
+    /// Names of targets by index.
+    targets: Arc<[String]>,
+}
+
+impl Cache {
+    pub(crate) fn new(options: &CacheOptions, standing: &Standing) -> Self {
+        if options.state == CacheState::Off {
+            return Self(None);
+        }
+        let targets = standing.targets().iter();
+        Self(Some(On {
+            options: options.clone(),
+            memory: Arc::clone(standing.cache()),
+            targets: targets.map(|target| target.name.clone()).collect(),
+        }))
+    }
+
+    /// Whether there is anything to do. Probes are for the app, always.
+    pub(crate) fn concerns(&self, exchange: &Exchange) -> bool {
+        self.0.is_some() && !exchange.is_probe
+    }
+
+    /// Looks for an answer, and waits for one that another is fetching.
+    ///
+    /// # Errors
+    /// [`Refusal::OnlyIfCached`], and whatever refused the one that was waited for.
+    pub(crate) async fn find(
+        &self,
+        exchange: &mut Exchange,
+        request: &mut Request,
+    ) -> Result<Found, Refusal> {
+        let Some(on) = &self.0 else {
+            return Ok(pass(Note::bypass("bypass", "off")));
+        };
+        match meet(&on.options, exchange, request) {
+            Meeting::Pass(note) => Ok(pass(note)),
+            Meeting::Change(note) => Ok(Found::Fetch(Fetch::Change(note))),
+            Meeting::Look(wants) => on.look(exchange, request, wants).await,
+        }
+    }
+
+    /// Uses what was fetched: keeps it, or what was there already.
+    ///
+    /// # Errors
+    /// The origin's refusal, where no kept answer can stand in for it.
+    pub(crate) fn take(
+        &self,
+        exchange: &mut Exchange,
+        fetch: Fetch,
+        outcome: Result<Response, Refusal>,
+    ) -> Result<Outcome, Refusal> {
+        let Some(on) = &self.0 else {
+            return outcome.map(Outcome::Answer);
+        };
+        match fetch {
+            Fetch::Pass(note) => Ok(on.pass_on(exchange, note, outcome?)),
+            Fetch::Change(note) => {
+                let response = outcome?;
+                on.forget_changed(exchange, &response);
+                Ok(on.pass_on(exchange, note, response))
+            }
+            Fetch::Keep(keep) => on.take(exchange, keep, outcome),
+        }
+    }
+}
+
+const fn pass(note: Note) -> Found {
+    Found::Fetch(Fetch::Pass(note))
+}
+
+/// The time of an exchange: when it began, and what has passed since.
+pub(super) fn now(exchange: &Exchange) -> Instant {
+    exchange.started() + exchange.elapsed()
+}
+
+/// One request's way through the cache.
+struct Search {
+    key: Key,
+    /// What is asked for, as far as it tells answers apart.
+    path: PathAndQuery,
+    wants: Wants,
+    company: Company,
+    note: Note,
+}
+
+/// What a look has led to.
+enum Look {
+    Done(Found),
+    /// The origin is to be asked, perhaps whether this one still holds.
+    Ask(Option<Variant>),
+}
+
+impl On {
+    pub(super) fn key(&self, exchange: &Exchange, path: &str) -> Key {
+        let target = self.targets.get(exchange.target).map_or("", String::as_str);
+        Key::of(self.memory.secret, target, Place::of(exchange), path)
+    }
+
+    async fn look(
+        &self,
+        exchange: &mut Exchange,
+        request: &mut Request,
+        wants: Wants,
+    ) -> Result<Found, Refusal> {
+        let Some(path) = request.uri().path_and_query() else {
+            return Ok(pass(Note::bypass("bypass", "target")));
+        };
+        let path = key::chosen_query(&self.options, path).unwrap_or_else(|| path.clone());
+        let mut search = Search {
+            key: self.key(exchange, path.as_str()),
+            path,
+            wants,
+            company: Company::Welcome,
+            note: Note::new(CacheOutcome::Miss),
+        };
+        let mut looks = 0;
+        loop {
+            looks += 1;
+            if looks > MOST_LOOKS {
+                search.company = Company::Alone;
+            }
+            let resource = self.memory.find(search.key);
+            let old = match self.judge(exchange, request, &mut search, resource.as_ref())? {
+                Look::Done(found) => return Ok(found),
+                Look::Ask(old) => old,
+            };
+            let digest = self.flight_digest(resource.as_deref(), request);
+            match self
+                .memory
+                .begin(search.key, digest, resource.as_ref(), search.company)
+            {
+                Begin::Again => {}
+                Begin::Lead(ticket) => {
+                    let keep = self.lead(exchange, request, search, old, ticket);
+                    return Ok(Found::Fetch(Fetch::Keep(Box::new(keep))));
+                }
+                Begin::Wait(waiting) => {
+                    let waited = self.wait(exchange, request, &mut search, old, waiting);
+                    if let Some(found) = waited.await? {
+                        return Ok(found);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Judges what is kept.
+    fn judge(
+        &self,
+        exchange: &mut Exchange,
+        request: &Request,
+        search: &mut Search,
+        resource: Option<&Arc<Resource>>,
+    ) -> Result<Look, Refusal> {
+        let now = now(exchange);
+        let variants = resource.map_or(&[][..], |resource| resource.variants());
+        let old = variants
+            .iter()
+            .find(|variant| self.is_for(variant, request))
+            .cloned();
+        let note = &mut search.note;
+        note.forwarded = None;
+        if let Some(variant) = &old {
+            let stored = &variant.stored;
+            if !stored.head.terms.suits(search.wants.sender) {
+                return Ok(Look::Done(pass(Note::bypass("bypass", "credentials"))));
+            }
+            let usage = usage::judge(
+                stored.head.terms,
+                stored.head.age(now),
+                stored.standing(),
+                &search.wants.asked,
+            );
+            let (outcome, left) = match usage {
+                Usage::Fresh { left } if note.is_collapsed => {
+                    (CacheOutcome::Collapsed, i64::from(left))
+                }
+                Usage::Fresh { left } => (CacheOutcome::Hit, i64::from(left)),
+                Usage::Taken { by } => (CacheOutcome::Stale, -i64::from(by)),
+                Usage::WhileRevalidate { by } => {
+                    self.refresh(exchange, request, search, resource, variant);
+                    (CacheOutcome::Stale, -i64::from(by))
+                }
+                Usage::Expired | Usage::Unwanted => {
+                    let is_wish = usage == Usage::Unwanted;
+                    note.outcome = CacheOutcome::Expired;
+                    note.forwarded = Some(if is_wish { "request" } else { "stale" });
+                    if !stored.head.terms.has_use() {
+                        // whoever waited could not use the answer either
+                        search.company = Company::Alone;
+                    }
+                    return self.ask(exchange, search, resource, old);
+                }
+            };
+            let note = &mut search.note;
+            (note.outcome, note.left) = (outcome, Some(left));
+            let (variant, key, note) = (variant.clone(), search.key, search.note);
+            return Ok(Look::Done(
+                self.found(exchange, request, key, variant, note),
+            ));
+        }
+        note.outcome = CacheOutcome::Miss;
+        note.forwarded = Some(if variants.is_empty() {
+            "uri-miss"
+        } else {
+            "vary-miss"
+        });
+        self.ask(exchange, search, resource, None)
+    }
+
+    /// What is kept does not do.
+    #[expect(clippy::unused_self, reason = "reads like its neighbours")]
+    fn ask(
+        &self,
+        exchange: &Exchange,
+        search: &mut Search,
+        resource: Option<&Arc<Resource>>,
+        old: Option<Variant>,
+    ) -> Result<Look, Refusal> {
+        if search.wants.asked.only_if_cached {
+            return Err(Refusal::OnlyIfCached);
+        }
+        if search.wants.is_partial {
+            search.note.detail = Some("partial");
+            return Ok(Look::Done(pass(search.note)));
+        }
+        if resource.is_some_and(|known| known.is_passing(now(exchange))) {
+            search.company = Company::Alone;
+        }
+        Ok(Look::Ask(old))
+    }
+
+    /// Waits for what another fetches. None: look again.
+    async fn wait(
+        &self,
+        exchange: &mut Exchange,
+        request: &Request,
+        search: &mut Search,
+        old: Option<Variant>,
+        waiting: watch::Receiver<Landing>,
+    ) -> Result<Option<Found>, Refusal> {
+        search.note.is_collapsed = true;
+        let landed = tokio::time::timeout(PATIENCE, flight::landing(waiting)).await;
+        match landed {
+            // it was given up, or is there
+            Ok(None | Some(Landing::Pending | Landing::Kept)) => {}
+            Err(_) | Ok(Some(Landing::Passing)) => search.company = Company::Alone,
+            Ok(Some(Landing::Failed(refusal))) => {
+                let old = old.filter(|old| Self::may_stand_in(exchange, old, &search.wants));
+                if let Some(old) = old {
+                    let (key, note) = (search.key, search.note);
+                    let response = self.stand_in(exchange, request, key, old, note);
+                    return Ok(Some(Found::Answer(response)));
+                }
+                match refusal {
+                    Some(refusal) => return Err(refusal),
+                    None => search.company = Company::Alone,
+                }
+            }
+            Ok(Some(Landing::Coming(fill))) => {
+                let fill = fill.upgrade();
+                let found = fill.and_then(|fill| self.join(exchange, request, search, &fill));
+                if found.is_some() {
+                    return Ok(found);
+                }
+                search.company = Company::Alone;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads along an answer that is coming, if it is one for this request.
+    fn join(
+        &self,
+        exchange: &mut Exchange,
+        request: &Request,
+        search: &Search,
+        fill: &Arc<Fill>,
+    ) -> Option<Found> {
+        let age = fill.head.age(now(exchange));
+        let usage = usage::judge(
+            fill.head.terms,
+            age,
+            usage::Standing::Good,
+            &search.wants.asked,
+        );
+        let Usage::Fresh { left } = usage else {
+            return None;
+        };
+        let is_selected = match &fill.selection {
+            None => true,
+            Some(selection) => selection.fits(self.memory.secret, &self.options, request.headers()),
+        };
+        if !is_selected || !fill.head.terms.suits(search.wants.sender) {
+            return None;
+        }
+        let body = fill.join()?;
+        let mut response = answer::of_coming(request, &fill.head, body, age);
+        let note = Note {
+            outcome: CacheOutcome::Collapsed,
+            left: Some(i64::from(left)),
+            ..search.note
+        };
+        self.tell(exchange, note, &mut response);
+        Some(Found::Answer(response))
+    }
+
+    fn is_for(&self, variant: &Variant, request: &Request) -> bool {
+        match &variant.selection {
+            None => true,
+            Some(selection) => selection.fits(self.memory.secret, &self.options, request.headers()),
+        }
+    }
+
+    /// Which of a resource's answers is fetched, as far as the last one tells.
+    fn flight_digest(&self, resource: Option<&Resource>, request: &Request) -> u128 {
+        let (secret, options) = (self.memory.secret, &self.options);
+        let known = resource.and_then(|resource| resource.variants().first());
+        match known.and_then(|variant| variant.selection.as_ref()) {
+            Some(selection) => selection.with(secret, options, request.headers()),
+            None => key::digest(secret, options, &[], request.headers()),
+        }
+    }
+
+    /// An answer that is kept.
+    fn found(
+        &self,
+        exchange: &mut Exchange,
+        request: &Request,
+        key: Key,
+        variant: Variant,
+        note: Note,
+    ) -> Found {
+        let age = variant.stored.head.age(now(exchange));
+        let mut response = answer::of_stored(request, &variant.stored, age);
+        self.tell(exchange, note, &mut response);
+        exchange.kept = Some(Kept {
+            memory: Arc::clone(&self.memory),
+            key,
+            variant,
+        });
+        Found::Answer(response)
+    }
+
+    /// Notes how the answer came about, and tells the client.
+    #[expect(clippy::unused_self, reason = "reads like its neighbours")]
+    pub(super) fn tell(&self, exchange: &mut Exchange, note: Note, response: &mut Response) {
+        note.write(response.headers_mut());
+        exchange.cache = Some(note);
+    }
+
+    /// Makes a request one whose answer may be kept.
+    fn lead(
+        &self,
+        exchange: &Exchange,
+        request: &mut Request,
+        search: Search,
+        old: Option<Variant>,
+        ticket: Ticket,
+    ) -> Keep {
+        let url = Place::of(exchange).url(search.path.as_str());
+        if request.uri().path_and_query() != Some(&search.path) {
+            *request.uri_mut() = search.path.into();
+        }
+        let headers = request.headers_mut();
+        key::drop_ignored_cookies(&self.options, headers);
+        let is_validation = old.as_ref().is_some_and(|old| {
+            let head = &old.stored.head;
+            head.field(&ETAG).is_some() || head.field(&LAST_MODIFIED).is_some()
+        });
+        // who asks alone since nothing is kept passes on what the client has
+        let is_whole = search.company == Company::Welcome || is_validation;
+        let conditions = if is_whole {
+            Conditions::take(headers)
+        } else {
+            Conditions::default()
+        };
+        let asked = headers.clone();
+        if let Some(old) = &old {
+            let head = &old.stored.head;
+            conditions::ask(headers, head.field(&ETAG), head.field(&LAST_MODIFIED));
+        }
+        Keep {
+            ticket,
+            key: search.key,
+            url: url.into(),
+            wants: search.wants,
+            asked,
+            uri: request.uri().clone(),
+            version: request.version(),
+            conditions,
+            old,
+            is_validation,
+            note: Note {
+                is_collapsed: false,
+                ..search.note
+            },
+            vouched: exchange.vouched.clone(),
+        }
+    }
+
+    /// Has an answer fetched anew beside the exchange, unless somebody does.
+    fn refresh(
+        &self,
+        exchange: &mut Exchange,
+        request: &Request,
+        search: &Search,
+        resource: Option<&Arc<Resource>>,
+        variant: &Variant,
+    ) {
+        let digest = self.flight_digest(resource.map(Arc::as_ref), request);
+        let begun = self
+            .memory
+            .begin(search.key, digest, resource, Company::Welcome);
+        let Begin::Lead(ticket) = begun else {
+            return;
+        };
+        let mut own = Request::new(crate::Body::Empty);
+        *own.uri_mut() = request.uri().clone();
+        *own.version_mut() = request.version();
+        *own.headers_mut() = request.headers().clone();
+        let beside = exchange.beside(&own);
+        let search = Search {
+            path: search.path.clone(),
+            ..*search
+        };
+        let mut keep = self.lead(&beside, &mut own, search, Some(variant.clone()), ticket);
+        keep.conditions = Conditions::default();
+        exchange.refresh = Some(Box::new(Refresh {
+            exchange: beside,
+            request: own,
+            keep: Box::new(keep),
+        }));
+    }
+}

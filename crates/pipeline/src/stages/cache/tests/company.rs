@@ -1,0 +1,427 @@
+//! Many who ask the same: one request to the origin, whichever threads they are on and whoever leaves.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use bytes::Bytes;
+use tokio::sync::{Notify, watch};
+
+use super::*;
+use crate::{BodyBroken, Frame, FrameSender, hand_off};
+
+/// An origin whose answers begin and go on when the test says so.
+struct Slow {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    asked: AtomicUsize,
+    came: Notify,
+    /// How many may have been answered by now.
+    allowed: watch::Sender<usize>,
+    fields: Mutex<Vec<(&'static str, &'static str)>>,
+    senders: Mutex<Vec<FrameSender>>,
+    length: Option<u64>,
+}
+
+impl Origin for Slow {
+    async fn respond(&self, _: &mut Exchange, _: Request) -> Result<Response, Refusal> {
+        let shared = &self.shared;
+        let number = shared.asked.fetch_add(1, SeqCst);
+        shared.came.notify_one();
+        let mut allowed = shared.allowed.subscribe();
+        allowed
+            .wait_for(|allowed| *allowed > number)
+            .await
+            .expect("it is there");
+        let fields = shared.fields.lock().expect("no panic").clone();
+        let mut response = answer(&fields, number);
+        if response.headers().contains_key("x-fails") {
+            return Err(Refusal::OriginGone);
+        }
+        let (sender, frames) = hand_off(shared.length);
+        *response.body_mut() = Body::Stream(frames);
+        shared.senders.lock().expect("no panic").push(sender);
+        Ok(response)
+    }
+}
+
+const KEPT: &[(&str, &str)] = &[("cache-control", "max-age=60")];
+
+fn slow(fields: &[(&'static str, &'static str)], length: Option<u64>) -> Arc<Shared> {
+    Arc::new(Shared {
+        fields: Mutex::new(fields.to_vec()),
+        length,
+        ..Shared::default()
+    })
+}
+
+impl Shared {
+    fn send(&self, number: usize, text: &'static str) {
+        let mut senders = self.senders.lock().expect("no panic");
+        senders[number].send(Frame::Data(Bytes::from_static(text.as_bytes())));
+    }
+
+    fn finish(&self, number: usize) {
+        self.senders
+            .lock()
+            .expect("no panic")
+            .remove(number)
+            .finish();
+    }
+}
+
+struct Group {
+    pipeline: Rc<Pipeline<Slow>>,
+    origin: Arc<Shared>,
+}
+
+impl Group {
+    fn new(origin: &Arc<Shared>, options: CacheOptions) -> Self {
+        Self::beside(&standing(), origin, options)
+    }
+
+    fn beside(standing: &Arc<Standing>, origin: &Arc<Shared>, options: CacheOptions) -> Self {
+        let slow = Slow {
+            shared: Arc::clone(origin),
+        };
+        Self {
+            pipeline: Rc::new(pipeline_of(standing, options, slow)),
+            origin: Arc::clone(origin),
+        }
+    }
+
+    /// Asks on a task of its own: the status, and how the body ended.
+    fn ask(
+        &self,
+        path: &'static str,
+    ) -> tokio::task::JoinHandle<(u16, Result<String, BodyBroken>)> {
+        let pipeline = Rc::clone(&self.pipeline);
+        tokio::task::spawn_local(async move {
+            let peer = Arc::<Peer>::default();
+            let answer = pipeline.serve(&peer, get(path, &[]), Instant::now()).await;
+            let (parts, body) = answer.response.into_parts();
+            (parts.status.as_u16(), read(body).await)
+        })
+    }
+
+    async fn has_asked(&self, count: usize) {
+        while self.origin.asked.load(SeqCst) < count {
+            self.origin.came.notified().await;
+        }
+    }
+}
+
+/// Lets all tasks run until each of them waits.
+async fn settle() {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn locally<F: Future>(work: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    tokio::task::LocalSet::new().block_on(&runtime, work)
+}
+
+#[test]
+fn a_thousand_misses_are_one_request() {
+    locally(async {
+        let origin = slow(KEPT, None);
+        let group = Group::new(&origin, on());
+        let all: Vec<_> = (0..1_000).map(|_| group.ask("/")).collect();
+        group.has_asked(1).await;
+        settle().await;
+        origin.allowed.send_replace(1);
+        settle().await;
+        origin.send(0, "whole ");
+        settle().await;
+        // who comes in the middle reads from the beginning
+        let late = group.ask("/");
+        settle().await;
+        origin.send(0, "answer");
+        origin.finish(0);
+        for one in all.into_iter().chain([late]) {
+            let (status, body) = one.await.expect("no panic");
+            assert_eq!((status, body.as_deref()), (200, Ok("whole answer")));
+        }
+        assert_eq!(origin.asked.load(SeqCst), 1);
+        // and from now on it is there
+        assert_eq!(
+            group.ask("/").await.expect("no panic").1.as_deref(),
+            Ok("whole answer")
+        );
+        assert_eq!(origin.asked.load(SeqCst), 1);
+    });
+}
+
+#[test]
+fn it_is_one_request_on_all_threads() {
+    let (standing, origin) = (standing(), slow(KEPT, None));
+    origin.allowed.send_replace(1);
+    let started = Arc::new(std::sync::Barrier::new(9));
+    let threads: Vec<_> = (0..8)
+        .map(|_| {
+            let (standing, origin) = (Arc::clone(&standing), Arc::clone(&origin));
+            let started = Arc::clone(&started);
+            std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_time()
+                    .build()
+                    .expect("a runtime");
+                tokio::task::LocalSet::new().block_on(&runtime, async {
+                    let group = Group::beside(&standing, &origin, on());
+                    started.wait();
+                    let all: Vec<_> = (0..125).map(|_| group.ask("/")).collect();
+                    for one in all {
+                        let (status, body) = one.await.expect("no panic");
+                        assert_eq!((status, body.expect("whole").len()), (200, 60_000));
+                    }
+                });
+            })
+        })
+        .collect();
+    started.wait();
+    // pieces come while the threads read
+    while origin.senders.lock().expect("no panic").is_empty() {
+        std::thread::yield_now();
+    }
+    for _ in 0..6_000 {
+        origin.send(0, "ten bytes.");
+        std::thread::yield_now();
+    }
+    origin.finish(0);
+    for thread in threads {
+        thread.join().expect("all of it");
+    }
+    assert_eq!(origin.asked.load(SeqCst), 1);
+}
+
+#[test]
+fn a_leader_that_leaves_hands_over() {
+    locally(async {
+        // before the head: another asks
+        let origin = slow(KEPT, None);
+        let group = Group::new(&origin, on());
+        let leader = group.ask("/");
+        group.has_asked(1).await;
+        let others: Vec<_> = (0..10).map(|_| group.ask("/")).collect();
+        settle().await;
+        leader.abort();
+        settle().await;
+        assert_eq!(origin.asked.load(SeqCst), 2);
+        origin.allowed.send_replace(2);
+        settle().await;
+        origin.send(0, "answer");
+        // in the middle of the body: the others go on with the same
+        let mut others = others.into_iter();
+        let first = others.next().expect("ten");
+        settle().await;
+        first.abort();
+        settle().await;
+        origin.send(0, ", whole");
+        origin.finish(0);
+        for one in others {
+            assert_eq!(
+                one.await.expect("no panic").1.as_deref(),
+                Ok("answer, whole")
+            );
+        }
+        assert_eq!(origin.asked.load(SeqCst), 2);
+    });
+}
+
+#[test]
+fn a_body_that_breaks_off_is_broken_for_all_and_not_kept() {
+    locally(async {
+        let origin = slow(KEPT, Some(100));
+        let group = Group::new(&origin, on());
+        let all: Vec<_> = (0..10).map(|_| group.ask("/")).collect();
+        group.has_asked(1).await;
+        settle().await;
+        origin.allowed.send_replace(1);
+        settle().await;
+        origin.send(0, "half");
+        settle().await;
+        let sender = origin.senders.lock().expect("no panic").remove(0);
+        sender.break_off(BodyBroken::Gone);
+        for one in all {
+            assert_eq!(one.await.expect("no panic"), (200, Err(BodyBroken::Gone)));
+        }
+        let again = group.ask("/");
+        group.has_asked(2).await;
+        again.abort();
+    });
+}
+
+#[test]
+fn when_all_leave_the_origin_learns_it_and_nothing_is_kept() {
+    locally(async {
+        let origin = slow(KEPT, None);
+        let group = Group::new(&origin, on());
+        let all: Vec<_> = (0..3).map(|_| group.ask("/")).collect();
+        group.has_asked(1).await;
+        settle().await;
+        origin.allowed.send_replace(1);
+        settle().await;
+        origin.send(0, "half");
+        settle().await;
+        all.iter().for_each(tokio::task::JoinHandle::abort);
+        settle().await;
+        {
+            let mut senders = origin.senders.lock().expect("no panic");
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            assert!(senders[0].poll_abandoned(&mut context).is_ready());
+        }
+        let again = group.ask("/");
+        group.has_asked(2).await;
+        again.abort();
+    });
+}
+
+#[test]
+fn answers_that_are_not_kept_hold_nobody_up() {
+    locally(async {
+        let origin = slow(&[], None);
+        let group = Group::new(&origin, on());
+        let all: Vec<_> = (0..20).map(|_| group.ask("/")).collect();
+        group.has_asked(1).await;
+        settle().await;
+        assert_eq!(origin.asked.load(SeqCst), 1);
+        // as soon as the first head shows it, all others ask at once
+        origin.allowed.send_replace(1);
+        group.has_asked(20).await;
+        // and who comes later does not wait for anybody
+        let late = group.ask("/");
+        group.has_asked(21).await;
+        late.abort();
+        all.iter().for_each(tokio::task::JoinHandle::abort);
+    });
+}
+
+#[test]
+fn a_failure_is_one_failure() {
+    locally(async {
+        let origin = slow(&[("x-fails", "1")], None);
+        let group = Group::new(&origin, on());
+        let all: Vec<_> = (0..20).map(|_| group.ask("/")).collect();
+        group.has_asked(1).await;
+        settle().await;
+        origin.allowed.send_replace(1);
+        for one in all {
+            assert_eq!(one.await.expect("no panic").0, 502);
+        }
+        assert_eq!(origin.asked.load(SeqCst), 1);
+    });
+}
+
+#[test]
+fn nobody_waits_for_ever() {
+    locally(async {
+        let origin = slow(KEPT, None);
+        let group = Group::new(&origin, on());
+        let all: Vec<_> = (0..3).map(|_| group.ask("/")).collect();
+        // the first never gets an answer; time passes while all wait
+        group.has_asked(3).await;
+        all.iter().for_each(tokio::task::JoinHandle::abort);
+    });
+}
+
+#[test]
+fn a_slow_reader_holds_up_no_other() {
+    locally(async {
+        let origin = slow(KEPT, None);
+        let group = Group::new(&origin, on());
+        let slow_pipeline = Rc::clone(&group.pipeline);
+        let fast = group.ask("/");
+        let peer = Arc::<Peer>::default();
+        let slow = tokio::task::spawn_local(async move {
+            let answer = slow_pipeline
+                .serve(&peer, get("/", &[]), Instant::now())
+                .await;
+            answer.response.into_body()
+        });
+        group.has_asked(1).await;
+        settle().await;
+        origin.allowed.send_replace(1);
+        let unread = slow.await.expect("a body nobody reads");
+        for _ in 0..100 {
+            origin.send(0, "ten bytes.");
+            settle().await;
+        }
+        origin.finish(0);
+        assert_eq!(
+            fast.await.expect("no panic").1.map(|body| body.len()),
+            Ok(1_000)
+        );
+        assert_eq!(read(unread).await.map(|body| body.len()), Ok(1_000));
+    });
+}
+
+#[test]
+fn what_grows_too_large_goes_on_for_who_reads_it() {
+    locally(async {
+        let options = CacheOptions {
+            object_limit: mainstay_values::Size::bytes(1_000),
+            ..on()
+        };
+        let origin = slow(KEPT, None);
+        let group = Group::new(&origin, options);
+        let all: Vec<_> = (0..5).map(|_| group.ask("/")).collect();
+        group.has_asked(1).await;
+        settle().await;
+        origin.allowed.send_replace(2);
+        settle().await;
+        for _ in 0..1_000 {
+            origin.send(0, "ten bytes.");
+            settle().await;
+        }
+        // who comes now asks for themselves, since the first bytes are gone
+        let late = group.ask("/");
+        group.has_asked(2).await;
+        origin.finish(0);
+        for one in all {
+            assert_eq!(
+                one.await.expect("no panic").1.map(|body| body.len()),
+                Ok(10_000)
+            );
+        }
+        late.abort();
+    });
+}
+
+#[test]
+fn what_is_changed_while_it_comes_is_not_kept() {
+    locally(async {
+        let (standing, origin) = (standing(), slow(KEPT, None));
+        let group = Group::beside(&standing, &origin, on());
+        let first = group.ask("/");
+        group.has_asked(1).await;
+        origin.allowed.send_replace(9);
+        settle().await;
+        origin.send(0, "old");
+        settle().await;
+        let purge = Purge {
+            extent: Extent::All,
+            mode: PurgeMode::Hard,
+        };
+        standing.cache().purge(&purge);
+        let second = group.ask("/");
+        group.has_asked(2).await;
+        settle().await;
+        origin.send(1, "new");
+        origin.finish(1);
+        assert_eq!(second.await.expect("no panic").1.as_deref(), Ok("new"));
+        origin.finish(0);
+        assert_eq!(first.await.expect("no panic").1.as_deref(), Ok("old"));
+        assert_eq!(
+            group.ask("/").await.expect("no panic").1.as_deref(),
+            Ok("new")
+        );
+    });
+}
