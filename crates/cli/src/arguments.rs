@@ -5,6 +5,7 @@ mod common;
 mod csp;
 mod documents;
 mod instance;
+mod inventory;
 mod layers;
 mod limits;
 mod run;
@@ -13,10 +14,11 @@ mod suspension;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-pub(crate) use self::common::{Common, Which};
+pub(crate) use self::common::{Common, Targets, Which};
 pub(crate) use self::csp::{Csp, CspWish};
 pub(crate) use self::documents::{Completions, Help};
 pub(crate) use self::instance::{Crashes, Diff, Reload, Status};
+pub(crate) use self::inventory::{Scale, Signal, Startup, Uninstall, Unstartup};
 pub(crate) use self::layers::{Disable, Enable};
 pub(crate) use self::limits::{Limits, Unban};
 pub(crate) use self::run::Run;
@@ -44,6 +46,7 @@ impl CommandLine {
         Ok(Self {
             command: match self.command {
                 Some(Command::Run(run)) => Some(Command::Run(run.with_later_flags()?)),
+                Some(Command::Start(run)) => Some(Command::Start(run.with_later_flags()?)),
                 command => command,
             },
         })
@@ -55,8 +58,10 @@ impl CommandLine {
 pub(crate) enum Command {
     /// Run an app behind the gateway, in the foreground
     Run(Run),
-    /// End a running instance: what has begun is finished; given twice, it hurries
-    Stop(Which),
+    /// Start an app in the background, or again what was stopped: by name, id or `all`
+    Start(Run),
+    /// End an instance or an app of it: what has begun is finished; given twice, it hurries
+    Stop(Targets),
     /// Bring in a new release, without losing a request
     Reload(Reload),
     /// Tell how a running instance stands
@@ -69,6 +74,48 @@ pub(crate) enum Command {
     Init(Init),
     /// Write a mainstay.toml from what another program was told
     Import(Import),
+    /// List apps: what runs, and what is stopped
+    #[command(hide = true, visible_aliases = ["list", "l", "ps"])]
+    Ls,
+    /// List workers as JSON, in the form of `pm2 jlist`
+    #[command(hide = true)]
+    Jlist,
+    /// Tell everything about apps
+    #[command(hide = true, visible_aliases = ["show", "info"])]
+    Describe(Targets),
+    /// End the workers of apps and start them anew, with the settings read again
+    #[command(hide = true)]
+    Restart(Targets),
+    /// Give an app another number of workers: `3`, `+1` or `-1`
+    #[command(hide = true)]
+    Scale(Scale),
+    /// End instances and apps, and forget how they were started
+    #[command(hide = true, visible_alias = "del")]
+    Delete(Targets),
+    /// Send a signal to workers
+    #[command(hide = true)]
+    Signal(Signal),
+    /// Empty log files
+    #[command(hide = true)]
+    Flush(Targets),
+    /// Ask every instance whether it is there
+    #[command(hide = true)]
+    Ping(Which),
+    /// Remember what runs in the background now, for `resurrect`
+    #[command(hide = true)]
+    Save,
+    /// Start what `save` remembered
+    #[command(hide = true)]
+    Resurrect,
+    /// Have systemd start an instance with the machine
+    #[command(hide = true)]
+    Startup(Startup),
+    /// End what `startup` began
+    #[command(hide = true)]
+    Unstartup(Unstartup),
+    /// List and remove what was made on this machine: units, records, and with `--purge` log files
+    #[command(hide = true)]
+    Uninstall(Uninstall),
     /// Tell what a reload would change
     #[command(hide = true)]
     Diff(Diff),

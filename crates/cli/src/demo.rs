@@ -44,6 +44,7 @@ pub(crate) fn execute(flags: &Flags) -> Outcome {
         name,
         origin,
         places: loaded.origins.places(),
+        background: None,
     })
 }
 

@@ -8,6 +8,7 @@
 
 mod arguments;
 mod check;
+mod clock;
 mod commands;
 mod complaint;
 mod control;
@@ -23,6 +24,7 @@ mod gateway;
 mod holder;
 mod import;
 mod init;
+mod listing;
 mod order;
 mod plain_http;
 mod policy;
@@ -30,6 +32,7 @@ mod protocol;
 mod rates;
 mod sample;
 mod say;
+mod state;
 
 use std::process::ExitCode;
 
@@ -53,8 +56,9 @@ fn main() -> ExitCode {
     let code = match outcome {
         Ok(code) => code,
         Err(failure) => {
-            say::failure(&failure.message);
-            failure.exit_code()
+            let code = failure.exit_code();
+            say::failure(failure);
+            code
         }
     };
     say::settle();

@@ -34,6 +34,18 @@ pub(crate) enum Order {
         incarnation: u32,
         way: Relief,
     },
+    /// Of these apps the old workers end before the new ones start; those that were stopped start.
+    Restart(Vec<String>),
+    /// One worker of an app ends and starts again.
+    Worker { app: String, index: u32 },
+    /// These apps were stopped, and start again with the settings as they are now.
+    Start(Vec<String>),
+    /// The workers of these apps end; they stay listed.
+    Stop(Vec<String>),
+    /// The workers of these apps end, and they are no longer listed.
+    Delete(Vec<String>),
+    /// An app gets another number of workers, until the settings say another.
+    Scale { app: String, count: Count },
 }
 
 /// Why workers are to be fresh.
@@ -75,6 +87,79 @@ impl Relief {
             _ => Self::Before,
         }
     }
+}
+
+impl Order {
+    /// Whether it is about this app by its name.
+    pub(crate) fn names(&self, app: &str) -> bool {
+        match self {
+            Self::Apps(names)
+            | Self::Fresh(names, _)
+            | Self::Restart(names)
+            | Self::Start(names)
+            | Self::Stop(names)
+            | Self::Delete(names) => names.iter().any(|name| name == app),
+            Self::Worker { app: named, .. }
+            | Self::Relieve { app: named, .. }
+            | Self::Scale { app: named, .. } => named == app,
+            Self::Everything | Self::Settings | Self::Gateway => false,
+        }
+    }
+
+    /// Whether it brings in what is written now, and not what an operator wishes of single apps.
+    pub(crate) fn is_reload(&self) -> bool {
+        matches!(
+            self,
+            Self::Everything | Self::Apps(_) | Self::Settings | Self::Gateway
+        )
+    }
+}
+
+/// A number of workers, by itself or by what is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Count {
+    /// So many.
+    To(u32),
+    /// So many more.
+    More(u32),
+    /// So many fewer.
+    Fewer(u32),
+}
+
+impl Count {
+    /// Reads `3`, `+2` or `-1`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let number = |digits: &str| {
+            let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+            is_plain.then(|| digits.parse().ok()).flatten()
+        };
+        match text.as_bytes().first()? {
+            b'+' => number(&text[1..]).map(Self::More),
+            b'-' => number(&text[1..]).map(Self::Fewer),
+            _ => number(text).map(Self::To),
+        }
+    }
+
+    /// How many that are, at least one, where there were `present`.
+    pub(crate) fn of(self, present: u32) -> Option<u32> {
+        let count = match self {
+            Self::To(count) => Some(count),
+            Self::More(more) => present.checked_add(more),
+            Self::Fewer(fewer) => present.checked_sub(fewer),
+        };
+        count.filter(|count| *count > 0)
+    }
+}
+
+/// A signal for workers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Signalling {
+    pub(crate) app: String,
+    /// None: every worker of it.
+    pub(crate) index: Option<u32>,
+    /// As `Signal::parse` reads it.
+    pub(crate) signal: String,
 }
 
 /// A layer is to be left out, whatever the settings say.
@@ -225,6 +310,24 @@ mod tests {
             (Some((1000, 1100)), 10, Relief::After),
         ] {
             assert_eq!(Relief::of(room, taken), expected, "{room:?}, {taken}");
+        }
+    }
+
+    #[test]
+    fn a_count_is_absolute_or_relative_and_never_none() {
+        for (text, present, expected) in [
+            ("3", 1, Some(3)),
+            ("+2", 1, Some(3)),
+            ("-2", 3, Some(1)),
+            ("-3", 3, None),
+            ("-4", 3, None),
+            ("0", 3, None),
+        ] {
+            let count = Count::parse(text).expect("a count");
+            assert_eq!(count.of(present), expected, "{text}");
+        }
+        for text in ["", "+", "-", "++1", "+-1", "1.5", "max", "99999999999"] {
+            assert_eq!(Count::parse(text), None, "{text}");
         }
     }
 

@@ -60,6 +60,12 @@ const PROFILE: Names = Names {
     flag: Some(("--env", |flags| flags.env.as_ref())),
 };
 
+/// An app that nobody named is called like the instance, if that has a name.
+const NAME: Names = Names {
+    environment: "MAINSTAY_NAME",
+    flag: Some(("--name", |flags| flags.name.as_ref())),
+};
+
 const UPSTREAM: Names = Names {
     environment: "MAINSTAY_UPSTREAM",
     flag: Some(("--upstream", |flags| flags.upstream.as_ref())),
@@ -77,10 +83,7 @@ const OVERRIDES: [Override; 8] = [
         },
     },
     Override {
-        names: Names {
-            environment: "MAINSTAY_NAME",
-            flag: Some(("--name", |flags| flags.name.as_ref())),
-        },
+        names: NAME,
         set: |settings, text, written| {
             if !is_name(text) {
                 return Err(Problem::bad_value(written.0, not_a_name()));
@@ -146,7 +149,7 @@ const OVERRIDES: [Override; 8] = [
 const PREFIX: &str = "MAINSTAY_";
 
 /// Names that begin alike and are for other purposes; none is mistaken for a setting.
-const OTHER_NAMES: [&str; 2] = ["MAINSTAY_CONFIG", "MAINSTAY_RUNTIME_DIR"];
+const OTHER_NAMES: [&str; 3] = ["MAINSTAY_CONFIG", "MAINSTAY_HOME", "MAINSTAY_RUNTIME_DIR"];
 
 /// What a running instance tells its own processes: never a setting, and never for us, even where this program
 /// is started below another one.
@@ -176,10 +179,13 @@ pub(crate) fn preset(sources: &Sources, report: &Report<'_>) -> Option<Preset> {
 /// The app of the command line, which takes the place of the only one in the file. Without any
 /// app and upstream at all, the one in the folder.
 pub(crate) fn add_app(settings: &mut Settings, sources: &Sources, report: &Report<'_>) {
+    let given = text_of(&NAME, sources).last();
+    let given = given.map(|(_, name, _)| name.clone());
+    let given = given.or_else(|| settings.name.clone());
     let Some(target) = &sources.flags.target else {
         if settings.is_empty() && !names_a_target(sources) {
             let target = Target::Path(PathBuf::from("."));
-            let app = app_of_folder(sources.base(), target, settings.preset);
+            let app = app_of_folder(given, sources.base(), target, settings.preset);
             settings.apps.push(app);
         }
         return;
@@ -191,7 +197,8 @@ pub(crate) fn add_app(settings: &mut Settings, sources: &Sources, report: &Repor
     };
     match settings.apps.as_mut_slice() {
         [] => {
-            let app = app_of_folder(&sources.folder, target.clone(), settings.preset);
+            let folder = &sources.folder;
+            let app = app_of_folder(given, folder, target.clone(), settings.preset);
             settings.apps.push(app);
         }
         [app] => {
@@ -220,8 +227,13 @@ pub(crate) fn names_a_target(sources: &Sources) -> bool {
     sources.flags.target.is_some() || text_of(&UPSTREAM, sources).next().is_some()
 }
 
-/// An app that nobody named is called after its folder.
-fn app_of_folder(folder: &Path, target: Target, preset: Preset) -> AppSettings {
+/// An app that nobody named is called like the instance, else after its folder.
+fn app_of_folder(
+    given: Option<String>,
+    folder: &Path,
+    target: Target,
+    preset: Preset,
+) -> AppSettings {
     let last = folder
         .file_name()
         .map(|name| name.to_string_lossy().into_owned());
@@ -238,11 +250,11 @@ fn app_of_folder(folder: &Path, target: Target, preset: Preset) -> AppSettings {
         })
         .take(32)
         .collect();
-    let name = if is_name(&name) {
-        name
-    } else {
-        "app".to_owned()
-    };
+    let name = given
+        .into_iter()
+        .chain([name])
+        .find(|name| is_name(name))
+        .unwrap_or_else(|| "app".to_owned());
     AppSettings::new(name, target, folder.to_path_buf(), preset)
 }
 

@@ -66,6 +66,11 @@ impl Target {
         self.wanted.load(Relaxed)
     }
 
+    /// Nobody answers yet, and somebody should. Of an app that an operator stopped nobody is expected.
+    fn is_awaited(&self) -> bool {
+        self.ready() == 0 && self.wanted() > 0
+    }
+
     /// Tells how many are ready now.
     pub fn set_ready(&self, count: usize) {
         self.ready.store(count, Release);
@@ -262,7 +267,7 @@ impl Standing {
     pub fn phase(&self) -> Phase {
         if self.life.draining.load(Acquire) {
             Phase::Draining
-        } else if self.targets.iter().all(|target| target.ready() > 0) {
+        } else if self.targets.iter().all(|target| !target.is_awaited()) {
             self.life.was_ready.store(true, Relaxed);
             Phase::Ready
         } else {
@@ -308,13 +313,16 @@ impl Standing {
     /// Waits until a target has somebody to answer.
     ///
     /// # Errors
-    /// [`Refusal::NoWorker`] when too many wait already, or patience ends.
+    /// [`Refusal::NoWorker`] when nobody is to be expected, too many wait already, or patience ends.
     pub async fn ready(&self, target: usize) -> Result<(), Refusal> {
         let Some(target) = self.targets.get(target) else {
             return Err(Refusal::NoWorker);
         };
         if target.ready() > 0 {
             return Ok(());
+        }
+        if target.wanted() == 0 {
+            return Err(Refusal::NoWorker);
         }
         let _place = Place::take(self).ok_or(Refusal::NoWorker)?;
         let mut changes = target.changes.subscribe();
@@ -370,6 +378,21 @@ mod tests {
         assert!(!waiter.is_finished());
         standing.set_ready(0, 1);
         assert_eq!(waiter.await.expect("no panic"), Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_an_app_that_was_stopped() {
+        let targets = vec![
+            Target::new("api", TargetKind::App, 1),
+            Target::new("stopped", TargetKind::App, 0),
+        ];
+        let standing = Standing::new(targets, WaitOptions::default());
+        let before = tokio::time::Instant::now();
+        assert_eq!(standing.ready(1).await, Err(Refusal::NoWorker));
+        assert_eq!(before.elapsed(), Duration::ZERO);
+        assert_eq!(standing.phase(), Phase::Starting);
+        standing.set_ready(0, 1);
+        assert_eq!(standing.phase(), Phase::Ready, "the other one serves");
     }
 
     #[tokio::test(start_paused = true)]

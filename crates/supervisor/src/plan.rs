@@ -14,6 +14,7 @@ use crate::lifecycle::Policy;
 use crate::node::environment::{
     NODE_OPTIONS, OWN_OPTIONS, merge, merge_into_words, own_options, shift_inspector,
 };
+use crate::numbers::Numbers;
 use crate::options::{AppKind, AppOptions};
 use crate::probe::Prober;
 use crate::process::Spawn;
@@ -38,8 +39,8 @@ pub(crate) struct Plan {
     pub(crate) environment: BTreeMap<OsString, OsString>,
     pub(crate) preload: PathBuf,
     pub(crate) policy: Policy,
-    /// The number of its first worker among all workers of the instance.
-    pub(crate) first_number: u32,
+    /// By which workers are known.
+    pub(crate) numbers: Numbers,
 }
 
 /// One start, ready to go.
@@ -103,7 +104,7 @@ impl Plan {
             &self.options,
             index,
             self.workers,
-            self.first_number,
+            self.numbers.of(&self.app, index),
         );
         let mark = format!("{}.{index}.{start}", nonce());
         set(&mut env, MARK, &mark);

@@ -182,6 +182,15 @@ impl Running {
         }
     }
 
+    /// Sends it a signal that need not end it: to the process that listens, else to the first one.
+    pub(crate) fn signal(&self, signal: RawSignal, listener: Option<u32>) {
+        let apart = listener.filter(|pid| *pid != self.process.id() && self.tree.owns(*pid));
+        match apart.and_then(handle) {
+            Some(handle) => drop(rustix::process::pidfd_send_signal(&handle, signal)),
+            None => self.process.signal(signal),
+        }
+    }
+
     /// Process `listener` can be given work: the control group it is in now is where it stays.
     pub(crate) fn came_up(&mut self, listener: u32) {
         self.kills = Kills::of(listener);

@@ -14,6 +14,7 @@ use crate::group::Group;
 use crate::guard::Guarded;
 use crate::launch::{CommandLine, Target};
 use crate::options::AppOptions;
+use crate::signal::Signal;
 use crate::socket::Place;
 pub use crate::start_error::StartError;
 use crate::strangers;
@@ -90,8 +91,7 @@ impl Supervisor {
     /// # Errors
     /// What is wrong with it; nothing has changed then.
     pub fn prepare(&mut self, options: AppOptions) -> Result<u32, StartError> {
-        let mut plan = self.surroundings.plan(options)?;
-        plan.first_number = self.first_number(&plan.app);
+        let plan = self.surroundings.plan(options)?;
         let owners = self.surroundings.owners(&plan);
         let place = Place::new(&self.surroundings.sockets, owners);
         if let Some(group) = self.find_mut(&plan.app) {
@@ -197,6 +197,11 @@ impl Supervisor {
         self.wish(worker, Wish::Suspect(silence));
     }
 
+    /// Sends a signal to a worker, whatever it makes of it: to the process that listens, else to its first one.
+    pub fn signal(&self, worker: &WorkerId, signal: Signal) {
+        self.wish(worker, Wish::Signal(signal));
+    }
+
     /// Asks every worker of a release to end: signal, `kill_timeout`, then the kernel ends the tree. `Event::Stopped`
     /// tells each end.
     pub fn stop_release(&self, app: &str, release: u32) {
@@ -258,12 +263,6 @@ impl Supervisor {
         if let Some(release) = group.and_then(|group| group.release(release)) {
             release.wish_all(wish);
         }
-    }
-
-    /// The number of an app's first worker: so many workers do the apps before it have.
-    fn first_number(&self, app: &str) -> u32 {
-        let before = self.groups.iter().take_while(|group| group.app() != app);
-        before.map(|group| group.size().1).sum()
     }
 
     fn find(&self, app: &str) -> Option<&Group> {

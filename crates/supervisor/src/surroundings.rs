@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::count;
 use crate::identity::Identity;
 use crate::launch::{Launch, Target};
+use crate::numbers::Numbers;
 use crate::options::AppOptions;
 use crate::plan::Plan;
 use crate::probe::Prober;
@@ -30,6 +31,8 @@ pub struct Surroundings {
     pub prober: Prober,
     /// The group of whoever connects to the workers, when it is not our own user.
     pub gateway_group: Option<u32>,
+    /// By which workers are known to people and to themselves.
+    pub numbers: Numbers,
     /// The writing end of the guard's pipe (see [`crate::guard`]): it is told every worker's process group.
     pub guard: Option<OwnedFd>,
 }
@@ -88,7 +91,7 @@ impl Surroundings {
             environment,
             preload: self.preload.clone(),
             policy: options.policy(),
-            first_number: 0,
+            numbers: self.numbers.clone(),
             options,
         };
         plan.several_workers_need_ports_of_their_own()?;

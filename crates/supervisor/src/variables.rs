@@ -46,14 +46,13 @@ impl FilterEnv {
     }
 }
 
-/// What worker `index` of `workers` is told of itself. `first` is the number of the app's first worker among all workers
-/// of the instance.
+/// What worker `index` of `workers` is told of itself. `number` is the one by which people know it.
 pub(crate) fn tell(
     env: &mut Variables,
     options: &AppOptions,
     index: u32,
     workers: u32,
-    first: u32,
+    number: u32,
 ) {
     let mode = if workers > 1 {
         "cluster_mode"
@@ -62,7 +61,7 @@ pub(crate) fn tell(
     };
     for (name, value) in [
         (options.instance_var.as_str(), index.to_string()),
-        ("pm_id", first.saturating_add(index).to_string()),
+        ("pm_id", number.to_string()),
         ("name", options.name.clone()),
         ("namespace", options.namespace.clone()),
         ("exec_mode", mode.to_owned()),
@@ -137,7 +136,7 @@ mod tests {
             ..AppOptions::default()
         };
         let mut env = variables(&[("METRICS_PORT", "9100"), ("namespace", "mine")]);
-        tell(&mut env, &options, 2, 4, 10);
+        tell(&mut env, &options, 2, 4, 12);
         let expected = [
             ("INSTANCE", "2"),
             ("METRICS_PORT", "9102"),

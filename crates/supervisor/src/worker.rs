@@ -24,6 +24,7 @@ use crate::probe::{Pulse, Silence};
 use crate::process::Exit;
 use crate::report::not_started;
 use crate::running::{Happened, Haste, Looking, Running, run_out};
+use crate::signal::Signal;
 use crate::socket::Files;
 
 /// What the rest of the program wants of a worker, or knows of it.
@@ -37,6 +38,8 @@ pub(crate) enum Wish {
     Answered,
     /// Probes have not been answered for so long.
     Suspect(Duration),
+    /// Be sent a signal.
+    Signal(Signal),
     Stop,
     Kill,
 }
@@ -281,6 +284,13 @@ impl Worker {
             Wish::Withdraw => lifecycle::Event::Withdraw,
             Wish::Released => lifecycle::Event::Released,
             Wish::Answered => lifecycle::Event::Answered,
+            Wish::Signal(signal) => {
+                let listener = self.heard.listening.as_ref().map(|heard| heard.pid);
+                if let Some(running) = &self.running {
+                    running.signal(signal.raw(), listener);
+                }
+                return None;
+            }
             Wish::Stop => lifecycle::Event::Stop,
             Wish::Kill => lifecycle::Event::Kill,
             Wish::Suspect(lasted) => {

@@ -12,6 +12,8 @@ use crate::{Bare, Ended, Folder, Output, Running, built, eventually, packages};
 
 /// The runtime directory, inside the program's folder.
 const RUNTIME_DIR: &str = ".run";
+/// State and logs, beside it.
+const HOME: &str = ".home";
 
 /// Describes one start of the program.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub struct Mainstay {
     path: Vec<PathBuf>,
     address: Address,
     session: Session,
+    /// Where it is started; its own folder if that is not said.
+    place: Option<PathBuf>,
 }
 
 /// To which session of processes it belongs.
@@ -103,6 +107,7 @@ impl Mainstay {
             path: Vec::new(),
             address: Address::Free,
             session: Session::Ours,
+            place: None,
         }
     }
 
@@ -168,10 +173,17 @@ impl Mainstay {
         self
     }
 
+    /// Starts it there instead of in a folder of its own.
+    pub fn typed_in(mut self, place: &Path) -> Self {
+        self.place = Some(place.to_owned());
+        self
+    }
+
     /// Uses the runtime directory of a program that runs, or ran, already.
     pub fn beside(self, other: &Running) -> Self {
-        let folder = other.folder().join(RUNTIME_DIR);
-        self.env("MAINSTAY_RUNTIME_DIR", folder)
+        let folder = other.folder();
+        self.env("MAINSTAY_RUNTIME_DIR", folder.join(RUNTIME_DIR))
+            .env("MAINSTAY_HOME", folder.join(HOME))
     }
 
     /// One variable of the environment.
@@ -285,7 +297,8 @@ impl Mainstay {
         if self.address == Address::Free {
             command.args(["--listen", "127.0.0.1:0"]);
         }
-        command.args(&self.target).current_dir(self.folder.path());
+        let place = self.place.as_deref().unwrap_or(self.folder.path());
+        command.args(&self.target).current_dir(place);
         for stray in [
             "NODE_OPTIONS",
             "NODE_ENV",
@@ -298,6 +311,7 @@ impl Mainstay {
             command.env_remove(stray);
         }
         command.env("MAINSTAY_RUNTIME_DIR", self.folder.path().join(RUNTIME_DIR));
+        command.env("MAINSTAY_HOME", self.folder.path().join(HOME));
         command.env("PATH", self.search_path());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command

@@ -48,6 +48,17 @@ pub(crate) struct Which {
     pub(crate) name: Option<String>,
 }
 
+/// Which instances, apps or workers are meant.
+#[derive(Args)]
+pub(crate) struct Targets {
+    /// An app, an instance, an id, a namespace, `/regex/` or `all`; not needed when only one instance runs
+    #[arg(value_name = "TARGET")]
+    pub(crate) targets: Vec<String>,
+    /// Only of this instance
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+}
+
 impl Common {
     /// These, and where nothing is said, those.
     pub(super) fn or(self, other: Self) -> Self {

@@ -7,8 +7,8 @@ use super::Which;
 /// `mainstay reload`.
 #[derive(Args)]
 pub(crate) struct Reload {
-    /// Apps that get a new release; all if none is named
-    #[arg(value_name = "APP")]
+    /// Apps that get a new release, by name, id, namespace or `/regex/`; all if none is named
+    #[arg(value_name = "TARGET")]
     pub(crate) apps: Vec<String>,
     /// Bring in only what changed in the settings
     #[arg(long, conflicts_with_all = ["apps", "gateway"])]

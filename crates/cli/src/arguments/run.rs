@@ -19,7 +19,7 @@ pub(crate) struct Run {
     /// is given
     // what follows its first word is the app's; before it stand our flags, and a mistyped one is a mistake
     #[arg(trailing_var_arg = true, value_name = "FILE|FOLDER|COMMAND")]
-    words: Vec<String>,
+    pub(crate) words: Vec<String>,
 }
 
 /// What may follow a file or folder: flags of ours, and behind `--` words for the app.
@@ -62,6 +62,11 @@ impl Run {
             common: later.common.or(self.common),
             words,
         })
+    }
+
+    /// Whether nothing was said but the words.
+    pub(crate) fn has_no_flags(&self) -> bool {
+        self.common.flags() == Flags::default()
     }
 
     /// All that was said, for the settings.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use mainstay_config::AppSettings;
 use mainstay_supervisor::launch::CommandLine;
 use mainstay_supervisor::options::{CoreDumps, Workers};
-use mainstay_supervisor::{AppOptions, Examined, StartError, Surroundings, count};
+use mainstay_supervisor::{AppOptions, Examined, Numbers, StartError, Surroundings, count};
 
 use super::{Finding, Subject};
 use crate::control::prober;
@@ -70,6 +70,7 @@ fn examine(subject: &Subject<'_>, options: AppOptions) -> Result<Examined, Start
         preload: PathBuf::new(),
         prober: prober(),
         gateway_group: None,
+        numbers: Numbers::default(),
         guard: None,
     };
     surroundings.examine(options)

@@ -11,6 +11,7 @@ use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::control::runtime_dir;
 use crate::failure::Failure;
+use crate::listing::Listing;
 use crate::order::{Ending, Told};
 
 /// How long an instance may take to a plain question.
@@ -46,6 +47,28 @@ impl Instance {
                 "no instance of yours is running; `mainstay run` starts one",
             )),
         }
+    }
+
+    /// All that run.
+    pub(super) fn all() -> Vec<Self> {
+        let found = runtime_dir::instances().into_iter();
+        found.map(|(name, socket)| Self { name, socket }).collect()
+    }
+
+    /// Whether anybody listens to it.
+    pub(super) fn is_there(&self) -> bool {
+        UnixStream::connect(&self.socket).is_ok()
+    }
+
+    /// What it says of itself.
+    pub(super) fn listing(&self) -> Result<Listing, Failure> {
+        let text = self.ask("/list.json")?;
+        serde_json::from_str(&text).map_err(|error| {
+            Failure::machine(format!(
+                "instance `{}` speaks another version: {error}; `mainstay stop --name {}` and a new start bring it to this one",
+                self.name, self.name
+            ))
+        })
     }
 
     /// The answer to a GET.

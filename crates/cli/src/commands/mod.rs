@@ -4,6 +4,7 @@ mod check;
 mod completions;
 mod crashes;
 mod csp;
+mod describe;
 mod diff;
 mod explain;
 mod hash;
@@ -11,13 +12,22 @@ mod help;
 mod import;
 mod init;
 mod instance;
+mod jlist;
+mod keep;
+mod landscape;
 mod layers;
 mod limits;
+mod list;
+mod order;
 mod reload;
 mod run;
+mod start;
+mod startup;
 mod status;
-mod stop;
 mod suspension;
+mod table;
+mod targets;
+mod unit;
 
 pub(crate) use hash::Hash;
 pub(crate) use instance::Instance;
@@ -65,7 +75,22 @@ pub(crate) fn execute(command: Command) -> Outcome {
     match command {
         Command::Run(run) => run::execute(&run.flags()),
         Command::Demo(common) => demo::execute(&common.flags()),
-        Command::Stop(which) => stop::execute(&which),
+        Command::Start(run) => start::execute(&run),
+        Command::Stop(targets) => order::stop(&targets),
+        Command::Restart(targets) => start::restart(&targets),
+        Command::Delete(targets) => order::delete(&targets),
+        Command::Scale(scale) => order::scale(&scale),
+        Command::Signal(signal) => order::signal(&signal),
+        Command::Ls => list::list(),
+        Command::Jlist => jlist::execute(),
+        Command::Describe(targets) => describe::execute(&targets),
+        Command::Flush(targets) => keep::flush(&targets),
+        Command::Ping(which) => keep::ping(&which),
+        Command::Save => keep::save(),
+        Command::Resurrect => keep::resurrect(),
+        Command::Startup(wish) => startup::startup(&wish),
+        Command::Unstartup(wish) => startup::unstartup(&wish),
+        Command::Uninstall(wish) => startup::uninstall(&wish),
         Command::Reload(reload) => reload::execute(&reload),
         Command::Status(status) => status::execute(&status),
         Command::Check(check) => check::execute(&check),

@@ -3,33 +3,50 @@
 use std::process::ExitCode;
 
 use super::instance::Instance;
+use super::landscape::{Known, gather};
+use super::order::give;
+use super::targets::{Chosen, choose, is_known};
+use crate::Outcome;
 use crate::arguments::Reload;
 use crate::failure::Failure;
 use crate::order::Order;
-use crate::{Outcome, say};
 
 /// Waits until it is done, saying what happens; fails as the release does.
 pub(crate) fn execute(reload: &Reload) -> Outcome {
-    let order = if reload.gateway {
-        Order::Gateway
-    } else if reload.settings {
-        Order::Settings
-    } else if reload.apps.is_empty() {
-        Order::Everything
-    } else {
-        Order::Apps(reload.apps.clone())
+    let order = match (reload.gateway, reload.settings) {
+        (true, _) => Order::Gateway,
+        (false, true) => Order::Settings,
+        (false, false) if reload.apps.is_empty() => Order::Everything,
+        (false, false) => return apps(reload),
     };
-    let body = serde_json::to_vec(&order).map_err(|error| Failure::internal("the order", error))?;
-    let instance = Instance::find(reload.which.name.as_deref())?;
-    match instance.order("/reload", &body, say::note)? {
-        Some(ending) if ending.code == 0 => {
-            say::note(&ending.message);
-            Ok(ExitCode::SUCCESS)
-        }
-        Some(ending) => Err(ending.into()),
-        None => Err(Failure::cut_short(format!(
-            "instance `{}` ended before the reload did",
-            instance.name
-        ))),
+    give(&Instance::find(reload.which.name.as_deref())?, &order)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Of those that are named.
+fn apps(reload: &Reload) -> Outcome {
+    let instances = gather(reload.which.name.as_deref());
+    let running: Vec<&Known> = instances
+        .iter()
+        .filter(|known| known.running.is_some())
+        .collect();
+    // what the settings have just begun to speak of is known to the instance alone
+    if let [only] = running[..]
+        && !reload.apps.iter().all(|word| is_known(word, &instances))
+    {
+        give(only.instance()?, &Order::Apps(reload.apps.clone()))?;
+        return Ok(ExitCode::SUCCESS);
     }
+    if running.is_empty() {
+        // with the complaint that says what to do
+        Instance::find(reload.which.name.as_deref())?;
+    }
+    for Chosen { known, part } in choose(&reload.apps, &instances)? {
+        let apps = part.apps(known);
+        if apps.is_empty() {
+            return Err(Failure::usage(format!("`{}` runs no app", known.name)));
+        }
+        give(known.instance()?, &Order::Apps(apps))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }

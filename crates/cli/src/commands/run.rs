@@ -1,5 +1,6 @@
 //! `mainstay run`: checks everything that can be checked, then becomes the control plane.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +26,7 @@ pub(crate) fn execute(flags: &Flags) -> Outcome {
         name,
         origin,
         places: loaded.origins.places(),
+        background: None,
     })
 }
 
@@ -38,7 +40,7 @@ pub(crate) struct Read {
 
 impl Read {
     /// What an ecosystem file says that is not taken over, in one sentence.
-    fn what_is_lost(&self) -> Option<String> {
+    pub(super) fn what_is_lost(&self) -> Option<String> {
         let file = self.origin.file.as_deref()?;
         let each = self.notes.iter().map(|note| {
             let Note { what, why } = note;
@@ -65,9 +67,14 @@ impl From<Unsound> for Failure {
 /// The settings with the origin of each value, or every complaint about them. At a reload they are loaded again from the same origin, so that the
 /// flags and the environment of the first start stay in force.
 pub(crate) fn read(origin: Origin) -> Result<Read, Unsound> {
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
+    read_in(origin, &BTreeMap::new())
+}
+
+/// The same, with these variables over those of the environment.
+pub(super) fn read_in(origin: Origin, over: &BTreeMap<String, String>) -> Result<Read, Unsound> {
+    let own = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let environment = own.chain(over.clone()).collect();
     let bare = |problems| Unsound {
         problems,
         sources: None,

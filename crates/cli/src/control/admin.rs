@@ -10,7 +10,7 @@ use mainstay_observe::Exposition;
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::order::{Asker, Disable, Order, Suspend, Unban};
+use crate::order::{Asker, Disable, Order, Signalling, Suspend, Unban};
 use crate::plain_http::{self, Call, Reply};
 
 /// A question, and where the answer goes.
@@ -42,6 +42,10 @@ pub(super) enum Question {
     Limits(oneshot::Sender<String>),
     /// `POST /unban`, with an [`Unban`] as JSON.
     Unban(Unban, Asker),
+    /// `GET /list.json`: a [`Listing`](crate::listing::Listing).
+    List(oneshot::Sender<String>),
+    /// `POST /signal`, with a [`Signalling`] as JSON.
+    Signal(Signalling, Asker),
     /// `POST /stop`.
     Stop(Asker),
 }
@@ -51,7 +55,7 @@ const WAITING: usize = 16;
 const TEXT: &str = "text/plain; charset=utf-8";
 /// One JSON value for each line, as things happen.
 const LINES: &str = "application/x-ndjson";
-const KNOWN: &str = "there is GET /status, /status.json, /diff.json, /csp.json, /crashes.json, /debug.json, /limits.json and /metrics, POST /reload, /disable, /enable, /suspend, /unban and /stop\n";
+const KNOWN: &str = "there is GET /status, /status.json, /diff.json, /csp.json, /crashes.json, /debug.json, /limits.json, /list.json and /metrics, POST /reload, /disable, /enable, /suspend, /unban, /signal and /stop\n";
 
 /// Opens the socket: 0600, and only this user (or root) is heard.
 pub(super) fn open(path: &Path) -> io::Result<mpsc::Receiver<Question>> {
@@ -111,12 +115,17 @@ async fn answer(sender: mpsc::Sender<Question>, call: Call) -> Reply {
             Ok(wish) => told(&sender, |asker| Question::Unban(wish, asker)).await,
             Err(error) => plain_http::text(StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")),
         },
+        (&Method::GET, "/list.json") => text(&sender, Question::List, "application/json").await,
+        (&Method::POST, "/signal") => match serde_json::from_slice(call.body()) {
+            Ok(wish) => told(&sender, |asker| Question::Signal(wish, asker)).await,
+            Err(error) => plain_http::text(StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")),
+        },
         (&Method::POST, "/stop") => told(&sender, Question::Stop).await,
         (
             _,
             "/status" | "/status.json" | "/diff.json" | "/csp.json" | "/crashes.json"
             | "/debug.json" | "/metrics" | "/reload" | "/disable" | "/enable" | "/suspend"
-            | "/limits.json" | "/unban" | "/stop",
+            | "/limits.json" | "/list.json" | "/unban" | "/signal" | "/stop",
         ) => plain_http::text(StatusCode::METHOD_NOT_ALLOWED, TEXT, KNOWN),
         _ => plain_http::text(StatusCode::NOT_FOUND, TEXT, KNOWN),
     }

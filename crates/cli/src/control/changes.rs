@@ -3,6 +3,7 @@
 use mainstay_config::{AppSettings, Settings};
 use mainstay_values::nearest;
 
+use super::by_hand::ByHand;
 use crate::failure::Failure;
 use crate::order::Order;
 
@@ -20,8 +21,12 @@ pub(super) struct Changes {
 pub(super) enum Change {
     /// It is new.
     Start,
+    /// It was stopped, and starts again.
+    Again,
     /// It gets a new release.
     Replace,
+    /// It gets a new release after the old one has ended.
+    Restart,
     /// It gets another number of workers; those it has stay.
     Scale,
     /// Only what concerns others than its workers changed.
@@ -38,12 +43,19 @@ impl Changes {
         present: &Settings,
         wanted: &Settings,
         order: &Order,
+        by_hand: &ByHand,
     ) -> Result<Self, Failure> {
         only_what_can_change(instance, present, wanted)?;
         named_apps_exist(wanted, order)?;
         let apps = wanted.apps.iter().filter_map(|app| {
             let before = present.apps.iter().find(|old| old.name() == app.name());
-            change(before, app, order).map(|change| (app.clone(), change))
+            let is_halted = by_hand.halted(app.name()).is_some();
+            let change = if is_halted {
+                order.names(app.name()).then_some(Change::Again)
+            } else {
+                change(before, app, order)
+            };
+            change.map(|change| (app.clone(), change))
         });
         let gone = present
             .apps
@@ -63,12 +75,15 @@ fn change(before: Option<&AppSettings>, app: &AppSettings, order: &Order) -> Opt
     };
     let is_asked_for = match order {
         Order::Everything => true,
-        Order::Apps(names) => names.iter().any(|name| name == app.name()),
-        Order::Settings | Order::Gateway | Order::Fresh(..) | Order::Relieve { .. } => false,
+        // one that runs has started already
+        Order::Start(_) | Order::Fresh(..) | Order::Relieve { .. } => false,
+        order => order.names(app.name()),
     };
     let mut as_many = before.options.clone();
     as_many.workers = app.options.workers;
-    if is_asked_for || as_many != app.options {
+    if is_asked_for && matches!(order, Order::Restart(_)) {
+        Some(Change::Restart)
+    } else if is_asked_for || as_many != app.options {
         Some(Change::Replace)
     } else if before.options.workers != app.options.workers {
         Some(Change::Scale)
@@ -114,7 +129,7 @@ fn serves(settings: &Settings) -> bool {
 }
 
 fn named_apps_exist(wanted: &Settings, order: &Order) -> Result<(), Failure> {
-    let Order::Apps(names) = order else {
+    let (Order::Apps(names) | Order::Restart(names) | Order::Start(names)) = order else {
         return Ok(());
     };
     let known = || wanted.apps.iter().map(AppSettings::name);
@@ -136,7 +151,8 @@ mod tests {
     use mainstay_supervisor::launch::Target;
     use mainstay_supervisor::options::Workers;
 
-    use super::Change::{Adopt, Replace, Scale, Start};
+    use super::super::by_hand::Halt;
+    use super::Change::{Adopt, Again, Replace, Restart, Scale, Start};
     use super::*;
 
     fn settings(apps: &[&str]) -> Settings {
@@ -157,7 +173,8 @@ mod tests {
     }
 
     fn between(present: &Settings, wanted: &Settings, order: &Order) -> Vec<(String, Change)> {
-        let changes = Changes::between("i", present, wanted, order).expect("possible");
+        let changes =
+            Changes::between("i", present, wanted, order, &ByHand::default()).expect("possible");
         let named = |(app, change): &(AppSettings, Change)| (app.name().to_owned(), *change);
         changes.apps.iter().map(named).collect()
     }
@@ -197,12 +214,36 @@ mod tests {
     }
 
     #[test]
+    fn an_app_that_was_stopped_starts_again_only_when_it_is_named() {
+        let present = settings(&["a", "b"]);
+        let mut by_hand = ByHand::default();
+        by_hand.halt("a", Some(Halt::Stopped));
+        let named = || vec!["a".to_owned(), "b".to_owned()];
+        for (order, expected) in [
+            (Order::Everything, &[("b", Replace)][..]),
+            (Order::Settings, &[]),
+            (Order::Start(named()), &[("a", Again)]),
+            (Order::Apps(named()), &[("a", Again), ("b", Replace)]),
+            (Order::Restart(named()), &[("a", Again), ("b", Restart)]),
+        ] {
+            let changes = Changes::between("i", &present, &present, &order, &by_hand);
+            let changes = changes.expect("possible").apps;
+            let found: Vec<_> = changes
+                .iter()
+                .map(|(app, what)| (app.name(), *what))
+                .collect();
+            assert_eq!(found, expected, "{order:?}");
+        }
+    }
+
+    #[test]
     fn apps_that_are_no_longer_written_go() {
         let changes = Changes::between(
             "i",
             &settings(&["a", "b"]),
             &settings(&["b"]),
             &Order::Settings,
+            &ByHand::default(),
         );
         assert_eq!(changes.expect("possible").gone, ["a"]);
     }
@@ -215,14 +256,16 @@ mod tests {
         wanted.user = Some("www-data".to_owned());
         wanted.group = Some("www-data".to_owned());
         let failure =
-            Changes::between("i", &present, &wanted, &Order::Settings).expect_err("refused");
+            Changes::between("i", &present, &wanted, &Order::Settings, &ByHand::default())
+                .expect_err("refused");
         assert!(
             failure.message.contains("`user`, `group`"),
             "{}",
             failure.message
         );
         let order = Order::Apps(vec!["aa".to_owned()]);
-        let failure = Changes::between("i", &present, &present, &order).expect_err("refused");
+        let failure = Changes::between("i", &present, &present, &order, &ByHand::default())
+            .expect_err("refused");
         assert!(
             failure.message.contains("did you mean `a`?"),
             "{}",

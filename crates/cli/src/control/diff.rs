@@ -35,11 +35,13 @@ impl Control {
     fn difference(&self) -> Result<Difference, Failure> {
         let (mut wanted, places) = self.origin.load()?;
         keep_what_was_found(&mut wanted, &self.settings);
+        self.by_hand.over(&mut wanted);
         let settings = settings(&self.settings, &wanted, &self.places, &places);
         if settings.is_empty() {
             return Ok(Difference::default());
         }
-        let changes = Changes::between(&self.name, &self.settings, &wanted, &Order::Settings)?;
+        let (present, by_hand) = (&self.settings, &self.by_hand);
+        let changes = Changes::between(&self.name, present, &wanted, &Order::Settings, by_hand)?;
         let touched = changes.apps.iter().map(|(app, change)| AppChange {
             name: app.name().to_owned(),
             workers: count::workers(app.options.workers),

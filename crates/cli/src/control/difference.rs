@@ -123,8 +123,8 @@ impl AppChange {
         let Self { name, workers, .. } = self;
         match self.change {
             None => format!("app `{name}` ends"),
-            Some(Change::Start) => format!("app `{name}` starts"),
-            Some(Change::Replace) => {
+            Some(Change::Start | Change::Again) => format!("app `{name}` starts"),
+            Some(Change::Replace | Change::Restart) => {
                 format!("app `{name}` gets a new release: all its workers are replaced")
             }
             Some(Change::Scale) => {
@@ -137,8 +137,8 @@ impl AppChange {
     fn json(&self) -> Value {
         let change = match self.change {
             None => "end",
-            Some(Change::Start) => "start",
-            Some(Change::Replace) => "replace",
+            Some(Change::Start | Change::Again) => "start",
+            Some(Change::Replace | Change::Restart) => "replace",
             Some(Change::Scale) => "scale",
             Some(Change::Adopt) => "adopt",
         };

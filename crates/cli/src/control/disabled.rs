@@ -96,7 +96,7 @@ impl Control {
         let time = for_ms.map(Duration::from_millis);
         let is_news = self.settings.has(layer);
         self.disabled.add(layer, time, Instant::now());
-        self.tell_layers();
+        self.tell_settings();
         let until = match time {
             Some(time) => format!("for {}", format_duration(time)),
             None => format!("until `mainstay enable {layer}`"),
@@ -126,7 +126,7 @@ impl Control {
             };
             return Ending::from(Failure::usage(reason));
         }
-        self.tell_layers();
+        self.tell_settings();
         let message = self.back(layer);
         say::note(&message);
         Ending::well(message)
@@ -134,7 +134,7 @@ impl Control {
 
     /// The time of one is over.
     pub(super) fn on_enabled(&mut self, layer: Layer) {
-        self.tell_layers();
+        self.tell_settings();
         say::note(&format!("{}: its time is over", self.back(layer)));
     }
 
@@ -154,7 +154,7 @@ impl Control {
     }
 
     /// The running gateways swap their settings; whoever follows them begins with these.
-    fn tell_layers(&mut self) {
+    pub(super) fn tell_settings(&mut self) {
         let workers = self.workers();
         let settings = self.disabled.over(&self.settings);
         let settings = gateway_settings(&settings, &workers, &self.instance, Some(&self.debug));

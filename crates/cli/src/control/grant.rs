@@ -35,12 +35,18 @@ impl Control {
 
     /// Says how it ended, where nobody asked too, and begins the next.
     pub(super) fn on_reloaded(&mut self, ending: &Ending) {
-        if ending.code == 0 {
-            say::note(&format!("reloaded: {}", ending.message));
-        } else {
-            say::warning(&format!("the reload failed: {}", ending.message));
+        let is_reload = self
+            .reloads
+            .last()
+            .is_some_and(|last| last.order.is_reload());
+        match (ending.code, is_reload) {
+            (0, true) => say::note(&format!("reloaded: {}", ending.message)),
+            (0, false) => say::note(&ending.message),
+            (_, true) => say::warning(&format!("the reload failed: {}", ending.message)),
+            (_, false) => say::warning(&ending.message),
         }
         self.set_upkeep();
+        self.write_record();
         self.begin_next();
     }
 
@@ -51,6 +57,7 @@ impl Control {
                 name: self.name.clone(),
                 present: self.settings.clone(),
                 origin: self.origin.clone(),
+                by_hand: self.by_hand.clone(),
             };
             self.reloads.begin(what, askers);
         }
@@ -77,6 +84,8 @@ impl Control {
             }
             Wish::Launch(worker, answer) => {
                 self.roster.expect(&worker);
+                self.ids
+                    .claim(&[(worker.app.to_string(), worker.index + 1)]);
                 let launched = self.supervisor.succeed(&worker);
                 if launched.is_err() {
                     self.roster.forget(&worker);
@@ -113,6 +122,11 @@ impl Control {
             Wish::Settings(settings, opened, answer) => {
                 let _ = answer.send(self.put_in_force(*settings, opened));
             }
+            Wish::Halt(app, halt) => {
+                self.by_hand.halt(&app, halt);
+                self.tell_settings();
+            }
+            Wish::Scaled(app, workers, written) => self.by_hand.scale(&app, workers, written),
             Wish::Places(places) => self.places = places,
             Wish::ReplaceGateway => self.replace_gateway(),
         }
@@ -149,6 +163,7 @@ impl Control {
         self.asked.tell(&mut settings);
         let before: Vec<String> = self.settings.targets().map(str::to_owned).collect();
         self.settings = settings;
+        self.by_hand.settle(&self.settings);
         for (upstream, servers) in opened.servers {
             self.members.set_servers(&upstream, servers);
         }

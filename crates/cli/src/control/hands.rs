@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use mainstay_config::{AppSettings, Settings};
 use mainstay_proxy::Tally;
+use mainstay_supervisor::options::Workers;
 use mainstay_supervisor::{Errand, StartError, WorkerId};
 use tokio::sync::{mpsc, oneshot};
 
+use super::by_hand::Halt;
 use super::grant::Opened;
 use super::members::{OnTrial, Servers};
 use super::reload::Gateway;
@@ -56,6 +58,10 @@ pub(super) enum Wish {
     ),
     /// These settings are in force from now on, in the gateway too.
     Settings(Box<Settings>, Opened, oneshot::Sender<Gateway>),
+    /// An app was stopped by hand, or runs again.
+    Halt(Arc<str>, Option<Halt>),
+    /// An app was given so many workers by hand, in the place of what the settings say.
+    Scaled(Arc<str>, u32, Workers),
     /// Here stand the settings that are in force.
     Places(BTreeMap<String, String>),
     /// Start another gateway in the place of the present one.
@@ -189,6 +195,14 @@ impl Hands {
 
     pub(super) fn forget(&self, app: &str) {
         self.wish(Wish::Forget(app.into()));
+    }
+
+    pub(super) fn halt(&self, app: &str, halt: Option<Halt>) {
+        self.wish(Wish::Halt(app.into(), halt));
+    }
+
+    pub(super) fn scaled(&self, app: &str, workers: u32, written: Workers) {
+        self.wish(Wish::Scaled(app.into(), workers, written));
     }
 
     /// Tries workers of an app out: they get about this share of a hundred requests, and answers are counted.

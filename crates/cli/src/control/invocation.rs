@@ -15,6 +15,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{FdFlags, fcntl_setfd};
 use serde::{Deserialize, Serialize};
 
+use super::background::{self, Background};
 use super::own;
 use crate::failure::Failure;
 use crate::{Outcome, commands, demo};
@@ -31,6 +32,8 @@ pub(crate) struct Invocation {
     pub(crate) origin: Origin,
     /// Where each setting that somebody gave came from.
     pub(crate) places: BTreeMap<String, String>,
+    /// None: it stays where it was started, and writes to its standard output.
+    pub(crate) background: Option<Background>,
 }
 
 /// What the settings were loaded from, beside the environment: all it takes to load them again.
@@ -81,8 +84,14 @@ pub(crate) enum Greeting {
 
 /// Executes this program again as `mainstay control NAME`: the same process, another title.
 pub(crate) fn become_control(invocation: &Invocation) -> Outcome {
-    let internal =
-        |error: std::io::Error| Failure::internal("handing over to the control plane", error);
+    let (mut command, _memory) = hand_over(invocation)?;
+    let error = command.exec();
+    Err(Failure::internal(HANDING_OVER, error))
+}
+
+/// `mainstay control NAME`, about to be executed, and the memory that it is told by, to be kept until it is.
+pub(super) fn hand_over(invocation: &Invocation) -> Result<(Command, File), Failure> {
+    let internal = |error: std::io::Error| Failure::internal(HANDING_OVER, error);
     let memory = memfd_create("mainstay-invocation", MemfdFlags::CLOEXEC)
         .map_err(|error| internal(error.into()))?;
     let mut file = File::from(memory);
@@ -92,16 +101,18 @@ pub(crate) fn become_control(invocation: &Invocation) -> Outcome {
         .map_err(internal)?;
     fcntl_setfd(&file, FdFlags::empty()).map_err(|error| internal(error.into()))?;
     let program = std::env::current_exe().map_err(internal)?;
-    let error = Command::new(program)
+    let mut command = Command::new(program);
+    command
         .arg0("mainstay")
         .args(["control", &invocation.name])
         .env(VARIABLE, file.as_raw_fd().to_string())
-        .env(own::SMALL_PAGES.0, own::SMALL_PAGES.1)
-        .exec();
-    Err(internal(error))
+        .env(own::SMALL_PAGES.0, own::SMALL_PAGES.1);
+    Ok((command, file))
 }
 
-/// What [`become_control`] left.
+const HANDING_OVER: &str = "handing over to the control plane";
+
+/// What [`hand_over`] left.
 pub(super) fn receive() -> Result<Invocation, Failure> {
     // the allocator switched them off for good, workers would inherit that
     let _ = rustix::thread::disable_transparent_huge_pages(false);
@@ -110,7 +121,7 @@ pub(super) fn receive() -> Result<Invocation, Failure> {
         .and_then(|number| number.parse().ok())
         .ok_or_else(|| {
             Failure::usage(
-                "`mainstay control` is started by `mainstay run` only; try `mainstay run --help`",
+                "`mainstay control` is started by `mainstay run` and `mainstay start` only; try `mainstay run --help`",
             )
         })?;
     let internal = |error: std::io::Error| Failure::internal("taking over as control plane", error);
@@ -125,6 +136,9 @@ pub(super) fn receive() -> Result<Invocation, Failure> {
 /// The environment for everything below, without what is between us.
 pub(super) fn environment() -> BTreeMap<std::ffi::OsString, std::ffi::OsString> {
     std::env::vars_os()
-        .filter(|(name, _)| name != VARIABLE && name != own::SMALL_PAGES.0)
+        .filter(|(name, _)| {
+            let ours = [VARIABLE, background::VARIABLE, own::SMALL_PAGES.0];
+            ours.iter().all(|own| name != own)
+        })
         .collect()
 }

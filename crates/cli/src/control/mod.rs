@@ -4,8 +4,11 @@
 //! parses a byte from the internet.
 
 mod admin;
+mod background;
 mod beginning;
+mod by_hand;
 mod changes;
+mod coming_up;
 mod crashes;
 mod diff;
 mod difference;
@@ -17,6 +20,8 @@ mod guard;
 mod hands;
 mod invocation;
 mod limits;
+mod listed;
+mod log_files;
 mod members;
 mod output;
 mod own;
@@ -30,6 +35,7 @@ mod roster;
 mod run;
 pub(crate) mod runtime_dir;
 mod serve;
+mod service;
 mod signals;
 mod state;
 mod status;
@@ -41,10 +47,12 @@ mod upkeep;
 mod violations;
 mod watch;
 
+pub(crate) use background::{Background, log_files, start_control};
 pub(crate) use beginning::gateway_settings;
 pub(crate) use fronts::{decides_the_address, shared_addresses, socket_access};
 pub(crate) use guard::main as guard;
 pub(crate) use invocation::{Greeting, Invocation, Origin, become_control};
+pub(crate) use log_files::file_name as log_file_name;
 pub(crate) use members::Servers;
 pub(crate) use prober::prober;
 pub(crate) use run::main;

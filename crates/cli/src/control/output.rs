@@ -1,4 +1,5 @@
-//! Everything the program passes on to its standard output: the app's lines byte for byte, access lines.
+//! Everything the program passes on: the app's lines byte for byte, access lines. To its standard output, or into files
+//! in the background.
 //!
 //! Written by threads of its own: whoever reads slowly makes lines wait and then drop, never a worker or
 //! the gateway.
@@ -6,12 +7,15 @@
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use mainstay_supervisor::output::{Line, Stream};
+
+use super::background::Background;
+use super::log_files::LogFiles;
 
 /// What a gateway's pipe holds: as much as comes between two of its flushes at full speed, so that a flush wakes the reader
 /// once. Where the machine allows less, the pipe keeps its usual room.
@@ -31,17 +35,23 @@ pub(super) struct Output {
 
 enum Piece {
     App(Line),
+    /// Somebody moved the files away.
+    Reopen,
     /// Answered when everything before it is out.
     Barrier(Sender<()>),
 }
 
 impl Output {
     /// Starts the thread for the app's lines.
-    pub(super) fn start() -> io::Result<Self> {
+    pub(super) fn start(background: Option<&Background>) -> io::Result<Self> {
         let (sender, receiver) = channel();
+        let sink = match background {
+            None => Sink::Standard,
+            Some(background) => Sink::Files(LogFiles::new(background.logs.clone())),
+        };
         thread::Builder::new()
             .name("output".to_owned())
-            .spawn(move || write(&receiver))?;
+            .spawn(move || write(&receiver, sink))?;
         Ok(Self {
             sender,
             relays: Arc::default(),
@@ -51,6 +61,11 @@ impl Output {
     /// A line of a worker.
     pub(super) fn app(&self, line: Line) {
         let _ = self.sender.send(Piece::App(line));
+    }
+
+    /// Files are opened again by their names.
+    pub(super) fn reopen(&self) {
+        let _ = self.sender.send(Piece::Reopen);
     }
 
     /// A pipe for access lines: what is written into it is passed on until everybody who holds it has
@@ -66,7 +81,7 @@ impl Output {
                 drop(over);
             })?;
         let mut relays = self.relays.lock().unwrap_or_else(PoisonError::into_inner);
-        relays.retain(|relay| relay.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty));
+        relays.retain(|relay| relay.try_recv() == Err(TryRecvError::Empty));
         relays.push(relay_over);
         Ok(writer.into())
     }
@@ -90,17 +105,52 @@ impl Output {
     }
 }
 
-fn write(pieces: &Receiver<Piece>) {
-    while let Ok(piece) = pieces.recv() {
-        // a reader that went away is no reason to end: the app goes on serving
-        match piece {
-            Piece::App(line) => {
-                let _ = match line.stream {
-                    Stream::Stdout => to_stdout(&line.bytes),
-                    Stream::Stderr => io::stderr().write_all(&line.bytes),
-                };
+/// Where the app's lines go.
+#[derive(Debug)]
+enum Sink {
+    Standard,
+    Files(LogFiles),
+}
+
+impl Sink {
+    fn add(&mut self, line: &Line) {
+        match (self, line.stream) {
+            (Self::Files(files), _) => files.add(line),
+            // a reader that went away is no reason to end: the app goes on serving
+            (Self::Standard, Stream::Stdout) => drop(to_stdout(&line.bytes)),
+            (Self::Standard, Stream::Stderr) => drop(io::stderr().write_all(&line.bytes)),
+        }
+    }
+
+    fn flush(&mut self) {
+        if let Self::Files(files) = self {
+            files.flush();
+        }
+    }
+}
+
+/// What waits is written together, and at the latest when nothing does.
+fn write(pieces: &Receiver<Piece>, mut sink: Sink) {
+    loop {
+        let piece = pieces.try_recv().or_else(|error| {
+            sink.flush();
+            match error {
+                TryRecvError::Empty => pieces.recv(),
+                TryRecvError::Disconnected => Err(std::sync::mpsc::RecvError),
             }
-            Piece::Barrier(done) => drop(done.send(())),
+        });
+        match piece {
+            Ok(Piece::App(line)) => sink.add(&line),
+            Ok(Piece::Reopen) => {
+                if let Sink::Files(files) = &mut sink {
+                    files.reopen();
+                }
+            }
+            Ok(Piece::Barrier(done)) => {
+                sink.flush();
+                let _ = done.send(());
+            }
+            Err(_) => return,
         }
     }
 }

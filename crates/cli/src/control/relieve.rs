@@ -21,7 +21,7 @@ pub(super) async fn fresh(
         .iter()
         .filter(|app| apps.iter().any(|name| name == app.name()))
     {
-        done.push(replace::bring_in(app, &settings.reload, hands).await?);
+        done.push(replace::bring_in(app, app.release.mode, &settings.reload, hands).await?);
     }
     Ok(done.join("; "))
 }

@@ -1,8 +1,9 @@
 //! A reload: from what is written now to what runs now. The sequence over all apps; one app's stands in `replace`.
 
-use mainstay_config::Settings;
+use mainstay_config::{ReloadMode, Settings};
 use mainstay_supervisor::WorkerId;
 
+use super::by_hand::{self, ByHand, Halt};
 use super::changes::{Change, Changes};
 use super::hands::Hands;
 use super::invocation::Origin;
@@ -20,6 +21,8 @@ pub(super) struct Reload {
     pub(super) present: Settings,
     /// Where the settings come from.
     pub(super) origin: Origin,
+    /// What holds over the settings, whatever they say.
+    pub(super) by_hand: ByHand,
 }
 
 /// Brings in what is written now. Returns what came of it, in sentences.
@@ -29,12 +32,18 @@ pub(super) struct Reload {
 /// limits, headers, addresses) changes last, all at once.
 pub(super) async fn reload(what: Reload, mut hands: Hands) -> Result<String, Failure> {
     let hands = &mut hands;
+    let present = &what.present;
     match &what.order {
         Order::Gateway => {
             hands.replace_gateway().await?;
             return Ok("another gateway serves".to_owned());
         }
-        Order::Fresh(apps, _) => return relieve::fresh(apps, &what.present, hands).await,
+        Order::Fresh(apps, _) => {
+            // what was stopped by hand is not started by the clock
+            let runs = |app: &&String| what.by_hand.halted(app).is_none();
+            let apps: Vec<String> = apps.iter().filter(runs).cloned().collect();
+            return relieve::fresh(&apps, present, hands).await;
+        }
         Order::Relieve {
             app,
             release,
@@ -48,21 +57,34 @@ pub(super) async fn reload(what: Reload, mut hands: Hands) -> Result<String, Fai
                 index: *index,
                 incarnation: *incarnation,
             };
-            let mut apps = what.present.apps.iter();
+            let mut apps = present.apps.iter();
             return match apps.find(|known| known.name() == app) {
                 Some(app) => relieve::relieve(&worker, *way, app, hands).await,
                 None => Ok(format!("`{app}` is not there any more")),
             };
         }
-        Order::Everything | Order::Apps(_) | Order::Settings => {}
+        Order::Stop(apps) => return by_hand::halt(apps, Halt::Stopped, present, hands).await,
+        Order::Delete(apps) => return by_hand::halt(apps, Halt::Deleted, present, hands).await,
+        Order::Scale { app, count } => {
+            return by_hand::scale(app, *count, present, &what.by_hand, hands).await;
+        }
+        Order::Worker { app, index } => {
+            return by_hand::restart_worker(app, *index, present, hands).await;
+        }
+        Order::Everything
+        | Order::Apps(_)
+        | Order::Settings
+        | Order::Restart(_)
+        | Order::Start(_) => {}
     }
     // an ecosystem file is a program: nobody who is supervised waits for it
-    let origin = what.origin;
+    let origin = what.origin.clone();
     let (mut wanted, places) = tokio::task::spawn_blocking(move || origin.load())
         .await
         .map_err(|error| Failure::internal("reading the settings", error))??;
-    keep_what_was_found(&mut wanted, &what.present);
-    let changes = Changes::between(&what.name, &what.present, &wanted, &what.order)?;
+    keep_what_was_found(&mut wanted, present);
+    what.by_hand.over(&mut wanted);
+    let changes = Changes::between(&what.name, present, &wanted, &what.order, &what.by_hand)?;
     let opened = hands.open(&wanted).await?;
 
     // of one app the end of the reload tells
@@ -71,7 +93,13 @@ pub(super) async fn reload(what: Reload, mut hands: Hands) -> Result<String, Fai
     for (app, change) in &changes.apps {
         let sentence = match change {
             Change::Start => replace::start(app, hands).await?,
-            Change::Replace => replace::replace(app, &wanted.reload, hands).await?,
+            Change::Again => by_hand::start(app, hands).await?,
+            Change::Replace => {
+                replace::replace(app, app.release.mode, &wanted.reload, hands).await?
+            }
+            Change::Restart => {
+                replace::replace(app, ReloadMode::Hold, &wanted.reload, hands).await?
+            }
             Change::Scale => replace::scale(app, hands).await?,
             Change::Adopt => continue,
         };

@@ -1,7 +1,7 @@
 //! Reloads, one after the other: the one that runs, those that wait, and how the last one ended.
 
 use std::collections::VecDeque;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -11,7 +11,7 @@ use super::hands::{Hands, News, Wish};
 use super::reload::{Reload, reload};
 use crate::failure::Failure;
 use crate::order::{Asker, Ending, Order};
-use crate::say;
+use crate::{clock, say};
 
 /// Orders that may wait. Equal ones wait together.
 const WAITING: usize = 16;
@@ -119,7 +119,7 @@ impl Reloads {
                 order: running.order,
                 code: ending.code,
                 message: ending.message.clone(),
-                ended_at: now(),
+                ended_at: clock::seconds(),
                 took_ms: u64::try_from(running.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             });
             for asker in running.askers {
@@ -155,9 +155,4 @@ impl Reloads {
     pub(super) fn last(&self) -> Option<&Last> {
         self.last.as_ref()
     }
-}
-
-fn now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.unwrap_or_default().as_secs()
 }

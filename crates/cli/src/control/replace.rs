@@ -16,16 +16,18 @@ use crate::failure::Failure;
 /// before, but for a release command that has run.
 pub(super) async fn replace(
     app: &AppSettings,
+    mode: ReloadMode,
     options: &ReloadSettings,
     hands: &mut Hands,
 ) -> Result<String, Failure> {
     run_release_command(app, hands).await?;
-    bring_in(app, options, hands).await
+    bring_in(app, mode, options, hands).await
 }
 
 /// As [`replace`], with nothing run before the new workers.
 pub(super) async fn bring_in(
     app: &AppSettings,
+    mode: ReloadMode,
     options: &ReloadSettings,
     hands: &mut Hands,
 ) -> Result<String, Failure> {
@@ -35,9 +37,10 @@ pub(super) async fn bring_in(
         old: hands.workers(app.name()).await?,
         new: workers_of(app, release),
         app,
+        mode,
         options,
     };
-    let replaced = match app.release.mode {
+    let replaced = match mode {
         ReloadMode::Overlap => overlap(&change, hands).await,
         ReloadMode::Hold => hold(&change, hands).await,
     };
@@ -59,13 +62,15 @@ pub(super) async fn bring_in(
 /// One release in the place of another.
 struct Change<'a> {
     app: &'a AppSettings,
+    /// Whether both may run at the same time.
+    mode: ReloadMode,
     options: &'a ReloadSettings,
     old: Vec<WorkerId>,
     new: Vec<WorkerId>,
 }
 
 /// Something that must be done before new code runs, such as migrations: once, as the app itself would run.
-async fn run_release_command(app: &AppSettings, hands: &Hands) -> Result<(), Failure> {
+pub(super) async fn run_release_command(app: &AppSettings, hands: &Hands) -> Result<(), Failure> {
     let Some(errand) = hands.errand(app).await? else {
         return Ok(());
     };
@@ -137,7 +142,7 @@ async fn go_back(change: &Change<'_>, release: u32, hands: &mut Hands) -> Result
         .into_iter()
         .filter(|worker| worker.release == release)
         .collect();
-    if change.app.release.mode == ReloadMode::Hold {
+    if change.mode == ReloadMode::Hold {
         end(&new, release, hands).await?;
     }
     if !missing.is_empty() {
@@ -157,7 +162,7 @@ async fn go_back(change: &Change<'_>, release: u32, hands: &mut Hands) -> Result
 }
 
 /// Those that have taken requests finish them first.
-async fn end(new: &[WorkerId], release: u32, hands: &mut Hands) -> Result<(), Failure> {
+pub(super) async fn end(new: &[WorkerId], release: u32, hands: &mut Hands) -> Result<(), Failure> {
     hands.retire(new).await?;
     if let Some(worker) = new.first() {
         hands.stop_release(&worker.app, release);
@@ -220,14 +225,14 @@ pub(super) async fn remove(app: &str, hands: &mut Hands) -> Result<String, Failu
     Ok(format!("`{app}` has ended"))
 }
 
-async fn launch(workers: &[WorkerId], hands: &mut Hands) -> Result<(), Failure> {
+pub(super) async fn launch(workers: &[WorkerId], hands: &mut Hands) -> Result<(), Failure> {
     for worker in workers {
         hands.launch(worker).await?;
     }
     Ok(())
 }
 
-fn workers_of(app: &AppSettings, release: u32) -> Vec<WorkerId> {
+pub(super) fn workers_of(app: &AppSettings, release: u32) -> Vec<WorkerId> {
     let name: std::sync::Arc<str> = app.name().into();
     (0..count::workers(app.options.workers))
         .map(|index| WorkerId {
@@ -249,7 +254,7 @@ fn to_count(workers: usize) -> u32 {
     u32::try_from(workers).unwrap_or(u32::MAX)
 }
 
-fn counted(workers: usize) -> String {
+pub(super) fn counted(workers: usize) -> String {
     match workers {
         1 => "1 worker".to_owned(),
         several => format!("{several} workers"),

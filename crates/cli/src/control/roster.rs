@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use mainstay_supervisor::events::Why;
 use mainstay_supervisor::{Event, WorkerId};
-use serde::Serialize;
+
+use crate::listing::WorkerState;
 
 /// All workers that are wanted or still there.
 #[derive(Debug, Default)]
@@ -36,39 +37,10 @@ pub(super) struct Record {
     pub(super) memory: Option<u64>,
 }
 
-/// Where a worker is in its life, as people see it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum WorkerState {
-    Starting,
-    Ready,
-    /// Finishes what it has, is given nothing new.
-    Draining,
-    /// Ended unasked; is about to be started again.
-    Waiting,
-    /// Not started again, as the settings want it.
-    GivenUp,
-    /// Has ended by itself, and that was all.
-    Finished,
-}
-
 impl Record {
     /// Starts after the first.
     pub(super) fn restarts(&self) -> u64 {
         self.starts.saturating_sub(1)
-    }
-}
-
-impl WorkerState {
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Starting => "starting",
-            Self::Ready => "ready",
-            Self::Draining => "draining",
-            Self::Waiting => "waiting",
-            Self::GivenUp => "given up",
-            Self::Finished => "finished",
-        }
     }
 }
 

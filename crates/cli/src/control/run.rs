@@ -12,6 +12,9 @@ use crate::{Outcome, say};
 /// Runs as the control plane.
 pub(crate) fn main() -> Outcome {
     let invocation = invocation::receive()?;
+    if let Some(background) = &invocation.background {
+        background.enter()?;
+    }
     say::from_a_thread().map_err(|error| Failure::internal("a thread", error))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -1,21 +1,22 @@
 //! The runtime directory of an instance: worker sockets, the admin socket, the preload script.
 
-use std::fs::{DirBuilder, File, Permissions};
+use std::fs::{File, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use mainstay_supervisor::node;
 use rustix::fs::{FlockOperation, flock};
 
 use crate::failure::Failure;
+use crate::state::{Record, folder_name, home, make_private as make};
 
 /// The admin socket's name.
 pub(crate) const ADMIN: &str = "admin.sock";
 /// Workers' sockets are below this; the name is short because paths of sockets are.
 const SOCKETS: &str = "w";
 /// Held by the instance that the directory belongs to; holds its name, which the directory's own may only resemble.
-const LOCK: &str = "lock";
+pub(crate) const LOCK: &str = "lock";
 
 /// A directory that belongs to this instance for as long as this is held.
 #[derive(Debug)]
@@ -116,10 +117,11 @@ fn no_folder(last: Option<(PathBuf, io::Error)>) -> Failure {
 
 /// Running instances of this user: name and admin socket.
 pub(crate) fn instances() -> Vec<(String, PathBuf)> {
-    let mut found = Vec::new();
+    let mut found: Vec<(String, PathBuf)> = Vec::new();
     let mut add = |path: &Path| {
         let socket = path.join(ADMIN);
-        if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
+        let is_known = found.iter().any(|(_, known)| *known == socket);
+        if !is_known && std::os::unix::net::UnixStream::connect(&socket).is_ok() {
             let name = std::fs::read_to_string(path.join(LOCK)).unwrap_or_default();
             found.push((name, socket));
         }
@@ -133,7 +135,14 @@ pub(crate) fn instances() -> Vec<(String, PathBuf)> {
                 add(&entry.path());
             }
         }
+        // those that were started with another folder
+        for (_, record) in Record::all() {
+            if let Ok(record) = record {
+                add(&record.runtime);
+            }
+        }
     }
+    found.sort();
     found
 }
 
@@ -143,12 +152,7 @@ fn candidates(name: &str) -> Vec<PathBuf> {
             return vec![path.into()];
         }
     }
-    let usual = |byte: char| byte.is_ascii_alphanumeric() || "-_.".contains(byte);
-    let folder: String = name
-        .chars()
-        .map(|byte| if usual(byte) { byte } else { '-' })
-        .take(32)
-        .collect();
+    let folder = folder_name(name);
     parents()
         .into_iter()
         .map(|parent| parent.join(&folder))
@@ -156,6 +160,9 @@ fn candidates(name: &str) -> Vec<PathBuf> {
 }
 
 fn parents() -> Vec<PathBuf> {
+    if let Some(home) = home() {
+        return vec![home.join("run")];
+    }
     let uid = rustix::process::geteuid();
     let mut parents = Vec::new();
     if uid.is_root() {
@@ -181,20 +188,6 @@ fn nobody_elses(path: &Path) -> io::Result<()> {
     Err(io::Error::other(
         "it is not empty, and no instance has used it before",
     ))
-}
-
-/// Makes a folder that is ours alone, with those above it. One that is there must be ours: in `/tmp`
-/// somebody else could have made it first.
-fn make(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    let found = std::fs::symlink_metadata(path)?;
-    if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() {
-        return Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            "it belongs to somebody else",
-        ));
-    }
-    std::fs::set_permissions(path, Permissions::from_mode(0o700))
 }
 
 #[cfg(test)]

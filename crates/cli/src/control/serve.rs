@@ -44,6 +44,7 @@ impl Control {
                 asked = signals.next() => match asked {
                     Asked::End => return Ok(ExitCode::SUCCESS),
                     Asked::Reload => self.reload(Order::Everything, None),
+                    Asked::Reopen => self.reopen_logs(),
                 },
                 Some(event) = self.events.recv() => {
                     self.on_event(event)?;
@@ -57,7 +58,13 @@ impl Control {
                 kind = self.suspended.ended() => self.on_resumed(kind),
                 layer = self.disabled.ended() => self.on_enabled(layer),
                 chore = self.upkeep.due() => self.on_chore(chore),
-                ended = self.reloads.ended() => self.on_reloaded(&ended),
+                ended = self.reloads.ended() => {
+                    self.on_reloaded(&ended);
+                    if self.has_nothing_to_run() {
+                        say::note("nothing is left to run");
+                        return Ok(ExitCode::SUCCESS);
+                    }
+                }
                 Some(question) = self.questions.recv() => {
                     if let Question::Stop(asker) = question {
                         self.stop_askers.push(asker);
@@ -173,6 +180,7 @@ impl Control {
         self.members.add(worker);
         self.tell_members(app, Duration::ZERO);
         self.reloads.tell(News::Ready(worker.worker.clone()));
+        self.come_up();
         Ok(())
     }
 
@@ -187,6 +195,7 @@ impl Control {
         let was_awaited = self.awaited.remove(app);
         if was_awaited && self.awaited.is_empty() && !fronts::need_a_gateway(&self.settings) {
             self.greet();
+            self.come_up();
         }
     }
 
@@ -250,7 +259,11 @@ impl Control {
 
     pub(super) fn on_heard(&mut self, heard: Heard) {
         match heard {
-            Heard::Ready => self.greet(),
+            Heard::Ready => {
+                self.greet();
+                self.serves = true;
+                self.come_up();
+            }
             Heard::Released(ids) => {
                 for worker in ids.iter().filter_map(|id| self.members.released(*id)) {
                     self.supervisor.released(&worker);
@@ -324,6 +337,11 @@ impl Control {
             Question::Suspend(wish, asker) => self.suspend(wish, asker),
             Question::Limits(asker) => self.limits(asker),
             Question::Unban(wish, asker) => asker.done(&self.unban(&wish)),
+            Question::List(asker) => {
+                let listing = serde_json::to_string(&self.listing());
+                let _ = asker.send(listing.unwrap_or_default());
+            }
+            Question::Signal(wish, asker) => asker.done(&self.signal(&wish)),
             Question::Stop(asker) => self.stop_askers.push(asker),
         }
     }

@@ -13,7 +13,7 @@ pub(super) struct Signals {
     hang_up: Option<Signal>,
     /// What a hang-up means here.
     hang_up_asks: Asked,
-    /// Log rotators send the first, supervisors the second; neither means anything here, nor may it end us.
+    /// The first means nothing here, nor may it end us. Log rotators send the second.
     users: [Signal; 2],
 }
 
@@ -24,6 +24,8 @@ pub(super) enum Asked {
     End,
     /// A new release of every app.
     Reload,
+    /// Somebody moved the log files away.
+    Reopen,
 }
 
 impl Signals {
@@ -59,7 +61,7 @@ impl Signals {
                 _ = self.interrupt.recv() => return Asked::End,
                 () = received(&mut self.hang_up) => return self.hang_up_asks,
                 _ = first.recv() => {}
-                _ = second.recv() => {}
+                _ = second.recv() => return Asked::Reopen,
             }
         }
     }

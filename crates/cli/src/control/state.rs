@@ -3,15 +3,18 @@
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use mainstay_config::Settings;
 use mainstay_pipeline::DebugToken;
-use mainstay_supervisor::{Event, Supervisor, Surroundings, WorkerId, count, node};
+use mainstay_supervisor::{Event, Numbers, Supervisor, Surroundings, WorkerId, count, node};
 use tokio::sync::mpsc;
 
 use super::admin::{self, Question};
+use super::background::Background;
 use super::beginning::beginning;
+use super::by_hand::ByHand;
 use super::crashes::Crashes;
 use super::disabled::Disabled;
 use super::fronts::{self, Asked};
@@ -25,6 +28,7 @@ use super::prober::prober;
 use super::reloads::Reloads;
 use super::roster::Roster;
 use super::runtime_dir::{ADMIN, RuntimeDir};
+use super::service::Service;
 use super::surroundings::{
     debug_token, default_node_env, gateway_identity, instance_id, open_folder,
 };
@@ -33,7 +37,8 @@ use super::upkeep::Upkeep;
 use super::violations::Violations;
 use crate::failure::Failure;
 use crate::order::Asker;
-use crate::rates;
+use crate::state::Ids;
+use crate::{clock, rates};
 
 /// A running instance.
 pub(super) struct Control {
@@ -81,6 +86,21 @@ pub(super) struct Control {
     pub(super) stop_askers: Vec<Asker>,
     /// There is none where nothing is run.
     pub(super) guard: Option<Guard>,
+    /// None in the foreground.
+    pub(super) background: Option<Background>,
+    /// What an operator did to single apps.
+    pub(super) by_hand: ByHand,
+    /// The numbers by which workers are known to people.
+    pub(super) ids: Ids,
+    pub(super) service: Service,
+    /// In milliseconds since 1970.
+    pub(super) started_at_ms: u64,
+    /// Where its sockets are.
+    pub(super) runtime: PathBuf,
+    /// Whether a gateway has ever served.
+    pub(super) serves: bool,
+    /// Whether everything that was to be started is there.
+    pub(super) is_up: bool,
 }
 
 impl Control {
@@ -90,6 +110,7 @@ impl Control {
             name,
             origin,
             places,
+            background,
         } = invocation;
         let machine = |error: io::Error| {
             Failure::machine(format!("`{}`: {error}", runtime_dir.path.display()))
@@ -101,14 +122,9 @@ impl Control {
         let preload = node::install(&runtime_dir.path).map_err(machine)?;
         let folder = open_folder(&runtime_dir.sockets).map_err(machine)?;
         let questions = admin::open(&runtime_dir.path.join(ADMIN)).map_err(machine)?;
-        let output =
-            Output::start().map_err(|error| Failure::internal("the output thread", error))?;
-        let (guard, guard_pipe) = if settings.apps.is_empty() {
-            (None, None)
-        } else {
-            let (guard, pipe) = Guard::start(&name)?;
-            (Some(guard), Some(pipe))
-        };
+        let output = Output::start(background.as_ref())
+            .map_err(|error| Failure::internal("the output thread", error))?;
+        let (guard, guard_pipe) = guard(&settings, &name)?;
 
         let mut environment = invocation::environment();
         let set_node_env = !settings.apps.is_empty() && default_node_env(&mut environment);
@@ -120,9 +136,11 @@ impl Control {
             preload,
             prober: prober(),
             gateway_group: identity.map(|identity| identity.gid),
+            numbers: Numbers::default(),
             guard: guard_pipe,
         };
         let apps = settings.apps.iter().map(|app| app.options.clone());
+        let ids = ids(&name, runtime_dir, &settings, surroundings.numbers.clone());
         let supervisor = Supervisor::start(apps.collect(), surroundings, sender)?;
         let mut roster = Roster::default();
         for (app, workers) in supervisor.apps() {
@@ -141,9 +159,8 @@ impl Control {
             let (upstream, servers) = members.numbered(Servers::resolve(upstream)?);
             members.set_servers(&upstream, servers);
         }
-        let rates =
-            rates::make().map_err(|error| Failure::internal("the memory for rates", error))?;
-        let rates = Arc::new(rates);
+        let rates = rates::make().map(Arc::new);
+        let rates = rates.map_err(|error| Failure::internal("the memory for rates", error))?;
         let (hands, wishes) = mpsc::unbounded_channel();
         Ok(Self {
             disabled: Disabled::default(),
@@ -175,13 +192,17 @@ impl Control {
             asked: Asked::default(),
             set_node_env,
             came_up: HashSet::new(),
-            awaited: settings
-                .apps
-                .iter()
-                .map(|app| app.name().to_owned())
-                .collect(),
+            awaited: names(&settings).collect(),
             stop_askers: Vec::new(),
             guard,
+            background,
+            by_hand: ByHand::default(),
+            ids,
+            service: Service::find(),
+            started_at_ms: clock::milliseconds(),
+            runtime: runtime_dir.path.clone(),
+            serves: false,
+            is_up: false,
             settings,
             origin,
             name,
@@ -220,14 +241,40 @@ impl Control {
         Ok(())
     }
 
-    /// How many workers each app is meant to have.
+    /// How many workers each app is meant to have: none, if somebody stopped it.
     pub(super) fn workers(&self) -> Vec<(String, u32)> {
-        self.supervisor
-            .apps()
-            .into_iter()
-            .map(|(app, count)| (app.to_string(), count))
-            .collect()
+        let apps = self.supervisor.apps().into_iter();
+        let counts = apps.map(|(app, count)| match self.by_hand.halted(&app) {
+            Some(_) => (app.to_string(), 0),
+            None => (app.to_string(), count),
+        });
+        counts.collect()
     }
+}
+
+/// The guard and the way to it, where there is anything to guard.
+fn guard(settings: &Settings, name: &str) -> Result<(Option<Guard>, Option<OwnedFd>), Failure> {
+    if settings.apps.is_empty() {
+        return Ok((None, None));
+    }
+    let (guard, pipe) = Guard::start(name)?;
+    Ok((Some(guard), Some(pipe)))
+}
+
+/// Of all apps.
+fn names(settings: &Settings) -> impl Iterator<Item = String> {
+    settings.apps.iter().map(|app| app.name().to_owned())
+}
+
+/// A number for every worker that is about to be started.
+fn ids(name: &str, runtime_dir: &RuntimeDir, settings: &Settings, told: Numbers) -> Ids {
+    let mut ids = Ids::of(name, &runtime_dir.path, told);
+    let counts = settings.apps.iter().map(|app| {
+        let workers = count::workers(app.options.workers);
+        (app.name().to_owned(), workers)
+    });
+    ids.claim(&counts.collect::<Vec<_>>());
+    ids
 }
 
 /// What apps are started with.

@@ -14,9 +14,10 @@ use super::fronts::{self, Sockets};
 use super::gateways::{GatewayPhase, GatewayState};
 use super::reloads::Last;
 use super::report;
-use super::roster::{Record, WorkerState};
+use super::roster::Record;
 use super::state::Control;
 use super::suspended::SuspendedSpan;
+use crate::listing::WorkerState;
 use crate::order::Order;
 
 /// One answer.
@@ -362,6 +363,11 @@ fn named(order: &Order) -> String {
         Order::Gateway => "the gateway".to_owned(),
         Order::Fresh(apps, _) => format!("{} with fresh workers", apps.join(", ")),
         Order::Relieve { app, index, .. } => format!("{app}:{index} for its memory"),
+        Order::Restart(apps) | Order::Start(apps) | Order::Stop(apps) | Order::Delete(apps) => {
+            apps.join(", ")
+        }
+        Order::Worker { app, index } => format!("{app}:{index}"),
+        Order::Scale { app, .. } => app.clone(),
     }
 }
 

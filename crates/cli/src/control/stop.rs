@@ -14,10 +14,12 @@ use super::state::Control;
 use super::surroundings;
 use crate::failure::Failure;
 use crate::order::Ending;
+use crate::state::Numbers;
 
 impl Control {
     /// In order, unless a second signal or `mainstay stop` comes.
     pub(super) async fn stop(&mut self, signals: &mut Signals) {
+        self.service.stopping();
         self.reloads.cut_short();
         for asker in &self.stop_askers {
             asker.progress("requests that have begun are finished");
@@ -30,7 +32,16 @@ impl Control {
         while let Ok(event) = self.events.try_recv() {
             pass_on(event, &self.output);
         }
+        if self.background.is_some() {
+            // in a log nothing else says so
+            crate::say::note("stopped");
+        }
         self.output.finish();
+        let numbers = match &self.background {
+            Some(_) => Numbers::Keep,
+            None => Numbers::Forget,
+        };
+        self.ids.end(numbers);
     }
 
     /// Until every gateway has ended. Workers that die meanwhile are started again: they are still needed.
@@ -99,6 +110,7 @@ impl Control {
             Question::Reload(..)
             | Question::Disable(..)
             | Question::Enable(..)
+            | Question::Signal(..)
             | Question::Suspend(..) => refuse(question),
             question => self.on_question(question),
         }
@@ -128,6 +140,7 @@ fn refuse(question: Question) {
     if let Question::Reload(_, asker)
     | Question::Disable(_, asker)
     | Question::Enable(_, asker)
+    | Question::Signal(_, asker)
     | Question::Suspend(_, asker) = question
     {
         let failure = Failure::cut_short("the instance is stopping");

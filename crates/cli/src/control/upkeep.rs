@@ -13,9 +13,9 @@ use mainstay_supervisor::footprint::Footprint;
 use mainstay_values::Schedule;
 use tokio::time::{Instant, sleep_until};
 
-use super::roster::WorkerState;
 use super::state::Control;
 use super::watch::{Watch, Watched};
+use crate::listing::WorkerState;
 use crate::order::{Fresh, Order, Relief};
 use crate::say;
 

@@ -34,6 +34,8 @@ struct Scene {
     folder: Folder,
     origin: Origin,
     running: Option<Running>,
+    /// Something was started in the background.
+    has_background: bool,
 }
 
 impl Scene {
@@ -47,6 +49,7 @@ impl Scene {
             folder,
             origin: Origin::says("there").start(),
             running: None,
+            has_background: false,
         }
     }
 
@@ -70,6 +73,7 @@ impl Scene {
             .binary("/bin/sh")
             .env("PATH", path)
             .env("HOME", here)
+            .env("MAINSTAY_HOME", here.join(".home"))
             .env("MAINSTAY_RUNTIME_DIR", here.join(".run"))
             .env("MAINSTAY_LISTEN", "127.0.0.1:0")
             .env("MAINSTAY_OBSERVE", "")
@@ -104,16 +108,24 @@ impl Scene {
             [
                 "mainstay",
                 "reload" | "status" | "stop" | "disable" | "enable" | "csp" | "pause" | "resume"
-                | "maintenance" | "limits" | "unban" | "crashes",
+                | "maintenance" | "limits" | "unban" | "crashes" | "ls" | "restart" | "delete",
                 ..,
             ] => {
-                if self.running.is_none() {
+                if self.running.is_none() && !self.has_background {
                     self.run("mainstay run");
                 }
                 let _ = self.shell(line).finish().expect_code(0);
                 if words[1] == "stop" {
                     self.running = None;
                 }
+            }
+            ["mainstay", "start", ..] => {
+                // what a page stops by name it has started by name
+                if let Some(before) = self.running.take() {
+                    assert!(before.stop().success(), "what ran before `{line}`");
+                }
+                let _ = self.shell(line).finish().expect_code(0);
+                self.has_background = true;
             }
             ["mainstay", "init" | "import", ..] => {
                 let _ = std::fs::remove_file(self.folder.path().join("mainstay.toml"));
@@ -173,6 +185,9 @@ fn type_all(document: &str) {
             assert_eq!(scene.type_line(line), Ok(()), "{place}");
         }
     }
+    if scene.has_background {
+        let _ = scene.shell("mainstay stop all").finish();
+    }
     if let Some(running) = scene.running {
         assert!(running.stop().success());
     }
@@ -205,6 +220,7 @@ documents! {
     commands_of_the_layers_page_do_what_they_say: "docs/operations/layers.md",
     commands_of_the_maintenance_page_do_what_they_say: "docs/operations/maintenance.md",
     commands_of_the_overload_page_do_what_they_say: "docs/protection/overload.md",
+    commands_of_the_background_page_do_what_they_say: "docs/operations/background.md",
     commands_of_the_ports_page_do_what_they_say: "docs/operations/ports.md",
     commands_of_the_reload_page_do_what_they_say: "docs/operations/reload.md",
     commands_of_the_workers_page_do_what_they_say: "docs/operations/workers.md",

@@ -9,7 +9,22 @@ fn help_reads_as_written() {
     for (name, words) in [
         ("mainstay", &["--help"][..]),
         ("run", &["run", "--help"]),
+        ("start", &["start", "--help"]),
         ("stop", &["stop", "--help"]),
+        ("ls", &["ls", "--help"]),
+        ("jlist", &["jlist", "--help"]),
+        ("describe", &["describe", "--help"]),
+        ("restart", &["restart", "--help"]),
+        ("scale", &["scale", "--help"]),
+        ("delete", &["delete", "--help"]),
+        ("signal", &["signal", "--help"]),
+        ("flush", &["flush", "--help"]),
+        ("ping", &["ping", "--help"]),
+        ("save", &["save", "--help"]),
+        ("resurrect", &["resurrect", "--help"]),
+        ("startup", &["startup", "--help"]),
+        ("unstartup", &["unstartup", "--help"]),
+        ("uninstall", &["uninstall", "--help"]),
         ("reload", &["reload", "--help"]),
         ("status", &["status", "--help"]),
         ("check", &["check", "--help"]),
@@ -102,7 +117,7 @@ fn bash_completes_commands_and_flags() {
         .expect_code(0)
         .output;
     for (typed, word, expected) in [
-        ("mainstay re", "re", "reload resume"),
+        ("mainstay re", "re", "reload restart resurrect resume"),
         ("mainstay run --pre", "--pre", "--preset"),
     ] {
         let ask = format!(

@@ -4,6 +4,7 @@
 
 mod apps;
 mod authentication;
+mod background;
 mod cache;
 mod check;
 mod client_side;

@@ -13,7 +13,8 @@ use mainstay_supervisor::launch::Target;
 use mainstay_supervisor::options::Workers;
 use mainstay_supervisor::process::Exit;
 use mainstay_supervisor::{
-    AppOptions, Event, Probed, Prober, StartError, Supervisor, Surroundings, WorkerId, node,
+    AppOptions, Event, Numbers, Probed, Prober, StartError, Supervisor, Surroundings, WorkerId,
+    node,
 };
 use rustix::process::Signal;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -89,6 +90,7 @@ impl Scene {
                     .unwrap()
             }),
             gateway_group: None,
+            numbers: Numbers::default(),
             guard: None,
         };
         Ok(Play {
