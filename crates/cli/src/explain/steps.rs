@@ -36,7 +36,10 @@ const BY_STEP: &[(Step, &[&str])] = &[
     ),
     (Step::Filter, &["filter."]),
     (Step::Cors, &["cors."]),
-    (Step::LimitRate, &["rate_limit.", "store", "timeouts.store"]),
+    (
+        Step::LimitRate,
+        &["rate_limit.", "store", "store_ca_file", "timeouts.store"],
+    ),
     (Step::Authenticate, &["auth."]),
     (
         Step::LimitSize,
