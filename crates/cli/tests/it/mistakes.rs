@@ -325,7 +325,7 @@ fn words_of_the_command_line_do_not_fit() {
         ("flag-that-needs-another", &["explain", "-d", "x", "/"]),
         ("word-missing", &["completions"]),
         ("word-unknown", &["completions", "csh"]),
-        ("word-too-many", &["stop", "shop"]),
+        ("word-too-many", &["status", "shop"]),
     ] {
         let start = words
             .iter()

@@ -148,14 +148,14 @@ fn of_several_instances_one_must_be_named() {
     let named = |number| {
         Mainstay::run_testapp([])
             .env("MAINSTAY_RUNTIME_DIR", "")
-            .env("TMPDIR", folder.path())
+            .env("MAINSTAY_HOME", folder.path())
             .flags(["--name", &name(number)])
     };
     let instances = [named(1).start(), named(2).start()];
     let ask = |words: &[&str]| {
         let start = Mainstay::say([])
             .env("MAINSTAY_RUNTIME_DIR", "")
-            .env("TMPDIR", folder.path());
+            .env("MAINSTAY_HOME", folder.path());
         words
             .iter()
             .fold(start, |start, word| start.flags([word]))
