@@ -26,7 +26,7 @@ enum Fate {
 use Fate::{Left, On, Taken};
 
 /// Why files of output are not taken over.
-const OUTPUT: &str = "everything goes to standard output, for systemd, Docker or the shell to keep";
+const OUTPUT: &str = "`mainstay run` writes to standard output, for systemd, Docker or the shell to keep; `mainstay start` to files of its own";
 /// Why nothing is read from git.
 const ELSEWHERE: &str = "it serves PM2's own services, and nothing here has a use for it";
 
