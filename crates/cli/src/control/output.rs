@@ -20,8 +20,8 @@ use super::log_files::LogFiles;
 /// What a gateway's pipe holds: as much as comes between two of its flushes at full speed, so that a flush wakes the reader
 /// once. Where the machine allows less, the pipe keeps its usual room.
 const PIPE: usize = 512 * 1024;
-/// What is read of it at once, and the longest line that stays whole: with room for what is left of the piece before.
-const ROOM: usize = PIPE + 64 * 1024;
+/// What is read of it at once, and the longest line that stays whole.
+const ROOM: usize = 128 * 1024;
 /// How long a reader that does not read is waited for at the end.
 const PATIENCE: Duration = Duration::from_secs(1);
 
