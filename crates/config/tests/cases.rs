@@ -4,6 +4,8 @@
 //! Lines `#$ NAME=value` set the environment, `#$ --flag value` a flag, `#$ run WORDS` the target. What stands below
 //! `#$ file NAME` is another file, beside `/srv/shop/mainstay.toml`.
 
+mod golden;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -19,45 +21,9 @@ const KEY: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff
 /// Stands for a password's.
 const PASSWORD: &str = "$2y$04$CpBLmLQCpNG0OxvJ3nYzLOwkm9F7e2aSOk3i6DR1PRnN8WBRHrBJS";
 
-const DASHES: &str = "----------\n";
-
 #[test]
 fn every_case_comes_out_as_written() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder)
-        .expect("the cases")
-        .map(|entry| entry.expect("an entry").path())
-        .collect();
-    paths.sort();
-    assert!(paths.len() > 20, "cases are missing");
-    let update = update_asked();
-    let mut failures = String::new();
-    for path in paths {
-        let case = std::fs::read_to_string(&path).expect("a case");
-        let (input, expected) = case.split_once(DASHES).unwrap_or((&case, ""));
-        let found = outcome(input);
-        if found == expected {
-            continue;
-        }
-        if update {
-            std::fs::write(&path, format!("{input}{DASHES}{found}")).expect("written");
-        } else {
-            let _ = writeln!(
-                failures,
-                "== {}\n-- expected\n{expected}-- found\n{found}",
-                path.display()
-            );
-        }
-    }
-    assert!(failures.is_empty(), "{failures}");
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test is told by its caller to rewrite the cases"
-)]
-fn update_asked() -> bool {
-    std::env::var_os("UPDATE").is_some()
+    golden::expect_cases("tests/cases", 20, outcome);
 }
 
 fn outcome(input: &str) -> String {

@@ -1,26 +1,15 @@
 //! The default file says what is: it is the committed file, nothing in it counts, and each line counts when its `#` is
 //! taken away.
 
+mod golden;
+
 use std::path::Path;
 
 use mainstay_config::{Reachable, Settings, SourceFile, Sources, default_file, load};
 
 #[test]
 fn the_page_is_up_to_date_with_the_default_file() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/mainstay.default.toml");
-    if update_asked() {
-        std::fs::write(&path, default_file()).expect("written");
-    }
-    let page = std::fs::read_to_string(&path).expect("docs/mainstay.default.toml");
-    assert!(page == default_file(), "run `cargo xtask generate`");
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test is told by its caller to rewrite the file"
-)]
-fn update_asked() -> bool {
-    std::env::var_os("UPDATE").is_some()
+    golden::expect_file("../../docs/mainstay.default.toml", &default_file());
 }
 
 const SECRET: &str = "as long as the hash that it is made for";

@@ -4,6 +4,8 @@
 //!
 //! Lines `#$ --flag value` before the JSON are flags, `#$ file NAME BEGINNING` a script that is there.
 
+mod golden;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -13,45 +15,11 @@ use mainstay_config::{Flags, Sources, Style, explain, render};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
-const DASHES: &str = "----------\n";
 const NAME: &str = "ecosystem.config.js";
 
 #[test]
 fn every_case_comes_out_as_written() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ecosystem");
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder)
-        .expect("the cases")
-        .map(|entry| entry.expect("an entry").path())
-        .collect();
-    paths.sort();
-    assert!(paths.len() > 10, "cases are missing");
-    let mut failures = String::new();
-    for path in paths {
-        let case = std::fs::read_to_string(&path).expect("a case");
-        let (input, expected) = case.split_once(DASHES).unwrap_or((&case, ""));
-        let found = outcome(input);
-        if found == expected {
-            continue;
-        }
-        if update_asked() {
-            std::fs::write(&path, format!("{input}{DASHES}{found}")).expect("written");
-        } else {
-            let _ = writeln!(
-                failures,
-                "== {}\n-- expected\n{expected}-- found\n{found}",
-                path.display()
-            );
-        }
-    }
-    assert!(failures.is_empty(), "{failures}");
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test is told by its caller to rewrite the cases"
-)]
-fn update_asked() -> bool {
-    std::env::var_os("UPDATE").is_some()
+    golden::expect_cases("tests/ecosystem", 10, outcome);
 }
 
 fn outcome(input: &str) -> String {

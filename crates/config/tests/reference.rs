@@ -1,5 +1,7 @@
 //! The reference says what is: it is the committed page, and its defaults are the defaults.
 
+mod golden;
+
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -7,20 +9,7 @@ use mainstay_config::{Reachable, Settings, SourceFile, Sources, load, reference}
 
 #[test]
 fn the_page_is_up_to_date() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
-    if update_asked() {
-        std::fs::write(&path, reference()).expect("written");
-    }
-    let page = std::fs::read_to_string(&path).expect("docs/configuration.md");
-    assert!(page == reference(), "run `cargo xtask generate`");
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test is told by its caller to rewrite the page"
-)]
-fn update_asked() -> bool {
-    std::env::var_os("UPDATE").is_some()
+    golden::expect_file("../../docs/configuration.md", &reference());
 }
 
 fn load_text(text: &str) -> Settings {

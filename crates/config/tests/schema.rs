@@ -1,5 +1,7 @@
 //! The schema says what is: it is the committed file, it takes what loads, and refuses keys that do not exist.
 
+mod golden;
+
 use std::path::Path;
 
 use mainstay_config::schema;
@@ -11,20 +13,7 @@ fn schema_value() -> Value {
 
 #[test]
 fn the_page_is_up_to_date_with_the_schema() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/mainstay.schema.json");
-    if update_asked() {
-        std::fs::write(&path, schema()).expect("written");
-    }
-    let page = std::fs::read_to_string(&path).expect("docs/mainstay.schema.json");
-    assert!(page == schema(), "run `cargo xtask generate`");
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test is told by its caller to rewrite the file"
-)]
-fn update_asked() -> bool {
-    std::env::var_os("UPDATE").is_some()
+    golden::expect_file("../../docs/mainstay.schema.json", &schema());
 }
 
 /// The first place where a value does not fit: as much of JSON Schema as ours uses.
