@@ -293,12 +293,11 @@ impl<O: Origin> Pipeline<O> {
     pub async fn refresh(&self, refresh: Box<Refresh>) {
         let Refresh {
             mut exchange,
-            request,
-            keep,
+            mut request,
+            mut keep,
         } = *refresh;
         let exchange = &mut exchange;
         let cache = self.cache.of(exchange);
-        let (mut request, mut keep) = (request, keep);
         let response = loop {
             let outcome = self.ask_origin(exchange, request).await;
             match cache.take(exchange, Fetch::Keep(keep), outcome) {

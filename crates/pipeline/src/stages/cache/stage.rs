@@ -127,6 +127,26 @@ enum Look {
     Ask(Option<Variant>),
 }
 
+/// What is kept does not do.
+fn ask(
+    exchange: &Exchange,
+    search: &mut Search,
+    resource: Option<&Arc<Resource>>,
+    old: Option<Variant>,
+) -> Result<Look, Refusal> {
+    if search.wants.asked.only_if_cached {
+        return Err(Refusal::OnlyIfCached);
+    }
+    if search.wants.is_partial {
+        search.note.detail = Some("partial");
+        return Ok(Look::Done(pass(search.note)));
+    }
+    if resource.is_some_and(|known| known.is_passing(now(exchange))) {
+        search.company = Company::Alone;
+    }
+    Ok(Look::Ask(old))
+}
+
 impl On {
     pub(super) fn key(&self, exchange: &Exchange, path: &str) -> Key {
         let target = self.targets.get(exchange.target).map_or("", String::as_str);
@@ -226,7 +246,7 @@ impl On {
                         // whoever waited could not use the answer either
                         search.company = Company::Alone;
                     }
-                    return self.ask(exchange, search, resource, old);
+                    return ask(exchange, search, resource, old);
                 }
             };
             let note = &mut search.note;
@@ -242,29 +262,7 @@ impl On {
         } else {
             "vary-miss"
         });
-        self.ask(exchange, search, resource, None)
-    }
-
-    /// What is kept does not do.
-    #[expect(clippy::unused_self, reason = "reads like its neighbours")]
-    fn ask(
-        &self,
-        exchange: &Exchange,
-        search: &mut Search,
-        resource: Option<&Arc<Resource>>,
-        old: Option<Variant>,
-    ) -> Result<Look, Refusal> {
-        if search.wants.asked.only_if_cached {
-            return Err(Refusal::OnlyIfCached);
-        }
-        if search.wants.is_partial {
-            search.note.detail = Some("partial");
-            return Ok(Look::Done(pass(search.note)));
-        }
-        if resource.is_some_and(|known| known.is_passing(now(exchange))) {
-            search.company = Company::Alone;
-        }
-        Ok(Look::Ask(old))
+        ask(exchange, search, resource, None)
     }
 
     /// Waits for what another fetches. None: look again.
