@@ -32,6 +32,17 @@ pub(crate) fn role(pid: i32) -> Option<String> {
     (words.next()? == "mainstay").then(|| words.next().map(str::to_owned))?
 }
 
+/// Whether a process of ours has settled: it has handlers for the signals that it does not hear, the last thing that each does
+/// before its work. What it holds earlier says nothing of what it will hold.
+pub(crate) fn has_settled(pid: i32) -> bool {
+    const USER_DEFINED_2: u32 = 12;
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status
+        .lines()
+        .find_map(|line| u64::from_str_radix(line.strip_prefix("SigCgt:")?.trim(), 16).ok());
+    caught.is_some_and(|caught| caught & 1 << (USER_DEFINED_2 - 1) != 0)
+}
+
 /// Resident memory of those processes, in KiB.
 pub(crate) fn memory_of_all(pids: &[i32]) -> u64 {
     let held = pids.iter().filter_map(|pid| held(*pid));

@@ -5,7 +5,7 @@ use std::{fs, thread};
 
 use mainstay_testkit::{Failed, Failure, Form, Load, Mainstay, Outcome, Running, eventually};
 
-use crate::measure::{Held, held, role, zombies};
+use crate::measure::{Held, has_settled, held, role, zombies};
 use crate::support::{gateway, started, status};
 
 const APP: &str = "
@@ -187,9 +187,13 @@ fn at_rest(mainstay: &Running) -> Sample {
             return None;
         }
         let serves = i32::try_from(status["gateway_pid"].as_i64()?).ok()?;
+        let guard = *everybody.iter().find(is_guard)?;
+        if !has_settled(guard) {
+            return None;
+        }
         Some(Sample {
             control: held(control)?,
-            guard: held(*everybody.iter().find(is_guard)?)?,
+            guard: held(guard)?,
             gateway: held(serves)?,
         })
     })
