@@ -1,4 +1,4 @@
-//! Facts in, text out: metrics, access records, timestamps.
+//! Facts in, text out: metrics, access records, timestamps; and what apps wrote, as people are to see it.
 //!
 //! Knows no HTTP server, no process and sends nothing. Counters are written by one thread each and
 //! summed when somebody asks, so that counting costs a store and no lock.
@@ -10,6 +10,7 @@ mod error;
 mod exposition;
 mod histogram;
 mod json;
+pub mod log;
 pub mod names;
 mod refusals;
 mod requests;

@@ -5,18 +5,24 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::timeout;
 
 use crate::events::{Event, Note, WorkerId};
-use crate::output::{LONGEST_LINE, Line, Room, Stream};
+use crate::lines::{Lines, Piece};
+use crate::output::{Line, Room, Stream, Taken};
 
 /// How many last lines are kept for the report of a failure, and how long each may be.
 const LAST_LINES: usize = 100;
 const LAST_LINE_BYTES: usize = 1024;
+/// How long the rest of a line is waited for before its beginning is passed on: a prompt is to be seen, and a writer that
+/// is only short of CPU is to be given the time to finish.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What both streams of one start share.
 #[derive(Debug, Default)]
@@ -53,7 +59,28 @@ impl Output {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn look_at(&self, line: &[u8]) {
+    fn look_at(&self, piece: &Piece<'_>) {
+        let end = piece.bytes.len().min(LAST_LINE_BYTES);
+        let text = String::from_utf8_lossy(&piece.bytes[..end]);
+        let mut last = self.locked();
+        match last.back_mut() {
+            Some(before) if piece.is_continued => {
+                let room = LAST_LINE_BYTES.saturating_sub(before.len());
+                before.extend(text.trim_end().chars().take(room));
+                self.look_for(before.as_bytes());
+            }
+            _ if text.trim_end().is_empty() => {}
+            _ => {
+                if last.len() == LAST_LINES {
+                    last.pop_front();
+                }
+                last.push_back(text.trim_end().to_owned());
+            }
+        }
+        self.look_for(piece.bytes);
+    }
+
+    fn look_for(&self, line: &[u8]) {
         if let Some(awaited) = &self.awaited
             && !self.seen.load(Ordering::Relaxed)
             && contains(line, awaited.as_bytes())
@@ -61,16 +88,6 @@ impl Output {
             self.seen.store(true, Ordering::Relaxed);
             self.came.notify_one();
         }
-        let end = line.len().min(LAST_LINE_BYTES);
-        let text = String::from_utf8_lossy(&line[..end]).trim_end().to_owned();
-        if text.is_empty() {
-            return;
-        }
-        let mut last = self.locked();
-        if last.len() == LAST_LINES {
-            last.pop_front();
-        }
-        last.push_back(text);
     }
 }
 
@@ -80,26 +97,57 @@ fn contains(line: &[u8], text: &[u8]) -> bool {
 
 /// Reads one stream of one worker until its end.
 pub(crate) struct Drain {
-    pub(crate) worker: WorkerId,
-    pub(crate) stream: Stream,
-    pub(crate) output: Arc<Output>,
-    pub(crate) events: UnboundedSender<Event>,
+    worker: WorkerId,
+    stream: Stream,
+    output: Arc<Output>,
+    events: UnboundedSender<Event>,
+    /// A piece of the line that comes in was dropped.
+    is_losing: bool,
 }
 
 impl Drain {
+    /// Of a stream of which nothing was read.
+    pub(crate) fn new(
+        worker: WorkerId,
+        stream: Stream,
+        output: Arc<Output>,
+        events: UnboundedSender<Event>,
+    ) -> Self {
+        Self {
+            worker,
+            stream,
+            output,
+            events,
+            is_losing: false,
+        }
+    }
+
     /// Passes on every line until every writer has closed the pipe. While a line waits for room, nothing is read: then
     /// the worker waits too.
-    pub(crate) async fn run(self, pipe: OwnedFd) -> io::Result<()> {
+    pub(crate) async fn run(mut self, pipe: OwnedFd) -> io::Result<()> {
         let mut pipe = pipe::Receiver::from_owned_fd(pipe)?;
         let mut lines = Lines::default();
         loop {
-            let read = pipe.read_buf(&mut lines.buffer).await?;
-            while let Some(line) = lines.next() {
-                self.pass_on(line).await;
+            let has_begun = lines.has_begun();
+            let more = pipe.read_buf(lines.buffer());
+            let read = if has_begun {
+                let Ok(read) = timeout(PAUSE, more).await else {
+                    if let Some(piece) = lines.pause() {
+                        self.pass_on(piece, SystemTime::now()).await;
+                    }
+                    continue;
+                };
+                read?
+            } else {
+                more.await?
+            };
+            let at = SystemTime::now();
+            while let Some(piece) = lines.next() {
+                self.pass_on(piece, at).await;
             }
             if read == 0 {
-                if let Some(line) = lines.rest() {
-                    self.pass_on(line).await;
+                if let Some(piece) = lines.close() {
+                    self.pass_on(piece, at).await;
                 }
                 self.confess();
                 return Ok(());
@@ -107,14 +155,28 @@ impl Drain {
         }
     }
 
-    async fn pass_on(&self, bytes: &[u8]) {
-        self.output.look_at(bytes);
+    async fn pass_on(&mut self, piece: Piece<'_>, at: SystemTime) {
+        self.output.look_at(&piece);
         let room = &self.output.room;
-        if !room.take(bytes.len()).await {
+        let bytes = piece.bytes;
+        if piece.is_continued && self.is_losing {
+            // the rest of a line without its beginning is none
+            return;
+        }
+        self.is_losing = !room.take(bytes.len()).await;
+        if self.is_losing {
             return;
         }
         self.confess();
-        let line = Line::new(self.worker.clone(), self.stream, bytes, room);
+        let line = Line {
+            worker: self.worker.clone(),
+            stream: self.stream,
+            at,
+            bytes: bytes.to_vec(),
+            is_continued: piece.is_continued,
+            end: piece.end,
+            _room: Taken::new(room, bytes.len()),
+        };
         // Nobody listens any more only when the program ends; then the line has no reader.
         let _ = self.events.send(Event::Output(line));
     }
@@ -128,42 +190,6 @@ impl Drain {
                 note: Note::DroppedOutput { lines },
             });
         }
-    }
-}
-
-/// Bytes to lines. Holds less than one line and one read between reads.
-#[derive(Default)]
-struct Lines {
-    buffer: Vec<u8>,
-    /// How much of the buffer was handed out.
-    given: usize,
-}
-
-impl Lines {
-    /// The next line that is complete, or too long to wait for its end. After `None` there is room for a read.
-    fn next(&mut self) -> Option<&[u8]> {
-        let rest = &self.buffer[self.given..];
-        let window = &rest[..rest.len().min(LONGEST_LINE)];
-        let end = match window.iter().position(|byte| *byte == b'\n') {
-            Some(newline) => newline + 1,
-            None if rest.len() >= LONGEST_LINE => LONGEST_LINE,
-            None => {
-                self.buffer.drain(..std::mem::take(&mut self.given));
-                if self.buffer.capacity() > 2 * LONGEST_LINE {
-                    self.buffer.shrink_to(LONGEST_LINE);
-                }
-                return None;
-            }
-        };
-        let start = self.given;
-        self.given += end;
-        Some(&self.buffer[start..start + end])
-    }
-
-    /// A last line without an end.
-    fn rest(&self) -> Option<&[u8]> {
-        let rest = &self.buffer[self.given..];
-        (!rest.is_empty()).then_some(rest)
     }
 }
 

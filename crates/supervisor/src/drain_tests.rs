@@ -3,44 +3,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::*;
-
-fn cut(chunks: &[&[u8]]) -> Vec<Vec<u8>> {
-    let mut lines = Lines::default();
-    let mut out = Vec::new();
-    for chunk in chunks {
-        lines.buffer.extend_from_slice(chunk);
-        while let Some(line) = lines.next() {
-            out.push(line.to_vec());
-        }
-    }
-    out.extend(lines.rest().map(<[u8]>::to_vec));
-    out
-}
-
-#[test]
-fn lines_keep_their_newline_and_cross_reads() {
-    assert_eq!(
-        cut(&[b"one\ntw", b"o\n\nthree"]),
-        [&b"one\n"[..], b"two\n", b"\n", b"three"]
-    );
-    assert!(cut(&[]).is_empty());
-}
-
-#[test]
-fn endless_lines_arrive_in_pieces() {
-    let long = vec![b'x'; LONGEST_LINE * 2 + 5];
-    let pieces = cut(&[&long, b"\nend\n"]);
-    let sizes: Vec<usize> = pieces.iter().map(Vec::len).collect();
-    assert_eq!(sizes, [LONGEST_LINE, LONGEST_LINE, 6, 4]);
-}
-
-proptest::proptest! {
-    #[test]
-    fn nothing_is_lost_or_changed(chunks: Vec<Vec<u8>>) {
-        let pieces = cut(&chunks.iter().map(Vec::as_slice).collect::<Vec<_>>());
-        proptest::prop_assert_eq!(pieces.concat(), chunks.concat());
-    }
-}
+use crate::output::LineEnd;
 
 #[test]
 fn a_text_is_found_anywhere_in_a_line() {
@@ -62,6 +25,15 @@ fn a_text_is_found_anywhere_in_a_line() {
 
 const LINES: usize = 1_000;
 
+fn worker() -> WorkerId {
+    WorkerId {
+        app: "app".into(),
+        release: 1,
+        incarnation: 0,
+        index: 0,
+    }
+}
+
 /// A drain whose worker writes `LINES` lines of 10,000 bytes from a thread.
 fn flood() -> (
     Arc<Output>,
@@ -70,17 +42,7 @@ fn flood() -> (
 ) {
     let (sender, receiver) = unbounded_channel();
     let output = Arc::new(Output::default());
-    let drain = Drain {
-        worker: WorkerId {
-            app: "app".into(),
-            release: 1,
-            incarnation: 0,
-            index: 0,
-        },
-        stream: Stream::Stdout,
-        output: Arc::clone(&output),
-        events: sender,
-    };
+    let drain = Drain::new(worker(), Stream::Stdout, Arc::clone(&output), sender);
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
     std::thread::spawn(move || {
         let line = [vec![b'y'; 9_999], vec![b'\n']].concat();
@@ -97,7 +59,7 @@ fn count(receiver: &mut UnboundedReceiver<Event>) -> (usize, u64) {
     let (mut kept, mut dropped) = (0, 0);
     while let Ok(event) = receiver.try_recv() {
         match event {
-            Event::Output(_) => kept += 1,
+            Event::Output(line) => kept += usize::from(line.end == LineEnd::Newline),
             Event::Note {
                 note: Note::DroppedOutput { lines },
                 ..
@@ -152,14 +114,47 @@ async fn an_end_waits_for_no_reader() {
 #[tokio::test]
 async fn the_awaited_text_is_told_once() {
     let output = Output::new(Arc::default(), Some("listening on".to_owned()));
-    for line in [
-        &b"starting\n"[..],
-        b"now listening on 3000\n",
-        b"listening on again\n",
+    for (bytes, is_continued) in [
+        (&b"starting\n"[..], false),
+        (b"now listen", false),
+        (b"ing on 3000\n", true),
+        (b"listening on again\n", false),
     ] {
-        output.look_at(line);
+        output.look_at(&Piece {
+            bytes,
+            is_continued,
+            end: LineEnd::Newline,
+        });
     }
+    let last = ["starting", "now listening on 3000", "listening on again"];
+    assert_eq!(output.last_lines(), last);
     output.awaited_came().await;
-    let again = tokio::time::timeout(Duration::from_millis(1), output.awaited_came());
+    let again = timeout(Duration::from_millis(1), output.awaited_came());
     assert!(again.await.is_err());
+}
+
+/// The clock is the runtime's, which goes on by itself when nobody has anything to do but wait.
+#[tokio::test(start_paused = true)]
+async fn what_has_no_end_yet_is_shown_after_a_while() {
+    let (sender, mut receiver) = unbounded_channel();
+    let drain = Drain::new(
+        worker(),
+        Stream::Stdout,
+        Arc::new(Output::default()),
+        sender,
+    );
+    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    let mut file = std::fs::File::from(write);
+    io::Write::write_all(&mut file, b"whole\nName: ").unwrap();
+    let drain = tokio::spawn(drain.run(read));
+    let mut next = async || match receiver.recv().await {
+        Some(Event::Output(line)) => (line.bytes.clone(), line.is_continued, line.end),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(next().await, (b"whole\n".to_vec(), false, LineEnd::Newline));
+    assert_eq!(next().await, (b"Name: ".to_vec(), false, LineEnd::Pause));
+    io::Write::write_all(&mut file, b"Ada").unwrap();
+    drop(file);
+    assert_eq!(next().await, (b"Ada".to_vec(), true, LineEnd::Closed));
+    drain.await.unwrap().unwrap();
 }

@@ -18,6 +18,7 @@ pub mod identity;
 pub mod launch;
 pub mod lifecycle;
 pub mod limits;
+mod lines;
 mod lives;
 mod memory;
 pub mod node;

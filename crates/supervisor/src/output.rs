@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -31,34 +31,57 @@ pub enum Stream {
     Stderr,
 }
 
-/// A line of output, or a piece of one that is longer than [`LONGEST_LINE`]. It takes its room in the worker's queue
-/// until it is dropped: keep it until it is written.
+/// How a line, or a piece of one, came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LineEnd {
+    /// By its newline.
+    Newline,
+    /// It was cut, since it would have been longer than [`LONGEST_LINE`]; the next piece goes on with it.
+    TooLong,
+    /// Nothing more came for a while; what comes goes on with it.
+    Pause,
+    /// The stream ended.
+    Closed,
+}
+
+/// A line of output, or a piece of one: see [`LineEnd`]. It takes its room in the worker's queue until it is dropped: keep
+/// it until it is written.
 #[derive(Debug)]
 pub struct Line {
     /// Who wrote it.
     pub worker: WorkerId,
     /// Where to.
     pub stream: Stream,
+    /// When it was read.
+    pub at: SystemTime,
     /// Exactly what was written, with its newline if it had one: all lines joined are the stream, byte for byte.
     pub bytes: Vec<u8>,
-    room: Arc<Room>,
+    /// Whether it goes on with the line of which a piece came before.
+    pub is_continued: bool,
+    /// How it ended.
+    pub end: LineEnd,
+    /// Given back with it.
+    pub(crate) _room: Taken,
 }
 
-impl Line {
-    /// A line that has been given its room.
-    pub(crate) fn new(worker: WorkerId, stream: Stream, bytes: &[u8], room: &Arc<Room>) -> Self {
-        Self {
-            worker,
-            stream,
-            bytes: bytes.to_vec(),
-            room: Arc::clone(room),
-        }
+/// Room that a line takes.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    room: Arc<Room>,
+    bytes: usize,
+}
+
+impl Taken {
+    /// For a line of so many bytes, which has been given it.
+    pub(crate) fn new(room: &Arc<Room>, bytes: usize) -> Self {
+        let room = Arc::clone(room);
+        Self { room, bytes }
     }
 }
 
-impl Drop for Line {
+impl Drop for Taken {
     fn drop(&mut self) {
-        self.room.give_back(self.bytes.len());
+        self.room.give_back(self.bytes);
     }
 }
 

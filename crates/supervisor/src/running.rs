@@ -92,12 +92,7 @@ impl Running {
                 Stream::Stdout => spawn.stdout = Some(write),
                 Stream::Stderr => spawn.stderr = Some(write),
             }
-            let drain = Drain {
-                worker: worker.clone(),
-                stream,
-                output: Arc::clone(output),
-                events: events.clone(),
-            };
+            let drain = Drain::new(worker.clone(), stream, Arc::clone(output), events.clone());
             drains.push(tokio::spawn(drain.run(read)));
         }
         let process = match spawn.start() {

@@ -276,6 +276,11 @@ impl Gateways {
         self.counts.replaced(app, reason);
     }
 
+    /// Lines of an app's output were dropped.
+    pub(super) fn count_dropped_lines(&mut self, app: &str, lines: u64) {
+        self.counts.dropped(app, lines);
+    }
+
     /// How they stand.
     pub(super) fn state(&self) -> GatewayState {
         let serving = self.find(Phase::Serving);

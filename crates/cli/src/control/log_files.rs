@@ -11,6 +11,7 @@ use std::sync::Arc;
 use mainstay_supervisor::output::{Line, Stream};
 
 use super::background::append;
+use super::seam::{Seam, Source};
 use crate::say;
 
 /// Lines are written together as long as more of them wait, up to so many bytes.
@@ -36,6 +37,7 @@ struct LogFile {
     lost: u64,
     /// A write ended in the middle of a line.
     is_torn: bool,
+    seam: Seam,
 }
 
 impl LogFiles {
@@ -56,8 +58,8 @@ impl LogFiles {
         }
         if let Some([out, error]) = self.apps.get_mut(app) {
             match line.stream {
-                Stream::Stdout => out.add(&line.bytes),
-                Stream::Stderr => error.add(&line.bytes),
+                Stream::Stdout => out.add(Source::of(line), &line.bytes),
+                Stream::Stderr => error.add(Source::of(line), &line.bytes),
             }
         }
     }
@@ -72,6 +74,7 @@ impl LogFiles {
         self.files().for_each(|file| {
             file.flush();
             file.file = None;
+            file.seam.forget();
         });
     }
 
@@ -98,13 +101,16 @@ impl LogFile {
             lines: 0,
             lost: 0,
             is_torn: false,
+            seam: Seam::default(),
         }
     }
 
-    fn add(&mut self, bytes: &[u8]) {
+    fn add(&mut self, source: Source<'_>, bytes: &[u8]) {
         if self.waiting.len() + bytes.len() > ROOM {
             self.flush();
         }
+        self.waiting
+            .extend_from_slice(self.seam.before(source, bytes));
         self.waiting.extend_from_slice(bytes);
         self.lines += 1;
     }
@@ -174,13 +180,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("shop-out.log");
         let mut file = LogFile::new(path.clone());
-        file.add(b"one\n");
+        file.add(Source::Access, b"one\n");
         file.flush();
         std::fs::rename(&path, folder.path().join("old")).unwrap();
-        file.add(b"two\n");
+        file.add(Source::Access, b"two\n");
         file.flush();
         file.file = None;
-        file.add(b"three\n");
+        file.add(Source::Access, b"three\n");
         file.flush();
         let read = |name| std::fs::read_to_string(folder.path().join(name)).unwrap();
         assert_eq!(read("old"), "one\ntwo\n");
@@ -191,13 +197,13 @@ mod tests {
     fn a_full_disk_costs_lines_that_are_counted() {
         let mut file = LogFile::new("/dev/full".into());
         for _ in 0..3 {
-            file.add(b"lost\n");
+            file.add(Source::Access, b"lost\n");
             file.flush();
         }
         assert_eq!(file.lost, 3);
         file.path = "/dev/null".into();
         file.file = None;
-        file.add(b"there\n");
+        file.add(Source::Access, b"there\n");
         file.flush();
         assert_eq!(file.lost, 0);
     }

@@ -34,6 +34,7 @@ mod report;
 mod roster;
 mod run;
 pub(crate) mod runtime_dir;
+mod seam;
 mod serve;
 mod service;
 mod signals;

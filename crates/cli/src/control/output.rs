@@ -5,17 +5,19 @@
 //! the gateway.
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use mainstay_observe::log::{Colours, shown};
 use mainstay_supervisor::output::{Line, Stream};
 
 use super::background::Background;
 use super::log_files::LogFiles;
+use super::seam::{Seam, Source};
 
 /// What a gateway's pipe holds: as much as comes between two of its flushes at full speed, so that a flush wakes the reader
 /// once. Where the machine allows less, the pipe keeps its usual room.
@@ -31,6 +33,7 @@ pub(super) struct Output {
     sender: Sender<Piece>,
     /// One for each pipe of access lines; broken when all of it is out.
     relays: Arc<Mutex<Vec<Receiver<()>>>>,
+    stdout: Stdout,
 }
 
 enum Piece {
@@ -45,8 +48,9 @@ impl Output {
     /// Starts the thread for the app's lines.
     pub(super) fn start(background: Option<&Background>) -> io::Result<Self> {
         let (sender, receiver) = channel();
+        let stdout = Stdout::default();
         let sink = match background {
-            None => Sink::Standard,
+            None => Sink::Standard(Standard::new(stdout.clone())),
             Some(background) => Sink::Files(LogFiles::new(background.logs.clone())),
         };
         thread::Builder::new()
@@ -55,6 +59,7 @@ impl Output {
         Ok(Self {
             sender,
             relays: Arc::default(),
+            stdout,
         })
     }
 
@@ -74,10 +79,11 @@ impl Output {
         let (reader, writer) = io::pipe()?;
         let _ = rustix::pipe::fcntl_setpipe_size(&writer, PIPE);
         let (over, relay_over) = channel::<()>();
+        let stdout = self.stdout.clone();
         thread::Builder::new()
             .name("access lines".to_owned())
             .spawn(move || {
-                pass_on(File::from(OwnedFd::from(reader)));
+                pass_on(File::from(OwnedFd::from(reader)), &stdout);
                 drop(over);
             })?;
         let mut relays = self.relays.lock().unwrap_or_else(PoisonError::into_inner);
@@ -108,17 +114,15 @@ impl Output {
 /// Where the app's lines go.
 #[derive(Debug)]
 enum Sink {
-    Standard,
+    Standard(Standard),
     Files(LogFiles),
 }
 
 impl Sink {
     fn add(&mut self, line: &Line) {
-        match (self, line.stream) {
-            (Self::Files(files), _) => files.add(line),
-            // a reader that went away is no reason to end: the app goes on serving
-            (Self::Standard, Stream::Stdout) => drop(to_stdout(&line.bytes)),
-            (Self::Standard, Stream::Stderr) => drop(io::stderr().write_all(&line.bytes)),
+        match self {
+            Self::Files(files) => files.add(line),
+            Self::Standard(standard) => standard.add(line),
         }
     }
 
@@ -126,6 +130,63 @@ impl Sink {
         if let Self::Files(files) = self {
             files.flush();
         }
+    }
+}
+
+/// Standard output and standard error. A terminal gets nothing that it would act on but colours; anything else gets what
+/// the app wrote, byte for byte.
+#[derive(Debug)]
+struct Standard {
+    stdout: Stdout,
+    stderr: Seam,
+    /// Whether each is a terminal.
+    terminals: [bool; 2],
+}
+
+impl Standard {
+    fn new(stdout: Stdout) -> Self {
+        Self {
+            stdout,
+            stderr: Seam::default(),
+            terminals: [io::stdout().is_terminal(), io::stderr().is_terminal()],
+        }
+    }
+
+    fn add(&mut self, line: &Line) {
+        let source = Source::of(line);
+        let is_terminal = self.terminals[usize::from(line.stream == Stream::Stderr)];
+        let for_terminal = is_terminal.then(|| shown(&line.bytes, Colours::Kept));
+        let bytes = for_terminal
+            .as_ref()
+            .map_or(&line.bytes[..], String::as_bytes);
+        // a reader that went away is no reason to end: the app goes on serving
+        let _ = match line.stream {
+            Stream::Stdout => self.stdout.write(source, bytes),
+            Stream::Stderr => {
+                let mut stderr = io::stderr().lock();
+                let before = self.stderr.before(source, bytes);
+                stderr
+                    .write_all(before)
+                    .and_then(|()| stderr.write_all(bytes))
+            }
+        };
+    }
+}
+
+/// Standard output, which several threads write to.
+#[derive(Clone, Debug, Default)]
+struct Stdout {
+    seam: Arc<Mutex<Seam>>,
+}
+
+impl Stdout {
+    /// In one go: other lines come before or behind.
+    fn write(&self, source: Source<'_>, bytes: &[u8]) -> io::Result<()> {
+        let mut seam = self.seam.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(seam.before(source, bytes))?;
+        stdout.write_all(bytes)?;
+        stdout.flush()
     }
 }
 
@@ -156,7 +217,7 @@ fn write(pieces: &Receiver<Piece>, mut sink: Sink) {
 }
 
 /// Passes on whole lines. What a gateway leaves of a line when it dies is none, and is left out.
-fn pass_on(mut pipe: File) {
+fn pass_on(mut pipe: File, stdout: &Stdout) {
     let mut buffer = vec![0; ROOM];
     let mut filled = 0;
     loop {
@@ -171,15 +232,8 @@ fn pass_on(mut pipe: File) {
             None if filled == ROOM => ROOM,
             None => continue,
         };
-        let _ = to_stdout(&buffer[..end]);
+        let _ = stdout.write(Source::Access, &buffer[..end]);
         buffer.copy_within(end..filled, 0);
         filled -= end;
     }
-}
-
-/// In one go: other lines come before or behind.
-fn to_stdout(bytes: &[u8]) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(bytes)?;
-    stdout.flush()
 }

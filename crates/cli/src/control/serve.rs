@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use mainstay_supervisor::events::{ReadyWorker, Why};
+use mainstay_supervisor::events::{Note, ReadyWorker, Why};
 use mainstay_supervisor::options::AppKind;
 use mainstay_supervisor::process::Exit;
 use mainstay_supervisor::{AppOptions, Event, WorkerId};
@@ -130,7 +130,13 @@ impl Control {
                     say::warning(&report::failed(&failure));
                 }
             }
-            Event::Note { worker, note } => report::note(&worker, &note),
+            Event::Note { worker, note } => {
+                if let (Note::DroppedOutput { lines }, Some(gateways)) = (&note, &mut self.gateways)
+                {
+                    gateways.count_dropped_lines(&worker.app, *lines);
+                }
+                report::note(&worker, &note);
+            }
             Event::Finished {
                 worker,
                 exit,

@@ -28,6 +28,8 @@ pub(super) struct Counts {
     ended: Totals,
     /// Workers that were replaced, by app and reason.
     replaced: BTreeMap<(String, &'static str), u64>,
+    /// Lines of output that were dropped, by app.
+    dropped: BTreeMap<String, u64>,
     open: Vec<Open>,
     next_ticket: u64,
 }
@@ -84,6 +86,11 @@ impl Counts {
         *self.replaced.entry((app.to_owned(), reason)).or_default() += 1;
     }
 
+    /// Lines of an app were dropped.
+    pub(super) fn dropped(&mut self, app: &str, lines: u64) {
+        *self.dropped.entry(app.to_owned()).or_default() += lines;
+    }
+
     /// When somebody's patience ends.
     pub(super) fn due(&self) -> Option<Instant> {
         self.open.iter().map(|open| open.until).min()
@@ -127,6 +134,16 @@ impl Counts {
         for ((app, reason), count) in &self.replaced {
             let labels = [("app", app.as_str()), ("reason", reason)];
             text.sample(names::WORKER_REPLACEMENTS_TOTAL, &labels, *count);
+        }
+        if !self.dropped.is_empty() {
+            text.family(
+                names::OUTPUT_LINES_DROPPED_TOTAL,
+                "counter",
+                "Lines of output that were dropped, since nobody took them in time.",
+            );
+        }
+        for (app, lines) in &self.dropped {
+            text.sample(names::OUTPUT_LINES_DROPPED_TOTAL, &[("app", app)], *lines);
         }
         text.finish()
     }
