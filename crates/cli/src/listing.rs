@@ -60,6 +60,9 @@ pub(crate) struct ListedApp {
     pub(crate) wanted: u32,
     /// How many can be given work.
     pub(crate) ready: u32,
+    /// Bounds between which `wanted` follows the work; none where it does not.
+    #[serde(default)]
+    pub(crate) scaled: Option<Bounds>,
     /// Where it is reached.
     pub(crate) address: Option<String>,
     /// The numbers of the workers that it is meant to have, in their order.
@@ -85,6 +88,26 @@ pub(crate) struct ListedWorker {
     pub(crate) last_exit: Option<String>,
     /// Its starts fail again and again.
     pub(crate) crash_loop: bool,
+    /// Requests that it works on, about a second ago.
+    #[serde(default)]
+    pub(crate) in_flight: usize,
+    /// The longest delay of its event loop in the last seconds, in whole milliseconds; of Node only.
+    #[serde(default)]
+    pub(crate) lag_ms: Option<u64>,
+}
+
+/// The fewest and the most workers of an app whose number follows its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Bounds {
+    pub(crate) min: u32,
+    pub(crate) max: u32,
+}
+
+impl Bounds {
+    /// Behind the number of workers.
+    pub(crate) fn words(self) -> String {
+        format!(" · {} to {} by their work", self.min, self.max)
+    }
 }
 
 /// Where a worker is in its life, as people see it.

@@ -46,6 +46,12 @@ pub(crate) enum Order {
     Delete(Vec<String>),
     /// An app gets another number of workers, until the settings say another.
     Scale { app: String, count: Count },
+    /// An app that is scaled by its work gets this number of workers.
+    Fit {
+        app: String,
+        workers: u32,
+        why: String,
+    },
 }
 
 /// Why workers are to be fresh.
@@ -101,7 +107,8 @@ impl Order {
             | Self::Delete(names) => names.iter().any(|name| name == app),
             Self::Worker { app: named, .. }
             | Self::Relieve { app: named, .. }
-            | Self::Scale { app: named, .. } => named == app,
+            | Self::Scale { app: named, .. }
+            | Self::Fit { app: named, .. } => named == app,
             Self::Everything | Self::Settings | Self::Gateway => false,
         }
     }
@@ -125,15 +132,20 @@ pub(crate) enum Count {
     More(u32),
     /// So many fewer.
     Fewer(u32),
+    /// As many as the settings say.
+    Written,
 }
 
 impl Count {
-    /// Reads `3`, `+2` or `-1`.
+    /// Reads `3`, `+2`, `-1` or `auto`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let number = |digits: &str| {
             let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit());
             is_plain.then(|| digits.parse().ok()).flatten()
         };
+        if text == "auto" {
+            return Some(Self::Written);
+        }
         match text.as_bytes().first()? {
             b'+' => number(&text[1..]).map(Self::More),
             b'-' => number(&text[1..]).map(Self::Fewer),
@@ -147,6 +159,7 @@ impl Count {
             Self::To(count) => Some(count),
             Self::More(more) => present.checked_add(more),
             Self::Fewer(fewer) => present.checked_sub(fewer),
+            Self::Written => Some(present),
         };
         count.filter(|count| *count > 0)
     }
@@ -322,6 +335,7 @@ mod tests {
             ("-3", 3, None),
             ("-4", 3, None),
             ("0", 3, None),
+            ("auto", 3, Some(3)),
         ] {
             let count = Count::parse(text).expect("a count");
             assert_eq!(count.of(present), expected, "{text}");

@@ -194,10 +194,22 @@ pub(crate) enum Up {
     Answered { ids: Vec<u64> },
     /// What members on trial answered since this was told last.
     Trial { tallies: Vec<(u64, Tally)> },
+    /// How busy it is now: told from time to time while that changes.
+    Load(Load),
     /// What browsers reported against the content security policy since this was told last.
     Violations(Reported),
     /// All connections are closed; it ends.
     Drained,
+}
+
+/// How busy a gateway is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Load {
+    /// Requests that members work on, where there are any.
+    pub(crate) in_flight: Vec<(u64, usize)>,
+    /// By target, how long requests waited here for a place at its members at most, in milliseconds, since this was told
+    /// last; only where any did.
+    pub(crate) waited_ms: Vec<(String, u64)>,
 }
 
 /// Writes a message.

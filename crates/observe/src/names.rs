@@ -32,6 +32,8 @@ pub const CONNECTIONS_TURNED_AWAY_TOTAL: &str = "mainstay_connections_turned_awa
 pub const WORKER_REPLACEMENTS_TOTAL: &str = "mainstay_worker_replacements_total";
 /// Lines of workers' output that were dropped since nobody took them in time, by app.
 pub const OUTPUT_LINES_DROPPED_TOTAL: &str = "mainstay_output_lines_dropped_total";
+/// Workers that apps which are scaled by their work got or lost, by app and direction (`up`, `down`).
+pub const AUTOSCALE_STEPS_TOTAL: &str = "mainstay_autoscale_steps_total";
 /// Requests that a cache was asked about, by what came of it.
 pub const CACHE_REQUESTS_TOTAL: &str = "mainstay_cache_requests_total";
 /// Requests that a cache did nothing about, or whose answers were not kept, by reason.

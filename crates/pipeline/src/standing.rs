@@ -290,6 +290,12 @@ impl Standing {
         &self.life.gates
     }
 
+    /// By target, how long requests waited for a place at its workers at most, since this was asked last; only where
+    /// any did.
+    pub fn take_waits(&self) -> Vec<(String, Duration)> {
+        self.life.gates.take_waits()
+    }
+
     /// The connections of clients, on all threads.
     pub(crate) fn connections(&self) -> &Arc<Connections> {
         &self.life.connections

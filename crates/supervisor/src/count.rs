@@ -14,6 +14,7 @@ pub fn workers(wish: Workers) -> u32 {
     match wish {
         Workers::Fixed(count) => count.max(1),
         Workers::Max => processors,
+        Workers::Between(range) => range.now.max(1),
         Workers::Auto => {
             let groups = control_groups();
             let quota = groups
@@ -23,6 +24,37 @@ pub fn workers(wish: Workers) -> u32 {
             auto(processors, quota, memory_limit())
         }
     }
+}
+
+/// The most there will be for this wish.
+#[must_use]
+pub fn most(wish: Workers) -> u32 {
+    match wish {
+        Workers::Between(range) => range.max.max(1),
+        wish => workers(wish),
+    }
+}
+
+/// Bytes that a program which is about to start may expect to get: what is left below the limit of our control group,
+/// and what the machine has. `None`: nobody knows.
+#[must_use]
+pub fn memory_left() -> Option<u64> {
+    let own = memory_limit()
+        .zip(memory_taken())
+        .map(|(limit, taken)| limit.saturating_sub(taken));
+    let machine = fs::read_to_string("/proc/meminfo")
+        .ok()
+        .and_then(|text| available(&text));
+    own.into_iter().chain(machine).min()
+}
+
+/// `MemAvailable:   123 kB`, the kernel's kB being 1024 bytes.
+fn available(text: &str) -> Option<u64> {
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim_end().parse().ok()?;
+    kilobytes.checked_mul(1024)
 }
 
 /// Bytes that our control group, or one above it, may take. `None`: there is no such limit.
@@ -87,6 +119,7 @@ fn control_groups() -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::WorkerRange;
 
     #[test]
     fn the_least_wins_and_one_remains() {
@@ -105,5 +138,21 @@ mod tests {
         assert_eq!(quota("250000 100000\n"), Some(2));
         assert_eq!(quota("50000 100000\n"), Some(1));
         assert_eq!(workers(Workers::Fixed(0)), 1);
+        let range = Workers::Between(WorkerRange::new(2, 8).with(5));
+        assert_eq!((workers(range), most(range)), (5, 8));
+        assert_eq!(
+            (workers(range.as_written()), most(Workers::Fixed(3))),
+            (2, 3)
+        );
+        let within = |now| WorkerRange::new(2, 8).with(now).now;
+        assert_eq!([within(1), within(9)], [2, 8]);
+    }
+
+    #[test]
+    fn what_is_available_is_read() {
+        let text = "MemTotal: 100 kB\nMemAvailable:   24 kB\nBuffers: 1 kB\n";
+        assert_eq!(available(text), Some(24 * 1024));
+        assert_eq!(available("MemAvailable: many\n"), None);
+        assert!(memory_left().is_some_and(|left| left > 0));
     }
 }

@@ -117,6 +117,60 @@ pub enum Workers {
     Auto,
     /// One for each CPU we may run on, whatever the quota.
     Max,
+    /// As many as the work needs, within bounds.
+    Between(WorkerRange),
+}
+
+impl Workers {
+    /// As settings say it: without what became of it meanwhile.
+    #[must_use]
+    pub fn as_written(self) -> Self {
+        match self {
+            Self::Between(range) => Self::Between(WorkerRange {
+                now: range.min,
+                ..range
+            }),
+            other => other,
+        }
+    }
+}
+
+/// Bounds on a number of workers that follows the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerRange {
+    /// Never fewer; at least one.
+    pub min: u32,
+    /// Never more; at least `min`.
+    pub max: u32,
+    /// How long one worker less must have been enough before there is one less.
+    pub calm: Duration,
+    /// How many there are now, within the bounds: no setting, but what became of one.
+    pub now: u32,
+}
+
+impl WorkerRange {
+    /// What is usual: pauses between two bursts are shorter, and a worker more costs memory only.
+    pub const USUAL_CALM: Duration = Duration::from_mins(1);
+
+    /// Begins with the fewest.
+    #[must_use]
+    pub fn new(min: u32, max: u32) -> Self {
+        Self {
+            min,
+            max,
+            calm: Self::USUAL_CALM,
+            now: min,
+        }
+    }
+
+    /// The same with so many workers now, or as many as its bounds let there be.
+    #[must_use]
+    pub fn with(self, now: u32) -> Self {
+        Self {
+            now: now.clamp(self.min, self.max.max(self.min)),
+            ..self
+        }
+    }
 }
 
 /// How long a worker of an app of which nobody knows whether it listens may take to do so before it is ready without: as

@@ -15,15 +15,18 @@ use crate::node::environment::{
     NODE_OPTIONS, OWN_OPTIONS, merge, merge_into_words, own_options, shift_inspector,
 };
 use crate::numbers::Numbers;
-use crate::options::{AppKind, AppOptions};
+use crate::options::{AppKind, AppOptions, Workers};
 use crate::probe::Prober;
 use crate::process::Spawn;
 use crate::ready::Expected;
 use crate::socket::Files;
 use crate::start_error::StartError;
 use crate::tree::MARK;
-use crate::{hung, ports, variables};
+use crate::{count, hung, ports, variables};
 use rustix::process::{Resource, Rlimit};
+
+/// How often a worker measures itself whose app is scaled by that, in milliseconds.
+const SCALED_STATS_EVERY: &str = "1000";
 
 /// Everything about an app that does not change from start to start.
 #[derive(Debug, Clone)]
@@ -75,15 +78,20 @@ impl Plan {
     pub(crate) fn several_workers_need_ports_of_their_own(&self) -> Result<(), StartError> {
         match (self.runtime(), self.options.port) {
             _ if self.options.kind == AppKind::Background => Ok(()),
-            (Runtime::Port | Runtime::Deno, Some(port)) if self.workers > 1 => {
+            (Runtime::Port | Runtime::Deno, Some(port)) if self.most_workers() > 1 => {
                 Err(StartError::PortForMany {
                     app: self.app.to_string(),
                     port,
-                    workers: self.workers,
+                    workers: self.most_workers(),
                 })
             }
             _ => Ok(()),
         }
+    }
+
+    /// How many workers there may be at once.
+    pub(crate) fn most_workers(&self) -> u32 {
+        self.workers.max(count::most(self.options.workers))
     }
 
     /// How workers of this app are told where to listen.
@@ -243,6 +251,9 @@ impl Plan {
         set(env, "MAINSTAY_INTERNAL_WORKERS", &self.workers.to_string());
         let every = hung::report_every(self.options.hang_timeout).as_millis();
         set(env, "MAINSTAY_INTERNAL_REPORT_EVERY", &every.to_string());
+        if matches!(self.options.workers, Workers::Between(_)) {
+            set(env, "MAINSTAY_INTERNAL_STATS_EVERY", SCALED_STATS_EVERY);
+        }
         if let Some(port) = self.options.port {
             let port = self.own_port(port, index);
             set(env, "MAINSTAY_INTERNAL_PORT", &port.to_string());

@@ -72,7 +72,7 @@ impl Worker {
     /// A hard-coded port is where a single worker may stay; several cannot share it.
     fn find_elsewhere(&mut self, ports: Vec<u16>) -> Option<lifecycle::Event> {
         let pid = self.running.as_ref()?.id();
-        if let ([port], 1) = (ports.as_slice(), self.plan.workers) {
+        if let ([port], 1) = (ports.as_slice(), self.plan.most_workers()) {
             let endpoint = Endpoint::Tcp((Ipv4Addr::LOCALHOST, *port).into());
             self.heard.own_port = true;
             let _ = self.note(Note::OwnPort { port: *port });

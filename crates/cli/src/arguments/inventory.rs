@@ -10,8 +10,8 @@ pub(crate) struct Scale {
     /// The app
     #[arg(value_name = "TARGET")]
     pub(crate) target: String,
-    /// How many workers, or how many more or fewer
-    #[arg(value_name = "N|+N|-N", allow_hyphen_values = true)]
+    /// How many workers, how many more or fewer, or `auto` for what the settings say
+    #[arg(value_name = "N|+N|-N|auto", allow_hyphen_values = true)]
     pub(crate) count: String,
     #[command(flatten)]
     pub(crate) which: Which,

@@ -10,7 +10,7 @@ use super::order::chosen;
 use crate::Outcome;
 use crate::arguments::Targets;
 use crate::control::log_file_name;
-use crate::listing::{ListedApp, ListedWorker};
+use crate::listing::{Bounds, ListedApp, ListedWorker};
 use crate::say;
 
 pub(crate) fn execute(targets: &Targets) -> Outcome {
@@ -62,7 +62,11 @@ fn describe(text: &mut String, known: &Known, app: &ListedApp, measured: &Measur
     if let Some(Ok(record)) = &known.record {
         line("saved", if record.saved { "yes" } else { "no" });
     }
-    line("workers", &format!("{} of {} ready", app.ready, app.wanted));
+    let scaled = app.scaled.map(Bounds::words).unwrap_or_default();
+    line(
+        "workers",
+        &format!("{} of {} ready{scaled}", app.ready, app.wanted),
+    );
     for worker in &app.workers {
         let _ = writeln!(text, "    {}", describe_worker(app, worker, measured));
     }

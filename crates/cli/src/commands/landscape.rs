@@ -73,6 +73,7 @@ fn stopped_apps(record: &Record) -> Vec<ListedApp> {
             folder: record.folder.clone(),
             wanted: app.workers,
             ready: 0,
+            scaled: None,
             address: app.address.clone(),
             ids,
             workers: Vec::new(),

@@ -137,7 +137,7 @@ fn forget(known: &Known) -> Result<(), Failure> {
 pub(crate) fn scale(scale: &Scale) -> Outcome {
     let count = Count::parse(&scale.count).ok_or_else(|| {
         Failure::usage(format!(
-            "`{}` is no number of workers: expected `3`, `+1` or `-1`",
+            "`{}` is no number of workers: expected `3`, `+1`, `-1`, or `auto` for what the settings say",
             scale.count
         ))
     })?;

@@ -211,6 +211,7 @@ mod tests {
             folder: PathBuf::new(),
             wanted: 1,
             ready: 1,
+            scaled: None,
             address: None,
             ids: ids.to_vec(),
             workers: Vec::new(),

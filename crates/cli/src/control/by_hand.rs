@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use mainstay_config::{AppSettings, Settings};
 use mainstay_supervisor::options::Workers;
 
+use super::autoscale::fitted;
 use super::hands::Hands;
 use super::relieve::relieve;
 use super::replace::{self, counted};
@@ -55,16 +56,26 @@ impl ByHand {
     /// An app has so many workers from now on, whatever the settings say.
     pub(super) fn scale(&mut self, app: &str, workers: u32, written: Workers) {
         let before = self.scaled.get(app);
-        let written = before.map_or(written, |before| before.written);
+        let written = before.map_or(written.as_written(), |before| before.written);
         let scaled = Scaled { workers, written };
         self.scaled.insert(app.to_owned(), scaled);
+    }
+
+    /// What the settings say holds again.
+    pub(super) fn unscale(&mut self, app: &str) {
+        self.scaled.remove(app);
+    }
+
+    /// What the settings say of the workers of an app that was given a number by hand.
+    fn written(&self, app: &str) -> Option<Workers> {
+        self.scaled.get(app).map(|scaled| scaled.written)
     }
 
     /// Settings that were read, with the numbers that were given by hand.
     pub(super) fn over(&self, settings: &mut Settings) {
         for app in &mut settings.apps {
             if let Some(scaled) = self.scaled.get(app.name())
-                && app.options.workers == scaled.written
+                && app.options.workers.as_written() == scaled.written
             {
                 app.options.workers = Workers::Fixed(scaled.workers);
             }
@@ -135,6 +146,9 @@ pub(super) async fn scale(
         )));
     }
     let had = u32::try_from(hands.workers(app).await?.len()).unwrap_or(u32::MAX);
+    if count == Count::Written {
+        return unscale(known, had, by_hand, hands).await;
+    }
     let wanted = count.of(had).filter(|count| *count <= MOST_WORKERS);
     let wanted = wanted.ok_or_else(|| {
         Failure::usage(format!(
@@ -142,14 +156,63 @@ pub(super) async fn scale(
             counted(had as usize)
         ))
     })?;
-    if wanted == had {
+    let is_scaled_by_work = matches!(known.options.workers, Workers::Between(_));
+    if wanted == had && !is_scaled_by_work {
         return Ok(format!("`{app}` has {} already", counted(had as usize)));
     }
     let mut app = known.clone();
     let written = std::mem::replace(&mut app.options.workers, Workers::Fixed(wanted));
     let sentence = replace::scale(&app, hands).await?;
-    hands.scaled(app.name(), wanted, written);
+    hands.scaled(app.name(), Some((wanted, written)));
+    if is_scaled_by_work {
+        return Ok(format!(
+            "{sentence}, whatever its work; `mainstay scale {} auto` scales it by its work again",
+            app.name()
+        ));
+    }
     Ok(sentence)
+}
+
+/// What the settings say of the workers of an app holds again, after somebody gave it a number.
+async fn unscale(
+    known: &AppSettings,
+    had: u32,
+    by_hand: &ByHand,
+    hands: &mut Hands,
+) -> Result<String, Failure> {
+    let name = known.name();
+    let Some(written) = by_hand.written(name) else {
+        return Ok(format!("`{name}` has what the settings say already"));
+    };
+    let mut app = known.clone();
+    app.options.workers = match written {
+        // it goes on from where it is
+        Workers::Between(range) => Workers::Between(range.with(had)),
+        written => written,
+    };
+    let sentence = replace::scale(&app, hands).await?;
+    hands.scaled(name, None);
+    Ok(format!("{sentence}, as the settings say"))
+}
+
+/// Gives an app that is scaled by its work the number of workers that this asks for.
+pub(super) async fn fit(
+    app: &str,
+    workers: u32,
+    why: &str,
+    settings: &Settings,
+    hands: &mut Hands,
+) -> Result<String, Failure> {
+    let mut app = find(app, settings)?.clone();
+    let Workers::Between(range) = app.options.workers else {
+        return Ok(format!(
+            "`{}` is not scaled by its work any more",
+            app.name()
+        ));
+    };
+    app.options.workers = Workers::Between(range.with(workers));
+    replace::scale(&app, hands).await?;
+    Ok(fitted(app.name(), workers, why))
 }
 
 /// Ends one worker of an app and puts a successor in its place; the others go on.

@@ -281,6 +281,34 @@ impl Gateways {
         self.counts.dropped(app, lines);
     }
 
+    /// An app got one worker more or fewer by its work.
+    pub(super) fn count_step(&mut self, app: &str, direction: &'static str) {
+        self.counts.stepped(app, direction);
+    }
+
+    /// Requests that each member works on now, in all gateways.
+    pub(super) fn in_flight(&self) -> BTreeMap<u64, usize> {
+        let mut sums = BTreeMap::new();
+        for (member, count) in self.generations.iter().flat_map(|one| &one.in_flight) {
+            *sums.entry(*member).or_default() += count;
+        }
+        sums
+    }
+
+    /// By target, how long requests waited for a place at its members at most, since this was asked last.
+    pub(super) fn take_waits(&mut self) -> BTreeMap<String, Duration> {
+        let mut longest = BTreeMap::<String, Duration>::new();
+        for (target, waited) in self
+            .generations
+            .iter_mut()
+            .flat_map(|one| std::mem::take(&mut one.waits))
+        {
+            let known = longest.entry(target).or_default();
+            *known = (*known).max(waited);
+        }
+        longest
+    }
+
     /// How they stand.
     pub(super) fn state(&self) -> GatewayState {
         let serving = self.find(Phase::Serving);

@@ -35,6 +35,10 @@ impl Control {
 
     /// Says how it ended, where nobody asked too, and begins the next.
     pub(super) fn on_reloaded(&mut self, ending: &Ending) {
+        // what it wished last is granted first: the next one begins with what this one left
+        while let Ok(wish) = self.wishes.try_recv() {
+            self.grant(wish);
+        }
         let is_reload = self
             .reloads
             .last()
@@ -44,6 +48,10 @@ impl Control {
             (0, false) => say::note(&ending.message),
             (_, true) => say::warning(&format!("the reload failed: {}", ending.message)),
             (_, false) => say::warning(&ending.message),
+        }
+        let last = self.reloads.last().map(|last| last.order.clone());
+        if let Some(Order::Fit { app, .. }) = last {
+            self.on_fitted(&app, ending.code);
         }
         self.set_upkeep();
         self.write_record();
@@ -126,7 +134,10 @@ impl Control {
                 self.by_hand.halt(&app, halt);
                 self.tell_settings();
             }
-            Wish::Scaled(app, workers, written) => self.by_hand.scale(&app, workers, written),
+            Wish::Scaled(app, Some((workers, written))) => {
+                self.by_hand.scale(&app, workers, written);
+            }
+            Wish::Scaled(app, None) => self.by_hand.unscale(&app),
             Wish::Places(places) => self.places = places,
             Wish::ReplaceGateway => self.replace_gateway(),
         }

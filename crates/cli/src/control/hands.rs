@@ -60,8 +60,8 @@ pub(super) enum Wish {
     Settings(Box<Settings>, Opened, oneshot::Sender<Gateway>),
     /// An app was stopped by hand, or runs again.
     Halt(Arc<str>, Option<Halt>),
-    /// An app was given so many workers by hand, in the place of what the settings say.
-    Scaled(Arc<str>, u32, Workers),
+    /// An app was given so many workers by hand, in the place of what the settings say; none: they hold again.
+    Scaled(Arc<str>, Option<(u32, Workers)>),
     /// Here stand the settings that are in force.
     Places(BTreeMap<String, String>),
     /// Start another gateway in the place of the present one.
@@ -201,8 +201,8 @@ impl Hands {
         self.wish(Wish::Halt(app.into(), halt));
     }
 
-    pub(super) fn scaled(&self, app: &str, workers: u32, written: Workers) {
-        self.wish(Wish::Scaled(app.into(), workers, written));
+    pub(super) fn scaled(&self, app: &str, by_hand: Option<(u32, Workers)>) {
+        self.wish(Wish::Scaled(app.into(), by_hand));
     }
 
     /// Tries workers of an app out: they get about this share of a hundred requests, and answers are counted.

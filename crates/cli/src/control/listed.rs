@@ -1,15 +1,20 @@
 //! An instance as it lists itself. Words nothing: that is for the commands.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use mainstay_config::AppSettings;
-use mainstay_supervisor::count;
+use mainstay_supervisor::events::NodeStats;
 use mainstay_supervisor::launch::Target;
+use mainstay_supervisor::options::{WorkerRange, Workers};
+use mainstay_supervisor::{WorkerId, count};
 
 use super::by_hand::Halt;
 use super::fronts::OpenFront;
 use super::gateways::Gateways;
 use super::state::Control;
 use crate::clock;
-use crate::listing::{ListedApp, ListedWorker, Listing, WorkerState};
+use crate::listing::{Bounds, ListedApp, ListedWorker, Listing, WorkerState};
 use crate::state::RecordedApp;
 
 impl Control {
@@ -49,6 +54,24 @@ impl Control {
         recorded.collect()
     }
 
+    /// Requests that each worker works on now, where there are any.
+    pub(super) fn in_flight(&self) -> BTreeMap<WorkerId, usize> {
+        let counts = self.gateways.as_ref().map(Gateways::in_flight);
+        let counts = counts.unwrap_or_default().into_iter();
+        counts
+            .filter_map(|(id, count)| Some((self.members.worker(id)?.clone(), count)))
+            .collect()
+    }
+
+    /// The bounds of an app whose number of workers follows its work.
+    pub(super) fn bounds(&self, app: &str) -> Option<Bounds> {
+        let mut apps = self.settings.apps.iter();
+        match apps.find(|known| known.name() == app)?.options.workers {
+            Workers::Between(WorkerRange { min, max, .. }) => Some(Bounds { min, max }),
+            Workers::Fixed(_) | Workers::Auto | Workers::Max => None,
+        }
+    }
+
     fn addresses(&self) -> Vec<String> {
         let sockets = self.gateways.as_ref().map(Gateways::sockets);
         let fronts = sockets.into_iter().flat_map(|sockets| &sockets.fronts);
@@ -72,6 +95,7 @@ impl Control {
         let numbers = (0..wanted).filter_map(|index| self.ids.number(name, index));
         let folder = app.options.cwd.as_ref();
         let own = self.own_address(name);
+        let in_flight = self.in_flight();
         let workers: Vec<ListedWorker> = self
             .roster
             .of(name)
@@ -86,6 +110,8 @@ impl Control {
                 restarts: record.restarts(),
                 last_exit: record.last_exit.clone(),
                 crash_loop: record.is_looping,
+                in_flight: in_flight.get(worker).copied().unwrap_or_default(),
+                lag_ms: record.stats().map(lag),
             })
             .collect();
         let ready = workers
@@ -97,6 +123,7 @@ impl Control {
             program: program(&app.options.target),
             folder: folder.unwrap_or(&self.origin.folder).clone(),
             wanted,
+            scaled: self.bounds(name),
             ready: ready.count() as u32,
             address: own.or_else(|| addresses.first().cloned()),
             ids: numbers.collect(),
@@ -104,6 +131,12 @@ impl Control {
             name: name.to_owned(),
         }
     }
+}
+
+/// In whole milliseconds. A worker may say anything.
+fn lag(stats: &NodeStats) -> u64 {
+    let lag = Duration::try_from_secs_f64(stats.lag / 1_000.0).unwrap_or_default();
+    u64::try_from(lag.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Only what names the program: the words behind it may hold what nobody else should read.

@@ -4,6 +4,7 @@
 //! parses a byte from the internet.
 
 mod admin;
+mod autoscale;
 mod background;
 mod beginning;
 mod by_hand;
@@ -34,6 +35,7 @@ mod report;
 mod roster;
 mod run;
 pub(crate) mod runtime_dir;
+mod scaling;
 mod seam;
 mod serve;
 mod service;

@@ -1,7 +1,8 @@
 //! A reload: from what is written now to what runs now. The sequence over all apps; one app's stands in `replace`.
 
 use mainstay_config::{ReloadMode, Settings};
-use mainstay_supervisor::WorkerId;
+use mainstay_supervisor::options::Workers;
+use mainstay_supervisor::{WorkerId, count};
 
 use super::by_hand::{self, ByHand, Halt};
 use super::changes::{Change, Changes};
@@ -67,6 +68,9 @@ pub(super) async fn reload(what: Reload, mut hands: Hands) -> Result<String, Fai
         Order::Delete(apps) => return by_hand::halt(apps, Halt::Deleted, present, hands).await,
         Order::Scale { app, count } => {
             return by_hand::scale(app, *count, present, &what.by_hand, hands).await;
+        }
+        Order::Fit { app, workers, why } => {
+            return by_hand::fit(app, *workers, why, present, hands).await;
         }
         Order::Worker { app, index } => {
             return by_hand::restart_worker(app, *index, present, hands).await;
@@ -137,6 +141,13 @@ pub(super) fn keep_what_was_found(wanted: &mut Settings, present: &Settings) {
             && known.options.kind == app.options.kind
         {
             app.reach = known.reach;
+        }
+        let mut known = present.apps.iter();
+        if let Some(known) = known.find(|known| known.name() == app.name())
+            && let Workers::Between(range) = &mut app.options.workers
+        {
+            // a reload is no reason to begin with the fewest again
+            *range = range.with(count::workers(known.options.workers));
         }
     }
 }

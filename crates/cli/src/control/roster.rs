@@ -2,9 +2,9 @@
 //! replaces releases. Decides nothing.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use mainstay_supervisor::events::Why;
+use mainstay_supervisor::events::{NodeStats, Why};
 use mainstay_supervisor::{Event, WorkerId};
 
 use crate::listing::WorkerState;
@@ -35,12 +35,25 @@ pub(super) struct Record {
     pub(super) is_hung: bool,
     /// Bytes in memory, with all below it, when that was looked at last.
     pub(super) memory: Option<u64>,
+    /// What a Node worker measured last, and when it said so.
+    pub(super) stats: Option<(Instant, NodeStats)>,
 }
 
 impl Record {
     /// Starts after the first.
     pub(super) fn restarts(&self) -> u64 {
         self.starts.saturating_sub(1)
+    }
+
+    /// What its event loop measured last, while it runs.
+    pub(super) fn stats(&self) -> Option<&NodeStats> {
+        self.stats.as_ref().map(|(_, stats)| stats)
+    }
+
+    /// The part of the time its event loop was busy, 0 to 1, if it said so within this time.
+    pub(super) fn busy_within(&self, time: Duration) -> Option<f64> {
+        let (said, stats) = self.stats.as_ref()?;
+        (said.elapsed() <= time).then(|| stats.busy.clamp(0.0, 1.0))
     }
 }
 
@@ -55,6 +68,7 @@ impl Roster {
                 record.started = Instant::now();
                 record.is_hung = false;
                 record.memory = None;
+                record.stats = None;
                 record.starts += 1;
             }),
             Event::Ready(ready) => self.change(&ready.worker, |record| {
@@ -68,6 +82,7 @@ impl Roster {
             Event::Exited { worker, exit, .. } => self.change(worker, |record| {
                 record.pid = None;
                 record.group = None;
+                record.stats = None;
                 record.state = WorkerState::Waiting;
                 record.last_exit = Some(exit.to_string());
             }),
@@ -87,11 +102,10 @@ impl Roster {
                 self.change(worker, |record| record.state = WorkerState::GivenUp);
             }
             Event::Stopped { worker, .. } => drop(self.workers.remove(worker)),
-            Event::Gone { .. }
-            | Event::Failed(_)
-            | Event::Output(_)
-            | Event::Note { .. }
-            | Event::Stats { .. } => {}
+            Event::Gone { .. } | Event::Failed(_) | Event::Output(_) | Event::Note { .. } => {}
+            Event::Stats { worker, stats } => self.change(worker, |record| {
+                record.stats = Some((Instant::now(), *stats));
+            }),
         }
     }
 
@@ -148,6 +162,7 @@ impl Roster {
                 is_looping: false,
                 is_hung: false,
                 memory: None,
+                stats: None,
             });
     }
 

@@ -12,6 +12,7 @@ use mainstay_supervisor::{Event, Numbers, Supervisor, Surroundings, WorkerId, co
 use tokio::sync::mpsc;
 
 use super::admin::{self, Question};
+use super::autoscale::Autoscale;
 use super::background::Background;
 use super::beginning::beginning;
 use super::by_hand::ByHand;
@@ -64,6 +65,7 @@ pub(super) struct Control {
     pub(super) wishes: mpsc::UnboundedReceiver<Wish>,
     pub(super) reloads: Reloads,
     pub(super) upkeep: Upkeep,
+    pub(super) autoscale: Autoscale,
     pub(super) crashes: Crashes,
     pub(super) output: Output,
     pub(super) roster: Roster,
@@ -142,18 +144,7 @@ impl Control {
         let apps = settings.apps.iter().map(|app| app.options.clone());
         let ids = ids(&name, runtime_dir, &settings, surroundings.numbers.clone());
         let supervisor = Supervisor::start(apps.collect(), surroundings, sender)?;
-        let mut roster = Roster::default();
-        for (app, workers) in supervisor.apps() {
-            for index in 0..workers {
-                roster.expect(&WorkerId {
-                    app: Arc::clone(&app),
-                    release: FIRST_RELEASE,
-                    index,
-                    incarnation: 0,
-                });
-            }
-        }
-
+        let roster = expected(&supervisor);
         let mut members = Members::new(runtime_dir.sockets.clone());
         for upstream in &settings.upstreams {
             let (upstream, servers) = members.numbered(Servers::resolve(upstream)?);
@@ -184,6 +175,7 @@ impl Control {
             wishes,
             reloads: Reloads::new(hands),
             upkeep: Upkeep::default(),
+            autoscale: Autoscale::default(),
             crashes: Crashes::default(),
             output,
             roster,
@@ -250,6 +242,22 @@ impl Control {
         });
         counts.collect()
     }
+}
+
+/// All that are about to be started.
+fn expected(supervisor: &Supervisor) -> Roster {
+    let mut roster = Roster::default();
+    for (app, workers) in supervisor.apps() {
+        for index in 0..workers {
+            roster.expect(&WorkerId {
+                app: Arc::clone(&app),
+                release: FIRST_RELEASE,
+                index,
+                incarnation: 0,
+            });
+        }
+    }
+    roster
 }
 
 /// The guard and the way to it, where there is anything to guard.

@@ -1,5 +1,6 @@
 //! How an instance stands, for `mainstay status`: as JSON for programs and as lines for people.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use super::report;
 use super::roster::Record;
 use super::state::Control;
 use super::suspended::SuspendedSpan;
-use crate::listing::WorkerState;
+use crate::listing::{Bounds, WorkerState};
 use crate::order::Order;
 
 /// One answer.
@@ -48,6 +49,8 @@ struct TargetStatus {
     kind: Kind,
     wanted: usize,
     ready: usize,
+    /// Bounds between which the number of workers follows the work. Null: it does not.
+    scaled: Option<Bounds>,
     /// Some of its workers fail to start again and again.
     crash_loop: bool,
     /// Empty for servers that run elsewhere.
@@ -76,6 +79,8 @@ impl TargetStatus {
     /// What is known of an app by its workers.
     fn of(control: &Control, name: String) -> Self {
         let records = control.roster.of(&name);
+        let in_flight = control.in_flight();
+        let worker = |one| worker(one, &in_flight);
         let (ready, workers): (Vec<_>, Vec<_>) = records
             .map(|one| (one.1.state == WorkerState::Ready, worker(one)))
             .unzip();
@@ -83,6 +88,7 @@ impl TargetStatus {
             kind: Kind::Background,
             wanted: workers.len(),
             ready: ready.into_iter().filter(|is_ready| *is_ready).count(),
+            scaled: control.bounds(&name),
             crash_loop: workers.iter().any(|worker| worker.crash_loop),
             workers,
             name,
@@ -115,6 +121,12 @@ struct WorkerStatus {
     uptime_ms: Option<u64>,
     /// Bytes in memory (RSS), with all below it, some seconds ago.
     memory: Option<u64>,
+    /// Requests that it works on, about a second ago.
+    in_flight: usize,
+    /// The part of the time its event loop was busy, 0 to 1; of Node only.
+    busy: Option<f64>,
+    /// The longest delay of its event loop in the last seconds, in milliseconds; of Node only.
+    lag_ms: Option<f64>,
     restarts: u64,
     last_exit: Option<String>,
     crash_loop: bool,
@@ -244,9 +256,10 @@ impl Status {
             } else {
                 ""
             };
+            let scaled = target.scaled.map(Bounds::words).unwrap_or_default();
             let _ = writeln!(
                 text,
-                "  {}: {} of {} ready{alarm}",
+                "  {}: {} of {} ready{scaled}{alarm}",
                 target.name, target.ready, target.wanted
             );
             for worker in &target.workers {
@@ -288,7 +301,10 @@ fn as_texts<S: serde::Serializer>(addresses: &[Address], to: S) -> Result<S::Ok,
     to.collect_seq(addresses.iter().map(ToString::to_string))
 }
 
-fn worker((id, record): (&WorkerId, &Record)) -> WorkerStatus {
+fn worker(
+    (id, record): (&WorkerId, &Record),
+    in_flight: &BTreeMap<WorkerId, usize>,
+) -> WorkerStatus {
     WorkerStatus {
         index: id.index,
         release: id.release,
@@ -296,6 +312,9 @@ fn worker((id, record): (&WorkerId, &Record)) -> WorkerStatus {
         pid: record.pid,
         uptime_ms: record.pid.map(|_| milliseconds(record.started.elapsed())),
         memory: record.memory.filter(|_| record.pid.is_some()),
+        in_flight: in_flight.get(id).copied().unwrap_or_default(),
+        busy: record.stats().map(|stats| stats.busy),
+        lag_ms: record.stats().map(|stats| stats.lag),
         restarts: record.restarts(),
         last_exit: record.last_exit.clone(),
         crash_loop: record.is_looping,
@@ -367,7 +386,7 @@ fn named(order: &Order) -> String {
             apps.join(", ")
         }
         Order::Worker { app, index } => format!("{app}:{index}"),
-        Order::Scale { app, .. } => app.clone(),
+        Order::Scale { app, .. } | Order::Fit { app, .. } => app.clone(),
     }
 }
 

@@ -10,6 +10,7 @@ use mainstay_config::{AppSettings, MaxMemory, UpkeepSettings};
 use mainstay_supervisor::WorkerId;
 use mainstay_supervisor::count;
 use mainstay_supervisor::footprint::Footprint;
+use mainstay_supervisor::options::Workers;
 use mainstay_values::Schedule;
 use tokio::time::{Instant, sleep_until};
 
@@ -19,7 +20,7 @@ use crate::listing::WorkerState;
 use crate::order::{Fresh, Order, Relief};
 use crate::say;
 
-/// How often memory is looked at where it is bounded.
+/// How often memory is looked at where it is bounded, and work where the number of workers follows it.
 const LOOK: Duration = Duration::from_secs(1);
 /// How often it is where it is not, for whoever asks how things stand.
 const RARE_LOOK: Duration = Duration::from_secs(10);
@@ -33,6 +34,8 @@ const CLOCK: Duration = Duration::from_secs(30);
 pub(super) enum Chore {
     /// Look at how much memory workers take.
     Memory,
+    /// Look at how much work there is for those whose number follows it.
+    Scale,
     /// Give these apps fresh workers.
     Fresh(Vec<String>, Fresh),
 }
@@ -48,6 +51,8 @@ pub(super) struct Upkeep {
     limits: BTreeMap<String, u64>,
     /// When memory is looked at next. None: nothing is run.
     look: Option<Instant>,
+    /// When the work is looked at next. None: no number of workers follows it.
+    scale: Option<Instant>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -62,6 +67,11 @@ impl Upkeep {
         self.limits = limits(apps, workers, count::memory_limit());
         let next = self.next_look();
         self.look = (!apps.is_empty()).then(|| self.look.unwrap_or(next).min(next));
+        let is_scaled = |app: &AppSettings| matches!(app.options.workers, Workers::Between(_));
+        self.scale = apps
+            .iter()
+            .any(is_scaled)
+            .then(|| self.scale.unwrap_or_else(|| Instant::now() + LOOK));
         let is_there = |name: &String| apps.iter().any(|app| app.name() == name);
         self.known.retain(|name, _| is_there(name));
         self.timetables.retain(|name, _| is_there(name));
@@ -127,6 +137,10 @@ impl Upkeep {
                 () = until(self.look) => {
                     self.look = Some(self.next_look());
                     return Chore::Memory;
+                }
+                () = until(self.scale) => {
+                    self.scale = Some(Instant::now() + LOOK);
+                    return Chore::Scale;
                 }
                 (app, path) = changed(&mut self.watches) => {
                     let what = path.display().to_string();
@@ -224,7 +238,22 @@ async fn changed(watches: &mut BTreeMap<String, Watch>) -> (String, PathBuf) {
 impl Control {
     /// What is to be done without anybody asking, by the settings that are in force.
     pub(super) fn set_upkeep(&mut self) {
-        let workers = self.workers();
+        // as many as there may be: one more takes nothing from the others
+        let most = |app: &str| {
+            let mut apps = self.settings.apps.iter();
+            let app = apps.find(|known| known.name() == app);
+            app.map_or(0, |app| count::most(app.options.workers))
+        };
+        let workers = self.workers().into_iter();
+        let workers: Vec<_> = workers
+            .map(|(app, count)| match count {
+                0 => (app, 0),
+                count => {
+                    let most = count.max(most(&app));
+                    (app, most)
+                }
+            })
+            .collect();
         let folder = self.origin.folder.clone();
         self.upkeep.set(&self.settings.apps, &workers, &folder);
     }
@@ -232,6 +261,7 @@ impl Control {
     pub(super) fn on_chore(&mut self, chore: Chore) {
         match chore {
             Chore::Memory => self.look_at_memory(),
+            Chore::Scale => self.autoscale(),
             Chore::Fresh(apps, why) => {
                 say::note(&format!("{}: {}", apps.join(", "), why.sentence()));
                 self.reload(Order::Fresh(apps, why), None);

@@ -4,6 +4,7 @@
 
 mod access_lines;
 mod issuers;
+mod load;
 mod metrics;
 mod observers;
 mod process;

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 
 use super::access_lines::AccessLines;
 use super::issuers::Issuers;
+use super::load::Telling;
 use super::metrics::Metrics;
 use super::store::Store;
 use super::thread::{self, Applied, Command};
@@ -190,9 +191,15 @@ impl Gateway {
     /// Does what it is told until it has drained, or the control plane is gone, and with it the workers.
     async fn listen(&mut self, mut orders: mpsc::Receiver<Down>) {
         let mut drained: Option<mpsc::Receiver<()>> = None;
+        let mut load = Telling::new();
         loop {
             let order = tokio::select! {
                 order = orders.recv() => order,
+                () = load.due() => {
+                    let news = load.news(&self.members, &self.standing);
+                    let _ = news.map(|load| self.up.send(Up::Load(load)));
+                    continue;
+                }
                 () = all_gone(&mut drained) => return self.end().await,
             };
             match order {

@@ -4,6 +4,7 @@
 
 mod apps;
 mod authentication;
+mod autoscale;
 mod background;
 mod cache;
 mod check;

@@ -3,6 +3,7 @@
 mod command;
 mod keys;
 mod lives;
+mod scaling;
 mod upkeep;
 mod values;
 
@@ -165,7 +166,7 @@ pub(crate) fn read(name: String, section: Reader<'_>, preset: Preset) -> AppSett
         options.instance_var = name;
     }
     options.increment_var = variable(&section, "increment_var");
-    section.set("workers", &mut options.workers);
+    scaling::read(&section, &mut options.workers);
     options.port = section.get_within("port", &(1..=u16::MAX));
     section.set("ready", &mut options.ready);
     let bounds = Duration::from_millis(10)..=Duration::from_hours(24);

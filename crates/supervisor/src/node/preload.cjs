@@ -16,6 +16,7 @@
   const control = env.MAINSTAY_INTERNAL_CONTROL_PATH;
   const configured = portNumber(env.MAINSTAY_INTERNAL_PORT);
   const reportEvery = Number(env.MAINSTAY_INTERNAL_REPORT_EVERY) || 0; // milliseconds; 0: nobody wants it
+  const statsEvery = Number(env.MAINSTAY_INTERNAL_STATS_EVERY) || 5000; // milliseconds
   const ownOptions = env.MAINSTAY_INTERNAL_NODE_OPTIONS || '';
 
   const listen = net.Server.prototype.listen;
@@ -182,12 +183,12 @@
 
   // ---- measuring ---------------------------------------------------------------------------------------------------
 
-  // A short word as often as we were told, by which a loop that stands still is noticed; numbers every 5 s.
+  // A short word as often as we were told, by which a loop that stands still is noticed; numbers more rarely.
   function measure() {
     const { performance, PerformanceObserver } = require('perf_hooks');
     const beats = reportEvery > 0;
     const every = beats ? reportEvery / 2 : 500;
-    const statsEvery = Math.max(1, Math.round(5000 / every));
+    const ticksEach = Math.max(1, Math.round(statsEvery / every));
     let gc = 0;
     let lag = 0;
     let ticks = 0;
@@ -205,7 +206,7 @@
       last = now;
       ticks++;
       if (beats && ticks % 2 === 0) beat();
-      if (ticks % statsEvery !== 0) return;
+      if (ticks % ticksEach !== 0) return;
       const current = performance.eventLoopUtilization();
       const memory = process.memoryUsage();
       tell('stats', {

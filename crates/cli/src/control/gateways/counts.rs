@@ -30,6 +30,8 @@ pub(super) struct Counts {
     replaced: BTreeMap<(String, &'static str), u64>,
     /// Lines of output that were dropped, by app.
     dropped: BTreeMap<String, u64>,
+    /// Steps of autoscaling, by app and direction.
+    steps: BTreeMap<(String, &'static str), u64>,
     open: Vec<Open>,
     next_ticket: u64,
 }
@@ -91,6 +93,11 @@ impl Counts {
         *self.dropped.entry(app.to_owned()).or_default() += lines;
     }
 
+    /// An app got one worker more or fewer by its work.
+    pub(super) fn stepped(&mut self, app: &str, direction: &'static str) {
+        *self.steps.entry((app.to_owned(), direction)).or_default() += 1;
+    }
+
     /// When somebody's patience ends.
     pub(super) fn due(&self) -> Option<Instant> {
         self.open.iter().map(|open| open.until).min()
@@ -144,6 +151,17 @@ impl Counts {
         }
         for (app, lines) in &self.dropped {
             text.sample(names::OUTPUT_LINES_DROPPED_TOTAL, &[("app", app)], *lines);
+        }
+        if !self.steps.is_empty() {
+            text.family(
+                names::AUTOSCALE_STEPS_TOTAL,
+                "counter",
+                "Workers that apps got, or lost, by their work.",
+            );
+        }
+        for ((app, direction), count) in &self.steps {
+            let labels = [("app", app.as_str()), ("direction", direction)];
+            text.sample(names::AUTOSCALE_STEPS_TOTAL, &labels, *count);
         }
         text.finish()
     }

@@ -1,5 +1,6 @@
 //! One gateway process as the control plane sees it: started, told, listened to. Decides nothing.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use super::super::fronts::Sockets;
 use super::super::output::Output;
 use super::super::own;
 use crate::gateway::{ACCESS_FD, CONTROL_FD, FIRST_SOCKET_FD, FOLDER_FD, RATES_FD};
-use crate::protocol::{self, Beginning, Down, Up};
+use crate::protocol::{self, Beginning, Down, Load, Up};
 
 /// What comes from a gateway.
 #[derive(Debug)]
@@ -64,6 +65,10 @@ pub(super) struct Generation {
     pub(super) ends_by: Option<Instant>,
     /// What it had counted when it last said so.
     pub(super) counted: Totals,
+    /// Requests that members worked on when it last said so.
+    pub(super) in_flight: Vec<(u64, usize)>,
+    /// By target, how long requests waited for a place at its members at most, since somebody looked.
+    pub(super) waits: BTreeMap<String, Duration>,
     process: Arc<Process>,
     to: mpsc::UnboundedSender<Down>,
 }
@@ -130,6 +135,8 @@ impl Generation {
             has_drained: false,
             ends_by: None,
             counted: Totals::default(),
+            in_flight: Vec::new(),
+            waits: BTreeMap::new(),
             process,
             to: sender,
         };
@@ -141,6 +148,15 @@ impl Generation {
     /// its end.
     pub(super) fn tell(&self, message: Down) {
         let _ = self.to.send(message);
+    }
+
+    /// How busy it is.
+    pub(super) fn heard(&mut self, load: Load) {
+        self.in_flight = load.in_flight;
+        for (target, waited) in load.waited_ms {
+            let longest = self.waits.entry(target).or_default();
+            *longest = (*longest).max(Duration::from_millis(waited));
+        }
     }
 
     /// Which of its sockets others do not listen on.

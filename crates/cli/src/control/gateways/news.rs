@@ -38,6 +38,11 @@ impl Gateways {
                     self.news.push_back(Heard::Answered(ids));
                 }
             }
+            Word::Said(Up::Load(load)) => {
+                if let Some(generation) = self.by_number(number) {
+                    generation.heard(load);
+                }
+            }
             Word::Said(Up::Trial { tallies }) => self.news.push_back(Heard::Trial(tallies)),
             Word::Said(Up::Suspended { ticket, running }) => {
                 self.agreements.answered(number, ticket, running);

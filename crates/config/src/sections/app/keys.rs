@@ -74,9 +74,9 @@ pub(crate) const SECTION: Section = Section {
         },
         Key {
             name: "workers",
-            kind: "1 to 1024, `auto` or `max`",
+            kind: "1 to 1024, `auto`, `max`, or `{ min = …, max = …, calm = … }`",
             default: "(1; `auto` with preset `strict`)",
-            doc: "How many processes; `auto` when nothing lives in memory.",
+            doc: "How many processes; `auto` when nothing lives in memory. With `min` and `max`, as many as the [work needs](operations/autoscaling.md): one less when that has been enough for `calm` (\"1m\").",
         },
         Key {
             name: "port",

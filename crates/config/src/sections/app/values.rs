@@ -6,11 +6,11 @@ use mainstay_supervisor::signal::Signal;
 use mainstay_values::{Address, BadValue};
 use toml::de::DeValue;
 
-use super::AppListen;
+use super::{AppListen, scaling};
 use crate::value::{Item, Value, quoted};
 
 /// More processes than one machine serves well.
-const MOST_WORKERS: u32 = 1_024;
+pub(super) const MOST_WORKERS: u32 = 1_024;
 
 impl Value for Workers {
     fn from_text(text: &str) -> Result<Self, BadValue> {
@@ -21,10 +21,12 @@ impl Value for Workers {
                 Ok(count) if (1..=MOST_WORKERS).contains(&count) && !text.is_empty() => {
                     Ok(Self::Fixed(count))
                 }
-                _ => Err(BadValue::new(
-                    "a number of workers",
-                    format!("1 to {MOST_WORKERS}, `auto` or `max`"),
-                )),
+                _ => scaling::from_text(text).ok_or_else(|| {
+                    BadValue::new(
+                        "a number of workers",
+                        format!("1 to {MOST_WORKERS}, `auto`, `max`, or `2..8` for as many as the work needs"),
+                    )
+                }),
             },
         }
     }
@@ -34,6 +36,15 @@ impl Value for Workers {
             Self::Fixed(count) => count.to_string(),
             Self::Auto => "auto".to_owned(),
             Self::Max => "max".to_owned(),
+            Self::Between(range) => scaling::print(range),
+        }
+    }
+
+    fn toml(&self) -> String {
+        match self {
+            Self::Fixed(_) => self.print(),
+            Self::Between(range) => scaling::toml(range),
+            Self::Auto | Self::Max => quoted(&self.print()),
         }
     }
 }

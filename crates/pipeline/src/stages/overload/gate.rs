@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{
-    AtomicU32, AtomicUsize,
+    AtomicU32, AtomicU64, AtomicUsize,
     Ordering::{Relaxed, SeqCst},
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -32,6 +32,8 @@ pub(crate) struct Gate {
     /// What was found by itself.
     found: AtomicU32,
     adaptive: Mutex<Option<Adaptive>>,
+    /// The longest wait for a place that has ended since it was asked for last, in microseconds.
+    waited: AtomicU64,
 }
 
 /// A place among those under way; given back when it is dropped.
@@ -48,6 +50,7 @@ impl Gate {
             target,
             found: AtomicU32::new(NONE),
             adaptive: Mutex::default(),
+            waited: AtomicU64::new(0),
         }
     }
 
@@ -121,6 +124,7 @@ impl Gate {
         priority: Priority,
         options: &OverloadOptions,
     ) -> Option<Permit> {
+        let since = Instant::now();
         let (told, mut granted) = oneshot::channel();
         let id = match self.join(priority, options, told) {
             Ok(permit) => return Some(permit),
@@ -133,6 +137,8 @@ impl Gate {
         };
         let outcome = tokio::time::timeout(options.wait, &mut granted).await;
         drop(place);
+        let waited = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.waited.fetch_max(waited, Relaxed);
         match outcome {
             Ok(granted) => granted.ok(),
             // granted while the clock struck
@@ -199,6 +205,15 @@ impl Gate {
         if queue.leave(priority, id) {
             self.waiting.fetch_sub(1, SeqCst);
         }
+    }
+
+    /// The longest that anybody waited for a place since this was asked last, or waits now.
+    fn take_wait(&self) -> Duration {
+        let ended = Duration::from_micros(self.waited.swap(0, Relaxed));
+        if self.waiting.load(SeqCst) == 0 {
+            return ended;
+        }
+        ended.max(lock(&self.queue).oldest(Instant::now()))
     }
 
     /// Requests under way now.
@@ -271,6 +286,18 @@ impl Gates {
         let gate = Arc::new(Gate::new(target.cloned()));
         gates.insert(name.to_owned(), Arc::downgrade(&gate));
         gate
+    }
+
+    /// By target, how long its requests waited for a place at most since this was asked last, where any did.
+    pub(crate) fn take_waits(&self) -> Vec<(String, Duration)> {
+        let gates = lock(&self.0);
+        let open = gates.values().filter_map(Weak::upgrade);
+        let waits = open.filter_map(|gate| {
+            let waited = gate.take_wait();
+            let target = gate.target.as_ref()?;
+            (!waited.is_zero()).then(|| (target.name.clone(), waited))
+        });
+        waits.collect()
     }
 }
 

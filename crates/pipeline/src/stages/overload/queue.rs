@@ -49,6 +49,13 @@ impl<T> Queue<T> {
         self.lines.iter().map(VecDeque::len).sum()
     }
 
+    /// How long the first of a line has waited.
+    pub(super) fn oldest(&self, now: Instant) -> Duration {
+        let firsts = self.lines.iter().filter_map(VecDeque::front);
+        let waits = firsts.map(|first| now.saturating_duration_since(first.since));
+        waits.max().unwrap_or_default()
+    }
+
     /// Of those who are in the way of a higher priority, the one who has waited longest gives way: it is the nearest
     /// to being refused.
     pub(super) fn join(
@@ -147,6 +154,16 @@ mod tests {
         assert_eq!(join(High, "h2"), Joined::InPlaceOf(6, "n"));
         assert_eq!(join(Normal, "n3"), Joined::Full);
         assert_eq!(order(queue, now), ["h1", "h2", "n2"]);
+    }
+
+    #[test]
+    fn the_longest_wait_is_that_of_the_first_who_came() {
+        let now = Instant::now();
+        let empty = Queue::<()>::default();
+        assert_eq!(empty.oldest(now), Duration::ZERO);
+        let mut queue = queue(&[(Low, "l")], now);
+        let _ = queue.join(High, 10, now + STANDING, "h");
+        assert_eq!(queue.oldest(now + STANDING * 2), STANDING * 2);
     }
 
     #[test]
