@@ -1,5 +1,6 @@
 //! What the `Connection`, `Upgrade` and `Keep-Alive` fields say about the connection itself.
-//! Removing such fields before a message is passed on is the pipeline's work.
+//! Removing such fields before a message is passed on is the pipeline's work, but for the everyday ones, which are not
+//! handed on at all.
 
 use http::Version;
 
@@ -66,6 +67,14 @@ impl Options {
     }
 }
 
+/// Whether a field says how long the connection lives, and nothing else: [`Options`] has all of it, and nobody behind the codec
+/// needs to look for it and take it out.
+pub(crate) fn is_spent(name: &str, value: &[u8]) -> bool {
+    name.len() == 10
+        && name.eq_ignore_ascii_case("connection")
+        && (value.eq_ignore_ascii_case(b"keep-alive") || value.eq_ignore_ascii_case(b"close"))
+}
+
 /// The seconds in `Keep-Alive: timeout=5, max=100`, if they are there.
 pub(crate) fn keep_alive_timeout(value: &[u8]) -> Option<u64> {
     elements(value).find_map(|parameter| {
@@ -109,6 +118,20 @@ mod tests {
                 *expected,
                 "{version:?} {values:?}"
             );
+        }
+    }
+
+    #[test]
+    fn only_what_concerns_nobody_else_is_spent() {
+        for (name, value, expected) in [
+            ("Connection", "keep-alive", true),
+            ("connection", "Close", true),
+            ("connection", "close, x-own", false),
+            ("connection", "upgrade", false),
+            ("connection", "", false),
+            ("keep-alive", "close", false),
+        ] {
+            assert_eq!(is_spent(name, value.as_bytes()), expected, "{name} {value}");
         }
     }
 

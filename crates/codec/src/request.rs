@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 
-use crate::connection::{Options, Seen};
+use crate::connection::{Options, Seen, is_spent};
 use crate::framing::{FramingFields, looks_like_framing};
 use crate::host::check_host;
 use crate::scan::is_token;
@@ -21,7 +21,7 @@ pub struct RequestHead {
     pub uri: Uri,
     /// HTTP/1.0 or HTTP/1.1.
     pub version: Version,
-    /// All fields; values are slices of the head's bytes. Names may hold `_`. `Host` is there once, and checked;
+    /// All fields but those of `Connection` that say no more than `connection` does; values are slices of the head's bytes. Names may hold `_`. `Host` is there once, and checked;
     /// in HTTP/1.0 it may be missing.
     pub headers: HeaderMap,
     /// How long the body is. Never [`Framing::UntilClose`].
@@ -57,6 +57,10 @@ pub fn parse_request(head: Bytes, limits: &Limits) -> Result<RequestHead, Refuse
     let mut meaning = Meaning::default();
     let mut headers = HeaderMap::with_capacity(parsed.headers.len());
     for field in parsed.headers.iter() {
+        if is_spent(field.name, field.value) {
+            meaning.connection.read(field.value);
+            continue;
+        }
         let Ok(value) = HeaderValue::from_maybe_shared(head.slice_ref(field.value)) else {
             return Err(HeadFault::FieldValue.into());
         };

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 
-use crate::connection::{Options, keep_alive_timeout};
+use crate::connection::{Options, is_spent, keep_alive_timeout};
 use crate::framing::FramingFields;
 use crate::{Framing, HeadFault, Limits, Malformed, Persistence, fields, names};
 
@@ -15,7 +15,7 @@ pub struct ResponseHead {
     pub status: StatusCode,
     /// HTTP/1.0 or HTTP/1.1.
     pub version: Version,
-    /// All fields; values are slices of the head's bytes.
+    /// All fields but those of `Connection` that say no more than `connection` does; values are slices of the head's bytes.
     pub headers: HeaderMap,
     /// How long the body is, with regard to what was asked.
     pub framing: Framing,
@@ -69,6 +69,10 @@ pub fn parse_response(
     let mut meaning = Meaning::default();
     let mut headers = HeaderMap::with_capacity(parsed.headers.len());
     for field in parsed.headers.iter() {
+        if is_spent(field.name, field.value) {
+            meaning.connection.read(field.value);
+            continue;
+        }
         let Ok(value) = HeaderValue::from_maybe_shared(head.slice_ref(field.value)) else {
             return Err(HeadFault::FieldValue.into());
         };

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use http::header::HOST;
+use http::header::{CONNECTION, HOST, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::{BodyExt, Empty};
@@ -52,6 +52,19 @@ pub(crate) fn read(input: &[u8]) -> Option<Seen> {
 
 /// The same by hyper. It leaves an absolute-form target as it is, and `Host` beside it, which
 /// is put right here; and it passes every trailer, of which ours are a part.
+/// Takes out what our side tells in another way.
+fn drop_spent(headers: &mut HeaderMap) {
+    let lines: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
+    headers.remove(CONNECTION);
+    let is_spent = |line: &HeaderValue| {
+        let line = line.as_bytes();
+        line.eq_ignore_ascii_case(b"close") || line.eq_ignore_ascii_case(b"keep-alive")
+    };
+    for line in lines.into_iter().filter(|line| !is_spent(line)) {
+        headers.append(CONNECTION, line);
+    }
+}
+
 pub(crate) fn hyper_read(input: &[u8]) -> Option<Seen> {
     let seen = Arc::new(Mutex::new(None));
     let service = hyper::service::service_fn(|request: Request<Incoming>| {
@@ -64,6 +77,7 @@ pub(crate) fn hyper_read(input: &[u8]) -> Option<Seen> {
                 if let Some(authority) = parts.uri.authority() {
                     headers.insert(HOST, authority.as_str().parse().expect("it was a value"));
                 }
+                drop_spent(&mut headers);
                 let target = parts.uri.path_and_query().map_or("", PathAndQuery::as_str);
                 seen.lock()
                     .expect("nothing panics under it")
