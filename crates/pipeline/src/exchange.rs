@@ -12,6 +12,7 @@ use crate::debug::Account;
 use crate::stages::cache;
 use crate::stages::overload::Permits;
 use crate::stages::{Owed, Quota, Wish};
+use crate::varies::Varies;
 use crate::{
     CacheOutcome, Forwarding, Identity, Leak, Peer, Refusal, Request, RouteTimeouts, Step, Trail,
 };
@@ -104,6 +105,8 @@ pub struct Exchange {
     pub(crate) heard: Heard,
     /// What is told to origins, once that has been decided.
     pub(crate) forwarding: Option<Arc<Forwarding>>,
+    /// What our own steps have looked at to make the answer.
+    pub(crate) varies: Varies,
     /// What the answer may be encoded in.
     pub(crate) wish: Wish,
     /// Fields that tell the app who asks: set after all that a client may have taken out.
@@ -221,6 +224,7 @@ impl Exchange {
             version: Version::HTTP_11,
             heard: Heard::default(),
             forwarding: None,
+            varies: Varies::NOTHING,
             wish: Wish::default(),
             vouched: Vec::new(),
             challenges: Vec::new(),

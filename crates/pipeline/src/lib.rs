@@ -27,6 +27,7 @@ mod stages;
 mod standing;
 mod step;
 mod suspension;
+mod varies;
 
 pub use body::{Body, BodyBroken, Frame, FrameSender, Frames, hand_off};
 pub use debug::{DEBUG_FIELD, DebugToken};

@@ -3,18 +3,20 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::header::VARY;
 use http::{HeaderName, StatusCode};
 use mainstay_values::TrustedProxies;
 use serde::{Deserialize, Serialize};
 
 use crate::debug::{DEBUG_FIELD, DebugToken};
 use crate::layers::PerRoute;
-use crate::stages::cache::{Fetch, Found, Outcome};
+use crate::stages::cache::{self, CACHE_STATUS, Fetch, Found, Meeting, Outcome};
 use crate::stages::limit_rate::Turn;
 use crate::stages::{
     Admission, Authentication, Cache, Check, Compress, Cors, Filter, Headers, Health, Identify,
     LimitRate, LimitSize, Overload, Pages, Reports, Routes, Scrub, limit_rate,
 };
+use crate::varies::Varies;
 use crate::{
     Body, Connection, Ending, Exchange, Forwarding, HealthOptions, Layers, MaintenanceOptions,
     Notices, Origin, OverloadOptions, PageOptions, Peer, RatePolicy, Recorder, Refresh, Refusal,
@@ -231,11 +233,17 @@ impl<O: Origin> Pipeline<O> {
         self.compress
             .of(exchange)
             .ask(exchange, request.headers_mut());
-        let response = if self.cache.of(exchange).concerns(exchange) {
-            // boxed: who has no cache carries nothing of it
-            Box::pin(self.ask_cache(exchange, request)).await? //            504  a kept answer, or the origin's
-        } else {
-            self.ask_origin(exchange, request).await? //             502 503 504  a worker, an upstream
+        let cache = self.cache.of(exchange);
+        let response = match cache.meet(exchange, &mut request) {
+            Meeting::Pass(passage) => {
+                let response = self.ask_origin(exchange, request).await?; //       502 503 504  a worker, an upstream
+                cache.pass_on(exchange, passage, &response);
+                response
+            }
+            // boxed: who has no use for it carries nothing of it
+            Meeting::Look(on, search) => {
+                Box::pin(self.ask_cache(exchange, request, on, search)).await? //   504  a kept answer, or the origin's
+            }
         };
         let mut response = self.health.fill_in(exchange, response); //                 the app's 404 to a probe
         exchange.note(Step::Health, response.headers());
@@ -253,9 +261,11 @@ impl<O: Origin> Pipeline<O> {
         &self,
         exchange: &mut Exchange,
         mut request: Request,
+        on: &cache::On,
+        search: cache::Search,
     ) -> Result<Response, Refusal> {
         let cache = self.cache.of(exchange);
-        let mut fetch = match cache.find(exchange, &mut request).await? {
+        let mut fetch = match on.look(exchange, &mut request, search).await? {
             Found::Answer(response) => {
                 exchange.note(Step::Cache, response.headers());
                 return Ok(response);
@@ -373,6 +383,15 @@ impl<O> Pipeline<O> {
             account.sets(name, Step::Headers);
         }
         account.sets(&HeaderName::from_static("x-request-id"), Step::Identify);
+        if exchange.varies.has(Varies::ACCEPT_ENCODING) {
+            account.sets(&VARY, Step::Compress);
+        }
+        if exchange.varies.has(Varies::ORIGIN) {
+            account.sets(&VARY, Step::Cors);
+        }
+        if exchange.cache.is_some() {
+            account.sets(&CACHE_STATUS, Step::Cache);
+        }
         let route = exchange
             .route
             .and_then(|route| self.recorder.routes.get(route));

@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::pattern::OriginPattern;
 use crate::name_set::NameSet;
+use crate::varies::Varies;
 use crate::{Body, Enforcement, Exchange, Refusal, Response, Step};
 
 /// Options of this stage.
@@ -204,7 +205,7 @@ impl Rules {
         response
     }
 
-    fn mark(&self, exchange: &Exchange, response: &mut Response) {
+    fn mark(&self, exchange: &mut Exchange, response: &mut Response) {
         let fields = response.headers_mut();
         // what went on past this step was answered by others; what did not holds what `permit` said
         if exchange.trail.has(Step::LimitRate) {
@@ -213,7 +214,7 @@ impl Rules {
         let origin = if self.is_for_all {
             Some(HeaderValue::from_static("*"))
         } else {
-            add_vary(fields);
+            exchange.varies.add(Varies::ORIGIN);
             let origin = exchange.web_origin.as_ref();
             origin.filter(|origin| self.allow(origin)).cloned()
         };
@@ -225,17 +226,6 @@ impl Rules {
         if let Some(names) = &self.expose {
             fields.insert(ACCESS_CONTROL_EXPOSE_HEADERS, names.clone());
         }
-    }
-}
-
-/// `Vary: Origin`, unless that is said already, or `*`, which says more.
-fn add_vary(fields: &mut HeaderMap) {
-    let is_said = crate::exchange::all_values(fields, "vary")
-        .flat_map(|line| line.split(','))
-        .map(str::trim)
-        .any(|name| name == "*" || name.eq_ignore_ascii_case("origin"));
-    if !is_said {
-        fields.append(VARY, HeaderValue::from_static("origin"));
     }
 }
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{
     CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_REPORT_ONLY, HeaderName,
-    STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING,
+    STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, VARY,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,7 @@ use self::csp::{REPORT_GROUP, over_plain_http};
 use crate::forwarding::{X_REQUEST_ID, strip_hop_by_hop};
 use crate::name_set::NameSet;
 use crate::stages::Quota;
+use crate::varies::Varies;
 use crate::{Exchange, Response, Scheme, Step};
 
 /// Which set is taken as the start.
@@ -139,22 +140,28 @@ struct Block {
     wire: Bytes,
 }
 
-/// The fields that an answer gets beside its own, already written out: most answers get all of them, and
+/// The fields that an answer gets beside its own, most of them already written out: most answers get all of them, and
 /// writing them anew each time would cost more than anything else that is done to a head.
 #[derive(Clone, Debug)]
 pub struct StandardFields {
     block: Arc<Block>,
     /// The client's budget, where it is told of one.
     quota: Option<Quota>,
+    /// What is told in `Vary`.
+    varies: Varies,
 }
 
 impl StandardFields {
-    /// Writes all of them, `name: value` and CRLF each. The exchange's id is one of them, and alone is
-    /// another one each time.
+    /// Writes all of them, `name: value` and CRLF each. The exchange's own are among them: its budget, what the cache did, its
+    /// id.
     pub fn write(&self, exchange: &Exchange, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.block.wire);
+        self.varies.write(out);
         if let Some(quota) = &self.quota {
             quota.write(out);
+        }
+        if let Some(note) = &exchange.cache {
+            note.write(out);
         }
         out.extend_from_slice(b"x-request-id: ");
         out.extend_from_slice(exchange.request_id.as_bytes());
@@ -171,11 +178,20 @@ impl StandardFields {
         for field in &self.block.fields {
             headers.append(field.name.clone(), field.value.clone());
         }
-        if let Some(quota) = &self.quota {
-            quota.tell(headers);
-        }
-        headers.insert(X_REQUEST_ID, exchange.request_id.clone());
+        self.varies.tell(headers);
+        tell_own(exchange, self.quota.as_ref(), headers);
     }
+}
+
+/// The exchange's own fields in a map.
+fn tell_own(exchange: &Exchange, quota: Option<&Quota>, headers: &mut HeaderMap) {
+    if let Some(quota) = quota {
+        quota.tell(headers);
+    }
+    if let Some(note) = &exchange.cache {
+        note.tell(headers);
+    }
+    headers.insert(X_REQUEST_ID, exchange.request_id.clone());
 }
 
 impl Block {
@@ -256,10 +272,7 @@ impl Headers {
             ] {
                 headers.remove(name);
             }
-            headers.insert(X_REQUEST_ID, exchange.request_id.clone());
-            if let Some(quota) = quota {
-                quota.tell(headers);
-            }
+            tell_own(exchange, quota.as_ref(), headers);
             return None;
         }
         strip_hop_by_hop(headers);
@@ -269,17 +282,21 @@ impl Headers {
             Scheme::Https if is_local(exchange.host_name()) => &self.https_local,
             Scheme::Https => &self.https,
         };
+        let mut varies = exchange.varies;
+        if varies != Varies::NOTHING && headers.keys().any(|name| *name == VARY) {
+            varies.tell(headers);
+            varies = Varies::NOTHING;
+        }
         if headers.keys().any(|name| block.names.contains(name)) {
             block.merge_into(headers);
-            headers.insert(X_REQUEST_ID, exchange.request_id.clone());
-            if let Some(quota) = quota {
-                quota.tell(headers);
-            }
+            varies.tell(headers);
+            tell_own(exchange, quota.as_ref(), headers);
             return None;
         }
         Some(StandardFields {
             block: Arc::clone(block),
             quota,
+            varies,
         })
     }
 }

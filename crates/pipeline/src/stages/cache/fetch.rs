@@ -8,6 +8,7 @@ use super::key::Key;
 use super::memory::Variant;
 use super::note::Note;
 use super::request::Wants;
+use super::terms::Sender;
 use crate::{Body, Exchange, Request, Response};
 
 /// What a look into the cache has led to.
@@ -23,11 +24,22 @@ pub(crate) enum Found {
 #[derive(Debug)]
 pub(crate) enum Fetch {
     /// It goes on as it is.
-    Pass(Note),
-    /// The same; what it changes is forgotten.
-    Change(Note),
+    Pass(Passage),
     /// It is perhaps kept.
     Keep(Box<Keep>),
+}
+
+/// An answer that goes on as it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Passage {
+    /// There is no cache.
+    Off,
+    /// It was none for the cache.
+    Bypass(Note),
+    /// The same; what it changes is forgotten.
+    Change(Note),
+    /// Answers of this resource were not kept lately. One that could be kept is the last that is not.
+    Uncached(Key, Sender, Note),
 }
 
 /// An answer that is perhaps kept.

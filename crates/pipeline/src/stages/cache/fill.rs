@@ -171,7 +171,7 @@ impl State {
         let Some(keeping) = self.keeping.take() else {
             return;
         };
-        let Keeping { ticket, url, .. } = keeping;
+        let ticket = keeping.ticket;
         // what was asked for last was reserved only if there was room for it
         let reserved = if self.held <= self.limit {
             self.held
@@ -179,7 +179,7 @@ impl State {
             self.held - cost
         };
         ticket.memory().release(reserved as u64);
-        ticket.memory().pass(&ticket, &url, Instant::now());
+        ticket.memory().pass(&ticket, Instant::now());
     }
 
     fn forget_first(&mut self) {

@@ -1,14 +1,13 @@
 //! What is made of an answer that was fetched: whether it is kept, what it confirms, what stands in for it, what it makes outdated.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use http::header::{CONTENT_LOCATION, ETAG, LAST_MODIFIED, LOCATION};
 use http::{HeaderMap, Method, StatusCode};
 
 use super::answer::{self, Kept};
 use super::conditions;
-use super::fetch::{Keep, Outcome};
+use super::fetch::{Keep, Outcome, Passage};
 use super::fill::{Fill, Keeping};
 use super::flight::Landing;
 use super::key::{self, Key, Place, Selection};
@@ -17,28 +16,38 @@ use super::note::{CacheOutcome, Note};
 use super::request::Wants;
 use super::stage::{On, now};
 use super::stored::{Head, Stored};
-use super::terms::{self, Times, Unkept};
+use super::terms::{self, Keepable, Sender, Times, Unkept};
 use super::usage;
 use crate::{Body, Exchange, Fault, Refusal, Request, Response};
 
 impl On {
-    /// An answer that the cache has nothing to do with.
-    pub(super) fn pass_on(
-        &self,
-        exchange: &mut Exchange,
-        note: Note,
-        mut response: Response,
-    ) -> Outcome {
-        let note = Note {
-            status: Some(response.status().as_u16()),
-            ..note
+    /// Notes an answer that goes on as it is.
+    pub(super) fn pass_on(&self, exchange: &mut Exchange, passage: Passage, response: &Response) {
+        let mut note = match passage {
+            Passage::Off => return,
+            Passage::Bypass(note) => note,
+            Passage::Change(note) => {
+                self.forget_changed(exchange, response);
+                note
+            }
+            Passage::Uncached(key, sender, note) => {
+                let judged = self.keepable(exchange, sender, response.status(), response.headers());
+                let unkept = judged.err();
+                if unkept.is_none() {
+                    self.memory.welcome(key);
+                }
+                Note {
+                    detail: unkept.map(Unkept::word),
+                    ..note
+                }
+            }
         };
-        self.tell(exchange, note, &mut response);
-        Outcome::Answer(response)
+        note.status = Some(response.status().as_u16());
+        exchange.cache = Some(note);
     }
 
     /// What a request with an unsafe method made outdated (RFC 9111, 4.4).
-    pub(super) fn forget_changed(&self, exchange: &Exchange, response: &Response) {
+    fn forget_changed(&self, exchange: &Exchange, response: &Response) {
         let status = response.status();
         if !status.is_success() && !status.is_redirection() {
             return;
@@ -110,8 +119,8 @@ impl On {
             detail: Some("origin_failed"),
             ..note
         };
-        let mut response = answer::of_stored(request, &old.stored, age);
-        self.tell(exchange, note, &mut response);
+        let response = answer::of_stored(request, &old.stored, age);
+        exchange.cache = Some(note);
         exchange.kept = Some(Kept {
             memory: Arc::clone(&self.memory),
             key,
@@ -140,11 +149,11 @@ impl On {
             Err(unkept) => {
                 // from now on it is not to be kept, but this once it holds
                 keep.note.detail = Some(unkept.word());
-                self.turn_away(exchange, &keep);
+                self.turn_away(exchange, &keep, unkept);
                 let mut confirmed = Response::new(stored.body.clone().into());
                 *confirmed.status_mut() = stored.head.status;
                 *confirmed.headers_mut() = headers;
-                let response = self.conclude(exchange, &keep, confirmed);
+                let response = conclude(exchange, &keep, confirmed);
                 return Outcome::Answer(response);
             }
         };
@@ -162,8 +171,8 @@ impl On {
             Landing::Passing
         });
         let age = variant.stored.head.age(now(exchange));
-        let mut response = answer::of_stored(&keep.client(), &variant.stored, age);
-        self.tell(exchange, keep.note, &mut response);
+        let response = answer::of_stored(&keep.client(), &variant.stored, age);
+        exchange.cache = Some(keep.note);
         exchange.kept = Some(Kept {
             memory: Arc::clone(&self.memory),
             key: keep.key,
@@ -186,8 +195,8 @@ impl On {
             Ok(accepted) => accepted,
             Err(unkept) => {
                 keep.note.detail = Some(unkept.word());
-                self.turn_away(exchange, &keep);
-                return self.conclude(exchange, &keep, response);
+                self.turn_away(exchange, &keep, unkept);
+                return conclude(exchange, &keep, response);
             }
         };
         let has_use = head.terms.has_use();
@@ -205,9 +214,8 @@ impl On {
                 let fill = Fill::begin(Arc::new(head), selection, frames, keeping, limit);
                 keep.note.is_stored = true;
                 let body = fill.join().map_or(Body::Empty, Body::Stream);
-                let mut response = Response::from_parts(parts, body);
-                self.tell(exchange, keep.note, &mut response);
-                return response;
+                exchange.cache = Some(keep.note);
+                return Response::from_parts(parts, body);
             }
             Body::Empty => bytes::Bytes::new(),
             Body::Full(bytes) => bytes,
@@ -231,7 +239,7 @@ impl On {
             variant,
         });
         let response = Response::from_parts(parts, body.into());
-        self.conclude(exchange, &keep, response)
+        conclude(exchange, &keep, response)
     }
 
     /// Whether an answer may be kept: what of it is, and which requests it is for.
@@ -242,13 +250,8 @@ impl On {
         status: StatusCode,
         headers: &HeaderMap,
     ) -> Result<(Head, Option<Arc<Selection>>), Unkept> {
-        let times = Times {
-            delay: exchange.origin_duration.unwrap_or(exchange.elapsed()),
-            came: exchange.began() + exchange.elapsed(),
-        };
-        let sender = keep.wants.sender;
         let options = &self.options;
-        let keepable = terms::judge(options, &Method::GET, sender, status, headers, times)?;
+        let keepable = self.keepable(exchange, keep.wants.sender, status, headers)?;
         let names = key::varies_on(headers, &keep.asked)?;
         let is_selected =
             !names.is_empty() || !options.key_headers.is_empty() || !options.key_cookies.is_empty();
@@ -256,37 +259,56 @@ impl On {
             let secret = self.memory.secret;
             Arc::new(Selection::of(secret, options, names, &keep.asked))
         });
-        let came: (_, SystemTime) = (now(exchange), times.came);
+        let came = (now(exchange), exchange.began() + exchange.elapsed());
         let head = Head::new(status, headers, &keepable.without, keepable.terms, came)
             .ok_or(Unkept::TooLarge)?;
         Ok((head, selection))
     }
 
+    /// Whether an answer to this sender's GET may be kept at all.
+    fn keepable(
+        &self,
+        exchange: &Exchange,
+        sender: Sender,
+        status: StatusCode,
+        headers: &HeaderMap,
+    ) -> Result<Keepable, Unkept> {
+        let times = || {
+            let elapsed = exchange.elapsed();
+            Times {
+                delay: exchange.origin_duration.unwrap_or(elapsed),
+                came: exchange.began() + elapsed,
+            }
+        };
+        terms::judge(&self.options, &Method::GET, sender, status, headers, times)
+    }
+
     /// An answer is not kept: who waits fetches one's own, what it replaces is forgotten.
-    fn turn_away(&self, exchange: &Exchange, keep: &Keep) {
+    fn turn_away(&self, exchange: &Exchange, keep: &Keep, unkept: Unkept) {
         if keep.note.status.is_some_and(|status| status < 500)
             && keep.note.outcome == CacheOutcome::Expired
         {
             self.memory.invalidate(keep.key);
         }
-        if keep.ticket.is_awaited() {
-            self.memory.pass(&keep.ticket, &keep.url, now(exchange));
+        let has_failed = keep.note.status.is_some_and(|status| status >= 500);
+        if keep.ticket.is_awaited() || (unkept.is_lasting() && !has_failed) {
+            self.memory.pass(&keep.ticket, exchange.started());
         }
         keep.ticket.tell(Landing::Passing);
     }
+}
 
-    /// The last of an answer that was fetched: what its client has already is not sent.
-    fn conclude(&self, exchange: &mut Exchange, keep: &Keep, mut response: Response) -> Response {
-        let is_whole = !matches!(response.body(), Body::Stream(_));
-        if is_whole
-            && response.status() == StatusCode::OK
-            && answer::is_known_to(&keep.conditions, response.headers())
-        {
-            answer::not_modified(&mut response);
-        }
-        self.tell(exchange, keep.note, &mut response);
-        response
+/// The last of an answer that was fetched: what its client has already is not sent.
+fn conclude(exchange: &mut Exchange, keep: &Keep, mut response: Response) -> Response {
+    let is_whole = !matches!(response.body(), Body::Stream(_));
+    if is_whole
+        && response.status() == StatusCode::OK
+        && answer::is_known_to(&keep.conditions, response.headers())
+    {
+        answer::not_modified(&mut response);
     }
+    exchange.cache = Some(keep.note);
+    response
 }
 
 fn left(head: &Head) -> i64 {

@@ -36,7 +36,7 @@ impl Secret {
 
 /// A resource: target, scheme, host, port, path and query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Key(u128);
+pub(crate) struct Key(u128);
 
 impl Key {
     /// `target` is whoever answers: two that listen on different ports may be asked for the same host, since any client may say
@@ -58,6 +58,16 @@ impl Key {
 
     pub(super) const fn low(self) -> u64 {
         self.0 as u64
+    }
+
+    /// Other bits than the low ones.
+    pub(super) const fn tag(self) -> u32 {
+        (self.0 >> 96) as u32
+    }
+
+    #[cfg(test)]
+    pub(super) const fn from_bits(bits: u128) -> Self {
+        Self(bits)
     }
 }
 

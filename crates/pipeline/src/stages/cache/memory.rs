@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use mainstay_values::Size;
@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use super::flight::{Flight, Landing, Ticket};
 use super::key::{Key, Secret, Selection};
+use super::passing::Passing;
 use super::purge::{Extent, Purge, PurgeMode};
 use super::stored::Stored;
 use super::terms::Unkept;
@@ -24,8 +25,6 @@ use crate::Coding;
 
 /// Answers of one resource that are kept; one more takes the place of the oldest.
 const MOST_VARIANTS: usize = 16;
-/// So long it is remembered that answers of a resource are not kept: whoever asks for it waits for nobody.
-const PASSING: Duration = Duration::from_mins(2);
 /// Locks for flights. More than there are cores, few enough to walk through.
 const SHARDS: usize = 32;
 /// A part of the store holds so much at least, so that the largest answers fit several times.
@@ -43,6 +42,8 @@ const RESOURCE_COST: usize = size_of::<Resource>() + size_of::<(Key, Arc<Resourc
 pub struct CacheMemory {
     resources: Resources,
     flights: Box<[Mutex<Flights>]>,
+    /// Resources with answers are not among them.
+    passing: Passing,
     next_flight: AtomicU64,
     pub(super) secret: Secret,
     /// Bytes of answers that are just coming, which are not in the store yet.
@@ -102,17 +103,9 @@ impl Lifecycle<Key, Arc<Resource>> for Evictions {
 #[derive(Debug)]
 pub(super) struct Resource {
     pub(super) url: Box<str>,
-    pub(super) content: Content,
-    weight: u64,
-}
-
-/// Its answers, or that they are not kept.
-#[derive(Debug)]
-pub(super) enum Content {
     /// The one that came last first.
-    Variants(Box<[Variant]>),
-    /// Until then nobody waits for one that is fetched by another.
-    Passing(Instant),
+    pub(super) variants: Box<[Variant]>,
+    weight: u64,
 }
 
 /// One answer of a resource.
@@ -159,29 +152,14 @@ impl Variant {
 }
 
 impl Resource {
-    fn new(url: Box<str>, content: Content) -> Self {
-        let answers = match &content {
-            Content::Variants(variants) => variants.iter().map(Variant::weight).sum(),
-            Content::Passing(_) => 0,
-        };
+    fn new(url: Box<str>, variants: Box<[Variant]>) -> Self {
+        let answers: usize = variants.iter().map(Variant::weight).sum();
         let weight = (RESOURCE_COST + url.len() + answers) as u64;
         Self {
             url,
-            content,
+            variants,
             weight,
         }
-    }
-
-    pub(super) fn variants(&self) -> &[Variant] {
-        match &self.content {
-            Content::Variants(variants) => variants,
-            Content::Passing(_) => &[],
-        }
-    }
-
-    /// Whether nobody should wait for another's answer.
-    pub(super) fn is_passing(&self, now: Instant) -> bool {
-        matches!(self.content, Content::Passing(until) if now < until)
     }
 }
 
@@ -228,6 +206,7 @@ impl CacheMemory {
                 KeyHashing::default(),
                 Evictions(Arc::clone(&evicted)),
             ),
+            passing: Passing::new(),
             flights: (0..SHARDS).map(|_| Mutex::default()).collect(),
             next_flight: AtomicU64::new(0),
             secret: Secret::random(),
@@ -330,29 +309,35 @@ impl CacheMemory {
             return Err(Unkept::Outdated);
         }
         let known = self.resources.peek(&ticket.key);
-        let others = known.iter().flat_map(|known| known.variants());
+        let others = known.iter().flat_map(|known| known.variants.iter());
         let others = others.filter(|known| known.selection != variant.selection);
         let now = variant.stored.head.came;
         let others = others.filter(|known| !known.stored.is_over(now));
         let variants = std::iter::once(variant.clone())
             .chain(others.cloned())
             .take(MOST_VARIANTS);
-        let content = Content::Variants(variants.collect());
-        self.resources
-            .insert(ticket.key, Arc::new(Resource::new(url.into(), content)));
+        let resource = Resource::new(url.into(), variants.collect());
+        self.resources.insert(ticket.key, Arc::new(resource));
+        self.passing.remove(ticket.key);
         Ok(())
     }
 
     /// Remembers that answers of this resource are not kept; answers that are kept stay.
-    pub(super) fn pass(&self, ticket: &Ticket, url: &str, now: Instant) {
+    pub(super) fn pass(&self, ticket: &Ticket, now: Instant) {
         let _shard = self.shard(ticket.key);
-        let known = self.resources.peek(&ticket.key);
-        if ticket.is_outdated() || known.is_some_and(|known| !known.variants().is_empty()) {
-            return;
+        if !ticket.is_outdated() && self.resources.peek(&ticket.key).is_none() {
+            self.passing.add(ticket.key, now);
         }
-        let content = Content::Passing(now + PASSING);
-        self.resources
-            .insert(ticket.key, Arc::new(Resource::new(url.into(), content)));
+    }
+
+    /// Whether answers of this resource were not kept lately: whoever asks for it waits for nobody.
+    pub(super) fn is_passing(&self, key: Key, now: Instant) -> bool {
+        self.passing.has(key, now)
+    }
+
+    /// The next answer of this resource is to be met as if none had been turned away.
+    pub(super) fn welcome(&self, key: Key) {
+        self.passing.remove(key);
     }
 
     /// Adds a coding of an answer's body, if the answer is still there. Empty: it makes it no smaller.
@@ -361,7 +346,7 @@ impl CacheMemory {
         let Some(known) = self.resources.peek(&key) else {
             return;
         };
-        let mut variants = known.variants().to_vec();
+        let mut variants = known.variants.to_vec();
         let Some(variant) = variants
             .iter_mut()
             .find(|variant| Arc::ptr_eq(&variant.stored, stored))
@@ -369,9 +354,8 @@ impl CacheMemory {
             return;
         };
         variant.encoded.get_or_insert_default()[coding as usize] = Some(body);
-        let content = Content::Variants(variants.into());
-        self.resources
-            .insert(key, Arc::new(Resource::new(known.url.clone(), content)));
+        let resource = Resource::new(known.url.clone(), variants.into());
+        self.resources.insert(key, Arc::new(resource));
     }
 
     /// Forgets a resource, since it was changed; what is just fetched of it is not kept.
@@ -379,6 +363,7 @@ impl CacheMemory {
         let mut shard = self.shard(key);
         outdate(shard.remove(&key));
         self.resources.remove(&key);
+        self.passing.remove(key);
     }
 
     /// Forgets whatever a purge is about, or takes it for stale. How many answers that were.
@@ -398,7 +383,7 @@ impl CacheMemory {
         match purge.mode {
             PurgeMode::Soft => {
                 for (_, resource) in self.resources.iter() {
-                    let variants = resource.variants().iter();
+                    let variants = resource.variants.iter();
                     for variant in variants.filter(|variant| is_meant(&resource, variant)) {
                         variant.stored.purge();
                         count.set(count.get() + 1);
@@ -406,7 +391,7 @@ impl CacheMemory {
                 }
             }
             PurgeMode::Hard => self.resources.retain(|_, resource| {
-                let variants = resource.variants().iter();
+                let variants = resource.variants.iter();
                 let meant = variants
                     .filter(|variant| is_meant(resource, variant))
                     .count();
@@ -422,7 +407,7 @@ impl CacheMemory {
     pub fn list(&self, extent: &Extent, most: usize) -> Vec<(String, usize, u64)> {
         let resources = self.resources.iter();
         let meant = resources.filter(|(_, resource)| {
-            let mut variants = resource.variants().iter();
+            let mut variants = resource.variants.iter();
             match extent {
                 Extent::Tag(tag) => {
                     variants.any(|variant| super::purge::has_tag(&variant.stored.head, tag))
@@ -434,7 +419,7 @@ impl CacheMemory {
             .map(|(_, resource)| {
                 (
                     resource.url.to_string(),
-                    resource.variants().len(),
+                    resource.variants.len(),
                     resource.weight,
                 )
             })

@@ -24,6 +24,7 @@ mod key;
 mod memory;
 mod note;
 mod options;
+mod passing;
 mod purge;
 mod ranges;
 mod request;
@@ -39,13 +40,13 @@ pub(crate) use fetch::{Fetch, Found, Outcome};
 pub(crate) use fill::Reader;
 pub use memory::CacheMemory;
 pub use note::CacheOutcome;
-pub(crate) use note::Note;
+pub(crate) use note::{CACHE_STATUS, Note};
 pub use options::{
     CacheOptions, CacheState, Credentials, Heuristic, QueryOrder, QueryRule, RequestDirectives,
     UnsafeSharing,
 };
 pub use purge::{Extent, Purge, PurgeMode};
-pub(crate) use stage::Cache;
+pub(crate) use stage::{Cache, Meeting, On, Search};
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,5 @@
 //! What the cache did with a request: for `Cache-Status` (RFC 9211), the access line and the counts. Does nothing itself.
 
-use std::fmt::Write as _;
-
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// How an answer came about.
@@ -74,37 +72,56 @@ impl Note {
         }
     }
 
-    /// Adds what is known to the field, behind what caches nearer to the origin said.
-    pub(super) fn write(&self, headers: &mut HeaderMap) {
-        let mut text = String::with_capacity(64);
-        text.push_str("mainstay");
-        if let Some(forwarded) = self.forwarded {
-            text.push_str("; fwd=");
-            text.push_str(forwarded);
-        } else if self.outcome != CacheOutcome::Collapsed {
-            text.push_str("; hit");
+    pub(super) const fn forwarded(self, why: &'static str) -> Self {
+        Self {
+            forwarded: Some(why),
+            ..self
+        }
+    }
+
+    /// Adds what is known to a map, behind what caches nearer to the origin said.
+    pub(crate) fn tell(&self, headers: &mut HeaderMap) {
+        let mut value = Vec::with_capacity(96);
+        self.write_value(&mut value);
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.append(CACHE_STATUS, value);
+        }
+    }
+
+    /// The same, as a line.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"cache-status: ");
+        self.write_value(out);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn write_value(&self, out: &mut Vec<u8>) {
+        let mut add = |name: &str, value: &str| {
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(value.as_bytes());
+        };
+        match self.forwarded {
+            Some(forwarded) => add("mainstay; fwd=", forwarded),
+            None if self.outcome == CacheOutcome::Collapsed => add("mainstay", ""),
+            None => add("mainstay", "; hit"),
         }
         if let Some(status) = self.status {
-            text.push_str("; fwd-status=");
-            text.push_str(itoa::Buffer::new().format(status));
+            add("; fwd-status=", itoa::Buffer::new().format(status));
         }
         if let Some(left) = self.left {
-            text.push_str("; ttl=");
-            text.push_str(itoa::Buffer::new().format(left));
+            add("; ttl=", itoa::Buffer::new().format(left));
         }
         if self.is_stored {
-            text.push_str("; stored");
+            add("; stored", "");
         }
         if self.is_collapsed {
-            text.push_str("; collapsed");
+            add("; collapsed", "");
         }
         if let Some(detail) = self.detail {
-            let _ = write!(text, "; detail={detail}");
-        }
-        if let Ok(value) = HeaderValue::try_from(text) {
-            headers.append(CACHE_STATUS, value);
+            add("; detail=", detail);
         }
     }
 }
 
-const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+/// Where it is told.
+pub(crate) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");

@@ -7,22 +7,12 @@ use http::header::{
 use http::{HeaderMap, Method};
 
 use super::directives::Asked;
+use super::fetch::Passage;
 use super::key;
 use super::note::Note;
 use super::options::{CacheOptions, Credentials, RequestDirectives};
 use super::terms::Sender;
 use crate::{Body, Exchange, Request};
-
-/// Whether answers that are kept may be used, and the answer be kept.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Meeting {
-    /// They may.
-    Look(Wants),
-    /// They may not: the origin is asked, and its answer goes on as it is.
-    Pass(Note),
-    /// The same, and what it answers may mean that kept answers hold no more.
-    Change(Note),
-}
 
 /// What a request that may be answered wants.
 #[derive(Clone, Copy, Debug)]
@@ -101,19 +91,23 @@ impl Signs {
     }
 }
 
-/// Meets a request.
-pub(super) fn meet(options: &CacheOptions, exchange: &Exchange, request: &Request) -> Meeting {
+/// What a request wants of the cache; or why answers that are kept may not be used, nor the answer be kept.
+pub(super) fn wants(
+    options: &CacheOptions,
+    exchange: &Exchange,
+    request: &Request,
+) -> Result<Wants, Passage> {
     let headers = request.headers();
     let method = request.method();
     let is_safe = [Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE].contains(method);
     if !is_safe {
-        return Meeting::Change(Note::bypass("method", "method"));
+        return Err(Passage::Change(Note::bypass("method", "method")));
     }
     let signs = Signs::of(headers);
     if !matches!(*method, Method::GET | Method::HEAD) {
-        return Meeting::Pass(Note::bypass("method", "method"));
+        return Err(Passage::Bypass(Note::bypass("method", "method")));
     }
-    let pass = |detail| Meeting::Pass(Note::bypass("bypass", detail));
+    let pass = |detail| Err(Passage::Bypass(Note::bypass("bypass", detail)));
     if !matches!(request.body(), Body::Empty) {
         return pass("body");
     }
@@ -146,9 +140,9 @@ pub(super) fn meet(options: &CacheOptions, exchange: &Exchange, request: &Reques
         };
     }
     if asked.no_store {
-        return Meeting::Pass(Note::bypass("request", "no_store"));
+        return Err(Passage::Bypass(Note::bypass("request", "no_store")));
     }
-    Meeting::Look(Wants {
+    Ok(Wants {
         sender,
         asked,
         is_partial: signs.is_range || *method == Method::HEAD,

@@ -10,14 +10,14 @@ use tokio::sync::watch;
 
 use super::answer::{self, Kept};
 use super::conditions::{self, Conditions};
-use super::fetch::{Fetch, Found, Keep, Outcome, Refresh};
+use super::fetch::{Fetch, Found, Keep, Outcome, Passage, Refresh};
 use super::fill::Fill;
 use super::flight::{self, Landing, Ticket};
 use super::key::{self, Key, Place};
 use super::memory::{Begin, CacheMemory, Company, Resource, Variant};
 use super::note::{CacheOutcome, Note};
 use super::options::{CacheOptions, CacheState};
-use super::request::{Meeting, Wants, meet};
+use super::request::{self, Wants};
 use super::usage::{self, Usage};
 use crate::{Exchange, Refusal, Request, Response, Standing};
 
@@ -32,7 +32,7 @@ pub(crate) struct Cache(Option<On>);
 
 /// One that is on.
 #[derive(Debug)]
-pub(super) struct On {
+pub(crate) struct On {
     pub(super) options: CacheOptions,
     pub(super) memory: Arc<CacheMemory>,
     /// Names of targets by index.
@@ -52,27 +52,18 @@ impl Cache {
         }))
     }
 
-    /// Whether there is anything to do. Probes are for the app, always.
-    pub(crate) fn concerns(&self, exchange: &Exchange) -> bool {
-        self.0.is_some() && !exchange.is_probe
+    /// Meets a request: most of those whose answer cannot be kept are known by now. Probes are for the app, always.
+    pub(crate) fn meet(&self, exchange: &Exchange, request: &mut Request) -> Meeting<'_> {
+        match &self.0 {
+            Some(on) if !exchange.is_probe => on.meet(exchange, request),
+            _ => Meeting::Pass(Passage::Off),
+        }
     }
 
-    /// Looks for an answer, and waits for one that another is fetching.
-    ///
-    /// # Errors
-    /// [`Refusal::OnlyIfCached`], and whatever refused the one that was waited for.
-    pub(crate) async fn find(
-        &self,
-        exchange: &mut Exchange,
-        request: &mut Request,
-    ) -> Result<Found, Refusal> {
-        let Some(on) = &self.0 else {
-            return Ok(pass(Note::bypass("bypass", "off")));
-        };
-        match meet(&on.options, exchange, request) {
-            Meeting::Pass(note) => Ok(pass(note)),
-            Meeting::Change(note) => Ok(Found::Fetch(Fetch::Change(note))),
-            Meeting::Look(wants) => on.look(exchange, request, wants).await,
+    /// Notes an answer that goes on as it is.
+    pub(crate) fn pass_on(&self, exchange: &mut Exchange, passage: Passage, response: &Response) {
+        if let Some(on) = &self.0 {
+            on.pass_on(exchange, passage, response);
         }
     }
 
@@ -90,11 +81,10 @@ impl Cache {
             return outcome.map(Outcome::Answer);
         };
         match fetch {
-            Fetch::Pass(note) => Ok(on.pass_on(exchange, note, outcome?)),
-            Fetch::Change(note) => {
+            Fetch::Pass(passage) => {
                 let response = outcome?;
-                on.forget_changed(exchange, &response);
-                Ok(on.pass_on(exchange, note, response))
+                on.pass_on(exchange, passage, &response);
+                Ok(Outcome::Answer(response))
             }
             Fetch::Keep(keep) => on.take(exchange, keep, outcome),
         }
@@ -102,7 +92,7 @@ impl Cache {
 }
 
 const fn pass(note: Note) -> Found {
-    Found::Fetch(Fetch::Pass(note))
+    Found::Fetch(Fetch::Pass(Passage::Bypass(note)))
 }
 
 /// The time of an exchange: when it began, and what has passed since.
@@ -110,8 +100,18 @@ pub(super) fn now(exchange: &Exchange) -> Instant {
     exchange.started() + exchange.elapsed()
 }
 
+/// How a request is met.
+#[derive(Debug)]
+pub(crate) enum Meeting<'a> {
+    /// The origin is to be asked, and its answer goes on as it is.
+    Pass(Passage),
+    /// Its answer may be there.
+    Look(&'a On, Search),
+}
+
 /// One request's way through the cache.
-struct Search {
+#[derive(Debug)]
+pub(crate) struct Search {
     key: Key,
     /// What is asked for, as far as it tells answers apart.
     path: PathAndQuery,
@@ -128,21 +128,13 @@ enum Look {
 }
 
 /// What is kept does not do.
-fn ask(
-    exchange: &Exchange,
-    search: &mut Search,
-    resource: Option<&Arc<Resource>>,
-    old: Option<Variant>,
-) -> Result<Look, Refusal> {
+fn ask(search: &mut Search, old: Option<Variant>) -> Result<Look, Refusal> {
     if search.wants.asked.only_if_cached {
         return Err(Refusal::OnlyIfCached);
     }
     if search.wants.is_partial {
         search.note.detail = Some("partial");
         return Ok(Look::Done(pass(search.note)));
-    }
-    if resource.is_some_and(|known| known.is_passing(now(exchange))) {
-        search.company = Company::Alone;
     }
     Ok(Look::Ask(old))
 }
@@ -153,23 +145,46 @@ impl On {
         Key::of(self.memory.secret, target, Place::of(exchange), path)
     }
 
-    async fn look(
-        &self,
-        exchange: &mut Exchange,
-        request: &mut Request,
-        wants: Wants,
-    ) -> Result<Found, Refusal> {
-        let Some(path) = request.uri().path_and_query() else {
-            return Ok(pass(Note::bypass("bypass", "target")));
+    fn meet(&self, exchange: &Exchange, request: &mut Request) -> Meeting<'_> {
+        let wants = match request::wants(&self.options, exchange, request) {
+            Ok(wants) => wants,
+            Err(passage) => return Meeting::Pass(passage),
         };
-        let path = key::chosen_query(&self.options, path).unwrap_or_else(|| path.clone());
-        let mut search = Search {
-            key: self.key(exchange, path.as_str()),
+        let Some(path) = request.uri().path_and_query() else {
+            return Meeting::Pass(Passage::Bypass(Note::bypass("bypass", "target")));
+        };
+        let chosen = key::chosen_query(&self.options, path);
+        let key = self.key(exchange, chosen.as_ref().unwrap_or(path).as_str());
+        let may_pass = !wants.is_partial && !wants.asked.only_if_cached;
+        if may_pass && self.memory.is_passing(key, exchange.started()) {
+            if let Some(chosen) = chosen {
+                *request.uri_mut() = chosen.into();
+            }
+            key::drop_ignored_cookies(&self.options, request.headers_mut());
+            let note = Note::new(CacheOutcome::Miss).forwarded("uri-miss");
+            return Meeting::Pass(Passage::Uncached(key, wants.sender, note));
+        }
+        let path = chosen.unwrap_or_else(|| path.clone());
+        let search = Search {
+            key,
             path,
             wants,
             company: Company::Welcome,
             note: Note::new(CacheOutcome::Miss),
         };
+        Meeting::Look(self, search)
+    }
+
+    /// Looks for an answer, and waits for one that another is fetching.
+    ///
+    /// # Errors
+    /// [`Refusal::OnlyIfCached`], and whatever refused the one that was waited for.
+    pub(crate) async fn look(
+        &self,
+        exchange: &mut Exchange,
+        request: &mut Request,
+        mut search: Search,
+    ) -> Result<Found, Refusal> {
         let mut looks = 0;
         loop {
             looks += 1;
@@ -210,7 +225,7 @@ impl On {
         resource: Option<&Arc<Resource>>,
     ) -> Result<Look, Refusal> {
         let now = now(exchange);
-        let variants = resource.map_or(&[][..], |resource| resource.variants());
+        let variants = resource.map_or(&[][..], |resource| &resource.variants);
         let old = variants
             .iter()
             .find(|variant| self.is_for(variant, request))
@@ -246,7 +261,7 @@ impl On {
                         // whoever waited could not use the answer either
                         search.company = Company::Alone;
                     }
-                    return ask(exchange, search, resource, old);
+                    return ask(search, old);
                 }
             };
             let note = &mut search.note;
@@ -262,7 +277,7 @@ impl On {
         } else {
             "vary-miss"
         });
-        ask(exchange, search, resource, None)
+        ask(search, None)
     }
 
     /// Waits for what another fetches. None: look again.
@@ -330,13 +345,12 @@ impl On {
             return None;
         }
         let body = fill.join()?;
-        let mut response = answer::of_coming(request, &fill.head, body, age);
-        let note = Note {
+        exchange.cache = Some(Note {
             outcome: CacheOutcome::Collapsed,
             left: Some(i64::from(left)),
             ..search.note
-        };
-        self.tell(exchange, note, &mut response);
+        });
+        let response = answer::of_coming(request, &fill.head, body, age);
         Some(Found::Answer(response))
     }
 
@@ -350,7 +364,7 @@ impl On {
     /// Which of a resource's answers is fetched, as far as the last one tells.
     fn flight_digest(&self, resource: Option<&Resource>, request: &Request) -> u128 {
         let (secret, options) = (self.memory.secret, &self.options);
-        let known = resource.and_then(|resource| resource.variants().first());
+        let known = resource.and_then(|resource| resource.variants.first());
         match known.and_then(|variant| variant.selection.as_ref()) {
             Some(selection) => selection.with(secret, options, request.headers()),
             None => key::digest(secret, options, &[], request.headers()),
@@ -367,21 +381,14 @@ impl On {
         note: Note,
     ) -> Found {
         let age = variant.stored.head.age(now(exchange));
-        let mut response = answer::of_stored(request, &variant.stored, age);
-        self.tell(exchange, note, &mut response);
+        let response = answer::of_stored(request, &variant.stored, age);
+        exchange.cache = Some(note);
         exchange.kept = Some(Kept {
             memory: Arc::clone(&self.memory),
             key,
             variant,
         });
         Found::Answer(response)
-    }
-
-    /// Notes how the answer came about, and tells the client.
-    #[expect(clippy::unused_self, reason = "reads like its neighbours")]
-    pub(super) fn tell(&self, exchange: &mut Exchange, note: Note, response: &mut Response) {
-        note.write(response.headers_mut());
-        exchange.cache = Some(note);
     }
 
     /// Makes a request one whose answer may be kept.

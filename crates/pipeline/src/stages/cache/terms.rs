@@ -43,11 +43,19 @@ impl Unkept {
             Self::Outdated => "outdated",
         }
     }
+
+    /// Whether the next answer of the same resource is likely to be kept no more than this one, whoever asks.
+    pub(super) const fn is_lasting(self) -> bool {
+        matches!(
+            self,
+            Self::Status | Self::NoStore | Self::Private | Self::VaryAny | Self::NoFreshness
+        )
+    }
 }
 
 /// What of a request decides whether its answer may be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Sender {
+pub(crate) struct Sender {
     /// It carried `Authorization`, or its sender was verified.
     pub(super) is_authorized: bool,
     /// It carried cookies that may tell who sent it.
@@ -146,14 +154,14 @@ const fn is_kept(status: StatusCode) -> bool {
     )
 }
 
-/// Judges an answer to a request with this method.
+/// Judges an answer to a request with this method. Clocks are read where something depends on them.
 pub(super) fn judge(
     options: &CacheOptions,
     method: &Method,
     sender: Sender,
     status: StatusCode,
     headers: &HeaderMap,
-    times: Times,
+    times: impl Fn() -> Times,
 ) -> Result<Keepable, Unkept> {
     if *method != Method::GET {
         return Err(Unkept::Method);
@@ -181,7 +189,7 @@ pub(super) fn judge(
         return Err(Unkept::VaryAny);
     }
     let flags = flags(&said);
-    let lifetime = lifetime(options, &said, sender, status, headers, times);
+    let lifetime = lifetime(options, &said, sender, status, headers, &times);
     let Some((lifetime, is_implied)) = lifetime else {
         return Err(Unkept::NoFreshness);
     };
@@ -189,7 +197,7 @@ pub(super) fn judge(
         lifetime,
         while_revalidate: 0,
         if_error: 0,
-        initial_age: initial_age(headers, times),
+        initial_age: initial_age(headers, times()),
         flags,
     };
     if !terms.suits(sender) {
@@ -230,13 +238,13 @@ fn lifetime(
     sender: Sender,
     status: StatusCode,
     headers: &HeaderMap,
-    times: Times,
+    times: &impl Fn() -> Times,
 ) -> Option<(u32, bool)> {
     if let Some(explicit) = said.s_maxage.or(said.max_age) {
         return Some((explicit, false));
     }
     if !said.is_targeted && headers.contains_key(EXPIRES) {
-        return Some((until_expiry(headers, times), false));
+        return Some((until_expiry(headers, times()), false));
     }
     if said.no_cache == Scope::All {
         return Some((0, false));
@@ -258,7 +266,7 @@ fn lifetime(
         && matches!(status.as_u16(), 200 | 203 | 204 | 300 | 301 | 308)
         && !headers.contains_key(SET_COOKIE);
     let modified = headers.get(LAST_MODIFIED).filter(|_| is_heuristic)?;
-    let age = times
+    let age = times()
         .came
         .duration_since(date::parse(modified.as_bytes())?)
         .ok()?;

@@ -22,12 +22,13 @@ pub(crate) use stream::Encoded;
 use bytes::{Bytes, BytesMut};
 use http::header::{
     ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_TYPE, ETAG, UPGRADE, VARY,
+    CONTENT_TYPE, ETAG, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::stages::cache::{Kept, KnownCoding};
+use crate::varies::Varies;
 use crate::{Body, Exchange, Frame, Frames, Refusal, Response, Step};
 use encoder::Encoder;
 
@@ -169,7 +170,7 @@ impl Compress {
     pub(crate) async fn encode(
         &self,
         exchange: &mut Exchange,
-        mut response: Response,
+        response: Response,
     ) -> Result<Response, Refusal> {
         exchange.pass(Step::Compress);
         let Wish::Coding(coding) = exchange.wish else {
@@ -178,7 +179,7 @@ impl Compress {
         if !may_change(response.headers()) {
             return Ok(response);
         }
-        vary(response.headers_mut());
+        exchange.varies.add(Varies::ACCEPT_ENCODING);
         match coding {
             Some(coding) if self.is_worth_it(exchange, &response) => {
                 self.replace(coding, exchange.kept.as_ref(), response).await
@@ -321,25 +322,6 @@ fn is_from_elsewhere(headers: &HeaderMap) -> bool {
     headers
         .get(FETCH_SITE)
         .is_some_and(|site| site == "cross-site")
-}
-
-/// The answer depends on what the client accepts.
-fn vary(headers: &mut HeaderMap) {
-    let lines = headers.get_all(VARY).iter();
-    let mut names = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b','));
-    let is_said = names.any(|name| {
-        let name = name.trim_ascii();
-        name == b"*" || name.eq_ignore_ascii_case(b"accept-encoding")
-    });
-    if is_said {
-        return;
-    }
-    let both = headers.get(VARY).and_then(|present| {
-        let joined = [present.as_bytes(), b", Accept-Encoding"].concat();
-        HeaderValue::from_bytes(&joined).ok()
-    });
-    let value = both.unwrap_or(HeaderValue::from_static("Accept-Encoding"));
-    headers.insert(VARY, value);
 }
 
 /// What the fields say of encoded content.

@@ -56,7 +56,12 @@ async fn run(
     compress.ask(&mut exchange, request.headers_mut());
     let asked = request.headers().get(ACCEPT_ENCODING);
     let asked = asked.map(|value| value.to_str().expect("text").to_owned());
-    (compress.encode(&mut exchange, response).await, asked)
+    let encoded = compress.encode(&mut exchange, response).await;
+    let told = encoded.map(|mut response| {
+        exchange.varies.tell(response.headers_mut());
+        response
+    });
+    (told, asked)
 }
 
 fn answer(status: u16, fields: &[(&str, &str)], body: Body) -> Response {

@@ -45,6 +45,7 @@ fn answered(
     });
     let outcome = outcome.map(|mut response| {
         cors.mark(&mut exchange, &mut response);
+        exchange.varies.tell(response.headers_mut());
         response
     });
     (exchange, outcome)
@@ -81,8 +82,7 @@ fn a_preflight_is_answered_and_never_reaches_the_app() {
             "access-control-allow-headers: x-team,content-type",
             "access-control-allow-methods: GET,HEAD,PUT,PATCH,POST,DELETE",
             "access-control-allow-origin: https://a.example",
-            "vary: access-control-request-headers",
-            "vary: origin",
+            "vary: access-control-request-headers, Origin",
         ]
     );
 }
@@ -111,7 +111,7 @@ fn all_that_can_be_said_is_said() {
             "access-control-allow-private-network: true",
             "access-control-expose-headers: x-total,x-page",
             "access-control-max-age: 600",
-            "vary: origin",
+            "vary: Origin",
         ]
     );
     let (_, answer) = answered(&options, Method::GET, &PREFLIGHT[..1], &[]);
@@ -121,7 +121,7 @@ fn all_that_can_be_said_is_said() {
             "access-control-allow-credentials: true",
             "access-control-allow-origin: https://a.example",
             "access-control-expose-headers: x-total,x-page",
-            "vary: origin",
+            "vary: Origin",
         ]
     );
 }
@@ -132,10 +132,10 @@ fn a_preflight_from_elsewhere_is_refused_and_a_request_is_not() {
     let (_, answer) = answered(&options, Method::OPTIONS, &PREFLIGHT, &[]);
     assert_eq!(answer.err(), Some(Refusal::ForeignOrigin));
     let (_, answer) = answered(&options, Method::PUT, &PREFLIGHT[..1], &[]);
-    assert_eq!(fields(&answer.expect("an answer")), ["vary: origin"]);
+    assert_eq!(fields(&answer.expect("an answer")), ["vary: Origin"]);
     // no preflight: nobody asks for a method
     let (_, answer) = answered(&options, Method::OPTIONS, &PREFLIGHT[..1], &[]);
-    assert_eq!(fields(&answer.expect("the app's")), ["vary: origin"]);
+    assert_eq!(fields(&answer.expect("the app's")), ["vary: Origin"]);
 }
 
 #[test]
@@ -166,11 +166,8 @@ fn what_is_for_all_says_so_and_varies_with_nobody() {
 #[test]
 fn caches_are_told_also_where_nobody_asked() {
     for (app, vary) in [
-        (&[][..], &["origin"][..]),
-        (
-            &[("vary", "accept-encoding")],
-            &["accept-encoding", "origin"],
-        ),
+        (&[][..], &["Origin"][..]),
+        (&[("vary", "accept-encoding")], &["accept-encoding, Origin"]),
         (&[("vary", "Accept, Origin")], &["Accept, Origin"]),
         (&[("vary", "*")], &["*"]),
     ] {
@@ -194,7 +191,7 @@ fn the_apps_own_fields_are_replaced_and_left_alone_without_rules() {
         fields(&answer.expect("an answer")),
         [
             "access-control-allow-origin: https://a.example",
-            "vary: origin"
+            "vary: Origin"
         ]
     );
     let (_, answer) = answered(&CorsOptions::default(), Method::OPTIONS, &PREFLIGHT, &app);

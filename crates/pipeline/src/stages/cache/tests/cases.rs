@@ -1212,3 +1212,51 @@ async fn credentials_share_what_says_so() {
         assert_eq!(found == "hit", expected == "hit", "{said}: {found}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_not_kept_is_kept_when_its_origin_allows_it() {
+    let world = World::new(on(), |_, number| {
+        let fields: &[_] = match number {
+            0 | 1 => &[],
+            _ => &[("cache-control", "max-age=60")],
+        };
+        Ok(answer(fields, number))
+    });
+    let mut said = Vec::new();
+    for _ in 0..5 {
+        let came = world.get(0, &[]).await;
+        let status = came.field("cache-status").replace("mainstay; ", "");
+        said.push((came.body, status));
+    }
+    let expected = [
+        (
+            "answer 0",
+            "fwd=uri-miss; fwd-status=200; detail=no_freshness",
+        ),
+        (
+            "answer 1",
+            "fwd=uri-miss; fwd-status=200; detail=no_freshness",
+        ),
+        // the last that is asked for without a place for its answer
+        ("answer 2", "fwd=uri-miss; fwd-status=200"),
+        ("answer 3", "fwd=uri-miss; fwd-status=200; ttl=60; stored"),
+        ("answer 3", "hit; ttl=60"),
+    ];
+    let expected = expected.map(|(body, status)| (body.to_owned(), status.to_owned()));
+    assert_eq!(said, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_origin_that_fails_for_a_moment_is_no_reason_to_ask_it_for_each() {
+    let world = World::new(on(), |_, number| match number {
+        0 => {
+            let mut failed = answer(&[], number);
+            *failed.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+            Ok(failed)
+        }
+        _ => Ok(answer(&[("cache-control", "max-age=60")], number)),
+    });
+    assert_eq!(world.get(0, &[]).await.status, 503);
+    assert_eq!(world.get(0, &[]).await.word, "miss");
+    assert_eq!(world.get(0, &[]).await.word, "hit");
+}

@@ -146,7 +146,7 @@ impl World {
             .exchange()
             .cache()
             .map(|(outcome, _)| outcome.word());
-        let response = answer.response;
+        let (response, _ending) = answer.into_response();
         let (parts, body) = response.into_parts();
         Came {
             status: parts.status.as_u16(),

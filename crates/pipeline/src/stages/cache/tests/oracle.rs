@@ -74,7 +74,7 @@ proptest! {
         }
         let sender = Sender { is_authorized, has_cookies: false };
         let times = Times { delay: Duration::ZERO, came };
-        let judged = terms::judge(&on(), &Method::GET, sender, status, response.headers(), times);
+        let judged = terms::judge(&on(), &Method::GET, sender, status, response.headers(), || times);
         let Ok(keepable) = judged else { return Ok(()) };
 
         let (first, second) = (first.map(|_| ()), second.map(|_| ()));
