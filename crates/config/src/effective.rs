@@ -193,6 +193,7 @@ fn reload(settings: &Settings, out: &mut Vec<Effective>) {
     lines.value("max_surge", &settings.reload.max_surge);
     lines.option("share", settings.reload.share.as_ref());
     lines.value("max_errors", &settings.reload.max_errors);
+    lines.option("max_latency", settings.reload.max_latency.as_ref());
 }
 
 fn shutdown(settings: &Settings, out: &mut Vec<Effective>) {

@@ -205,10 +205,21 @@ impl Hands {
         self.wish(Wish::Scaled(app.into(), by_hand));
     }
 
-    /// Tries workers of an app out: they get about this share of a hundred requests, and answers are counted.
-    pub(super) fn try_out(&self, app: &str, workers: &[WorkerId], share: Option<u8>) {
-        let workers = workers.to_vec();
-        self.wish(Wish::Trial(app.into(), Some(OnTrial { workers, share })));
+    /// Tries workers of an app out: they get about this share of a hundred requests, and answers are counted, those
+    /// apart that take longer than `slow_after`.
+    pub(super) fn try_out(
+        &self,
+        app: &str,
+        workers: &[WorkerId],
+        share: Option<u8>,
+        slow_after: Option<Duration>,
+    ) {
+        let trial = OnTrial {
+            workers: workers.to_vec(),
+            share,
+            slow_after,
+        };
+        self.wish(Wish::Trial(app.into(), Some(trial)));
     }
 
     /// Nobody of an app is tried out any more.

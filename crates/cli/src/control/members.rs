@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use mainstay_config::UpstreamSettings;
 use mainstay_proxy::{Address, Trial};
@@ -34,6 +35,8 @@ pub(super) struct OnTrial {
     pub(super) workers: Vec<WorkerId>,
     /// About so many of a hundred requests go to them; absent: what falls to them.
     pub(super) share: Option<u8>,
+    /// Answers of all that take longer are counted apart; absent: none are.
+    pub(super) slow_after: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
@@ -164,6 +167,9 @@ impl Members {
                     .is_some_and(|worker| trial.workers.contains(worker));
                 Trial {
                     share: trial.share.filter(|_| is_new),
+                    slow_after_ms: trial
+                        .slow_after
+                        .map(|time| u32::try_from(time.as_millis()).unwrap_or(u32::MAX)),
                 }
             }),
             ..entry.member.clone()

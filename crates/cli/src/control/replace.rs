@@ -96,11 +96,12 @@ async fn overlap(change: &Change<'_>, hands: &mut Hands) -> Result<(), Failure> 
             change.app.name(),
             batch,
             change.options.share.map(Percent::get),
+            change.options.max_latency,
         );
         launch(batch, hands).await?;
         hands.all_ready(batch, lives).await?;
         // they are in rotation by now: whatever is wrong with them shows with real requests
-        let judge = Judge::new(change.options.max_errors);
+        let judge = Judge::new(change.options);
         hands.settle(change.options.settle, lives, judge).await?;
         hands.end_trial(change.app.name());
         hands.say(&format!(
@@ -125,7 +126,7 @@ async fn hold(change: &Change<'_>, hands: &mut Hands) -> Result<(), Failure> {
     launch(&change.new, hands).await?;
     hands.all_ready(&change.new, &change.new).await?;
     // nobody answers beside them to whom they could be compared
-    let judge = Judge::new(change.options.max_errors);
+    let judge = Judge::new(change.options);
     hands
         .settle(change.options.settle, &change.new, judge)
         .await
@@ -136,7 +137,7 @@ async fn hold(change: &Change<'_>, hands: &mut Hands) -> Result<(), Failure> {
 async fn go_back(change: &Change<'_>, release: u32, hands: &mut Hands) -> Result<(), Failure> {
     let present = hands.workers(change.app.name()).await?;
     // whoever else is there answers from now on
-    hands.try_out(change.app.name(), &change.new, Some(0));
+    hands.try_out(change.app.name(), &change.new, Some(0), None);
     let missing: Vec<_> = gone(&change.old, &present);
     let new: Vec<_> = present
         .into_iter()

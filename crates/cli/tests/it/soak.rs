@@ -9,6 +9,7 @@ use crate::measure::{held, memory_of_all};
 use crate::support::gateway;
 
 mod lives;
+mod reloads;
 
 const ECHO: &str =
     "require('http').createServer((request, response) => request.pipe(response)).listen(3000);";

@@ -14,6 +14,7 @@ const version = read('version');
 require('http').createServer((request, response) => {
   request.resume();
   request.on('end', () => {
+    if (version === 'slow' || read('database') === 'slow') return setTimeout(() => response.end(JSON.stringify({ version })), 150);
     if (version === 'rude') return request.socket.destroy();
     if (version === 'sick' || read('database') === 'away') response.statusCode = 500;
     response.end(JSON.stringify({ version }));
@@ -91,6 +92,39 @@ fn a_release_that_hangs_up_on_its_clients_is_rolled_back() {
     let kinds = load.stop().failures_by_kind();
     let only_its_own = |(_, kind): &(&str, Failure)| *kind == Failure::Status(502);
     assert!(kinds.keys().all(only_its_own), "{kinds:?}");
+}
+
+#[test]
+fn a_release_that_is_slow_is_rolled_back_and_no_request_fails() {
+    let mainstay = started(app(
+        "settle = \"10m\"\nmax_latency = \"100ms\"\nshare = \"20%\"",
+    ));
+    let load = Load::new().gets(3).posts(3).on(mainstay.address());
+    load.wait_for_answers(200);
+    write(&mainstay, "version", "slow");
+    let ended = reload(&mainstay).expect_code(1);
+    for part in [
+        "release 2 did not hold",
+        "answers took longer than 100ms",
+        "`max_latency` of `[reload]` lets 5% do so",
+        "of the old workers' answers meanwhile",
+    ] {
+        assert!(ended.output.contains(part), "{part} in\n{}", ended.output);
+    }
+    assert_eq!(version(&mainstay), "one");
+    load.stop().expect_no_failure();
+}
+
+#[test]
+fn a_database_that_is_slow_is_no_reason_to_keep_the_old_release() {
+    let mainstay = started(app("settle = \"2s\"\nmax_latency = \"100ms\""));
+    write(&mainstay, "database", "slow");
+    let load = Load::new().gets(8).on(mainstay.address());
+    load.wait_for_answers(50);
+    write(&mainstay, "version", "two");
+    reload(&mainstay).expect_code(0);
+    assert_eq!(version(&mainstay), "two");
+    load.stop().expect_no_failure();
 }
 
 #[test]

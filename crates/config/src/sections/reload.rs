@@ -21,6 +21,9 @@ pub struct ReloadSettings {
     pub share: Option<Percent>,
     /// How many of a new release's answers may be errors while it settles.
     pub max_errors: Percent,
+    /// How long 19 of 20 answers of a new release may take at most while it settles, 1 ms to an hour. `None`: as long as
+    /// they like.
+    pub max_latency: Option<Duration>,
 }
 
 impl Default for ReloadSettings {
@@ -32,6 +35,7 @@ impl Default for ReloadSettings {
             share: None,
             // more than a page or two that is broken
             max_errors: Percent(20),
+            max_latency: None,
         }
     }
 }
@@ -163,6 +167,12 @@ pub(crate) const SECTION: Section = Section {
             default: "\"20%\"",
             doc: "How many of the new workers' answers may be errors (500 and above, or broken off) while they settle; more, at least five, and more than twice the part the old workers have meanwhile, and the old release stays. `100%` for never.",
         },
+        Key {
+            name: "max_latency",
+            kind: "duration, 1ms to 1h",
+            default: "(as long as they take)",
+            doc: "How long the new workers may take to begin 19 of 20 answers while they settle; longer, and for more than twice the part of answers for which the old workers take as long meanwhile, and the old release stays.",
+        },
     ],
     aliases: &[
         ("batch", "max_surge"),
@@ -171,6 +181,8 @@ pub(crate) const SECTION: Section = Section {
         ("min_uptime", "settle"),
         ("canary", "share"),
         ("error_rate", "max_errors"),
+        ("latency", "max_latency"),
+        ("max_response_time", "max_latency"),
     ],
     example: "\
 [reload]
@@ -187,6 +199,8 @@ pub(crate) fn read(section: Reader<'_>, slot: &mut ReloadSettings) {
     let something = Percent(1)..=Percent(100);
     slot.share = section.get_within("share", &something);
     section.set("max_errors", &mut slot.max_errors);
+    let times = Duration::from_millis(1)..=Duration::from_hours(1);
+    slot.max_latency = section.get_within("max_latency", &times);
     section.finish();
 }
 

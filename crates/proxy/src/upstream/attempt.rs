@@ -77,9 +77,9 @@ pub(super) async fn attempt(
             member.endpoint.failed();
         }
     })?;
-    member.endpoint.answered(head.status.as_u16());
     let sent = asking.sent;
     let came = Instant::now();
+    member.endpoint.answered(head.status.as_u16(), now, came);
     Ok(answer(
         tools,
         member,

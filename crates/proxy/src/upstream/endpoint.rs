@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{
-    AtomicU8, AtomicUsize,
+    AtomicU8, AtomicU32, AtomicUsize,
     Ordering::{AcqRel, Relaxed},
 };
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tokio::net::{TcpStream, UnixStream};
@@ -52,6 +53,8 @@ pub struct Endpoint {
     noted: AtomicU8,
     /// Its [`Trial::share`], or [`ANY`].
     share: AtomicU8,
+    /// Its [`Trial::slow_after_ms`], or [`NEVER`].
+    slow_after: AtomicU32,
     count: Count,
     watcher: Option<mpsc::UnboundedSender<Tiding>>,
 }
@@ -75,6 +78,8 @@ const ANSWERED: u8 = 1;
 const COUNTED: u8 = 2;
 /// No share of its own.
 const ANY: u8 = u8::MAX;
+/// No answer is slow.
+const NEVER: u32 = u32::MAX;
 
 impl Endpoint {
     /// An origin that nobody has asked yet.
@@ -86,6 +91,7 @@ impl Endpoint {
             in_flight: AtomicUsize::new(0),
             noted: AtomicU8::new(0),
             share: AtomicU8::new(ANY),
+            slow_after: AtomicU32::new(NEVER),
             count: Count::default(),
             watcher: None,
         }
@@ -115,6 +121,8 @@ impl Endpoint {
     pub fn set_trial(&self, trial: Option<Trial>) {
         let share = trial.and_then(|trial| trial.share);
         self.share.store(share.unwrap_or(ANY), Relaxed);
+        let slow_after = trial.and_then(|trial| trial.slow_after_ms);
+        self.slow_after.store(slow_after.unwrap_or(NEVER), Relaxed);
         if trial.is_some() {
             self.noted.fetch_or(COUNTED, Relaxed);
         } else {
@@ -138,21 +146,25 @@ impl Endpoint {
         Some(self.share.load(Relaxed)).filter(|share| *share != ANY)
     }
 
-    /// It has answered, with this status.
-    pub(super) fn answered(&self, status: u16) {
+    /// It has answered what it was sent at `since`, with this status; its head came at `came`.
+    pub(super) fn answered(&self, status: u16, since: Instant, came: Instant) {
         // no write, and no shared line fought over, for all answers but the first, unless they are counted
         let noted = self.noted.load(Relaxed);
         if noted != ANSWERED {
-            self.note(noted, status);
+            self.note(noted, status, came.saturating_duration_since(since));
         }
     }
 
     #[cold]
-    fn note(&self, noted: u8, status: u16) {
+    fn note(&self, noted: u8, status: u16, took: Duration) {
         if noted & ANSWERED == 0 && self.noted.fetch_or(ANSWERED, Relaxed) & ANSWERED == 0 {
             self.tell(Tiding::Answered(self.id));
         }
         if noted & COUNTED != 0 {
+            let slow_after = self.slow_after.load(Relaxed);
+            if slow_after != NEVER && took > Duration::from_millis(slow_after.into()) {
+                self.count.slow();
+            }
             self.count.answer(status);
         }
     }
@@ -203,7 +215,7 @@ impl Endpoint {
     reason = "bounded by the connect timeout of the caller"
 )]
 async fn queue_is_full() {
-    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    tokio::time::sleep(Duration::from_millis(5)).await;
 }
 
 /// Counts a request for as long as its answer is not over.
@@ -229,6 +241,11 @@ impl Drop for InFlight {
 mod tests {
     use super::*;
 
+    fn answered(endpoint: &Endpoint, status: u16, milliseconds: u64) {
+        let since = Instant::now();
+        endpoint.answered(status, since, since + Duration::from_millis(milliseconds));
+    }
+
     #[test]
     fn the_last_request_of_one_that_leaves_is_told_and_no_other() {
         let (watcher, mut tidings) = mpsc::unbounded_channel();
@@ -236,8 +253,8 @@ mod tests {
         let endpoint = Arc::new(Endpoint::new(7, "api/0", address).watched_by(watcher));
         drop(InFlight::begin(&endpoint));
         let (first, second) = (InFlight::begin(&endpoint), InFlight::begin(&endpoint));
-        endpoint.answered(200);
-        endpoint.answered(500);
+        answered(&endpoint, 200, 1);
+        answered(&endpoint, 500, 1);
         assert!(endpoint.tally().is_empty(), "it is not on trial");
         endpoint.leave();
         assert_eq!(endpoint.in_flight(), 2);
@@ -253,16 +270,23 @@ mod tests {
     fn answers_are_counted_on_trial_only() {
         let endpoint = Endpoint::new(1, "api/0", Address::Unix("/nowhere".into()));
         endpoint.failed();
-        endpoint.set_trial(Some(Trial { share: Some(10) }));
+        endpoint.set_trial(Some(Trial {
+            share: Some(10),
+            slow_after_ms: Some(100),
+        }));
         assert_eq!(endpoint.share(), Some(10));
-        endpoint.answered(500);
-        endpoint.answered(200);
+        answered(&endpoint, 500, 1);
+        answered(&endpoint, 200, 1);
         endpoint.failed();
         let tally = endpoint.tally();
-        assert_eq!((tally.answers, tally.failures), (3, 2));
-        endpoint.answered(500);
+        assert_eq!((tally.answers, tally.failures, tally.slow), (3, 2, 0));
+        answered(&endpoint, 200, 100);
+        answered(&endpoint, 200, 101);
+        let tally = endpoint.tally();
+        assert_eq!((tally.answers, tally.slow), (2, 1));
+        answered(&endpoint, 500, 1);
         endpoint.set_trial(None);
-        endpoint.answered(500);
+        answered(&endpoint, 500, 1);
         assert!(endpoint.tally().is_empty());
         assert_eq!(endpoint.share(), None);
     }

@@ -235,7 +235,10 @@ mod tests {
     fn those_with_a_share_get_about_that_part_of_the_requests() {
         let picks_of_new = |share, except| {
             let (group, endpoints) = (Group::default(), endpoints(4));
-            endpoints[3].set_trial(Some(Trial { share }));
+            endpoints[3].set_trial(Some(Trial {
+                share,
+                ..Trial::default()
+            }));
             group.set(&endpoints, None);
             let picks = (0..4_000).filter_map(|_| group.pick(except));
             picks.filter(|member| member.endpoint.id == 3).count()
@@ -257,7 +260,10 @@ mod tests {
     fn when_only_those_with_a_share_are_left_they_get_everything() {
         let (group, endpoints) = (Group::default(), endpoints(2));
         for endpoint in &endpoints {
-            endpoint.set_trial(Some(Trial { share: Some(0) }));
+            endpoint.set_trial(Some(Trial {
+                share: Some(0),
+                ..Trial::default()
+            }));
         }
         group.set(&endpoints, None);
         assert!((0..50).all(|_| group.pick(None).is_some()));

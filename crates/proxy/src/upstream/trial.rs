@@ -13,6 +13,9 @@ pub struct Trial {
     /// The members that have this get about so many of a hundred requests together; absent: what falls to it as
     /// to any other.
     pub share: Option<u8>,
+    /// An answer whose head takes longer counts as slow, in milliseconds; absent: none does.
+    #[serde(default)]
+    pub slow_after_ms: Option<u32>,
 }
 
 /// What a member answered.
@@ -24,6 +27,9 @@ pub struct Tally {
     pub failures: u32,
     /// The status of the last failure; absent: it broke off, or there is none.
     pub last_status: Option<u16>,
+    /// Those of all answers whose head took longer than [`Trial::slow_after_ms`].
+    #[serde(default)]
+    pub slow: u32,
 }
 
 impl Tally {
@@ -36,6 +42,7 @@ impl Tally {
     pub fn add(&mut self, later: Self) {
         self.answers = self.answers.saturating_add(later.answers);
         self.failures = self.failures.saturating_add(later.failures);
+        self.slow = self.slow.saturating_add(later.slow);
         if later.failures > 0 {
             self.last_status = later.last_status;
         }
@@ -47,6 +54,7 @@ impl Tally {
 pub(super) struct Count {
     answers: AtomicU32,
     failures: AtomicU32,
+    slow: AtomicU32,
     /// 0: it broke off.
     last_status: AtomicU16,
 }
@@ -58,6 +66,11 @@ impl Count {
             self.failures.fetch_add(1, AcqRel);
         }
         self.answers.fetch_add(1, Relaxed);
+    }
+
+    /// An answer that is counted too took long.
+    pub(super) fn slow(&self) {
+        self.slow.fetch_add(1, Relaxed);
     }
 
     /// An answer that never came.
@@ -80,6 +93,7 @@ impl Count {
             answers: self.answers.swap(0, Relaxed),
             failures,
             last_status: (failures > 0 && last != 0).then_some(last),
+            slow: self.slow.swap(0, Relaxed),
         }
     }
 }
@@ -100,6 +114,7 @@ mod tests {
             answers: 4,
             failures: 1,
             last_status: Some(503),
+            slow: 0,
         };
         assert_eq!(all, first);
         count.answer(200);
@@ -116,6 +131,7 @@ mod tests {
             answers: 6,
             failures: 3,
             last_status: None,
+            slow: 0,
         };
         assert_eq!(all, expected);
         assert!(count.take().is_empty());
