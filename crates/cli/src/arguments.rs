@@ -1,6 +1,7 @@
 //! The command line as it is typed: every command, in the order of the help. The words of each stand below, one file
 //! for each group of commands. Checks nothing that `config` checks.
 
+mod cache;
 mod common;
 mod csp;
 mod documents;
@@ -14,6 +15,7 @@ mod suspension;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+pub(crate) use self::cache::{Cache, CacheExplain, CacheList, CachePurge, CacheStats, CacheWish};
 pub(crate) use self::common::{Common, Targets, Which};
 pub(crate) use self::csp::{Csp, CspWish};
 pub(crate) use self::documents::{Completions, Help};
@@ -149,6 +151,9 @@ pub(crate) enum Command {
     /// Forget what somebody has used of the rate limits, and lift the ban
     #[command(hide = true)]
     Unban(Unban),
+    /// Tell what the cache keeps, how it stands, and why; or have it forget
+    #[command(hide = true)]
+    Cache(Cache),
     /// Run the bundled sample app behind the gateway
     #[command(hide = true)]
     Demo(Common),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use mainstay_config::Layer;
-use mainstay_pipeline::RateState;
+use mainstay_pipeline::{Extent, RateState};
 use mainstay_proxy::Address;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::UnboundedSender;
@@ -224,6 +224,40 @@ pub(crate) struct LimitState {
     pub(crate) dry_run: bool,
     #[serde(flatten)]
     pub(crate) state: RateState,
+}
+
+/// Which kept answers are to be told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CacheList {
+    pub(crate) extent: Extent,
+    /// So many resources in full.
+    pub(crate) most: usize,
+}
+
+/// What came of a purge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Purged {
+    /// Answers that were forgotten, or are stale now.
+    pub(crate) answers: u64,
+    /// Gateways that did not say that they have done it.
+    pub(crate) silent: usize,
+}
+
+/// How the cache stands.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct CacheCounts {
+    /// Requests by what came of them.
+    pub(crate) requests: BTreeMap<String, u64>,
+    /// Requests that it did nothing about, or whose answers were not kept, by reason.
+    pub(crate) unused: BTreeMap<String, u64>,
+    /// Of a hundred that may be answered from what is kept, how many were.
+    pub(crate) hit_rate: Option<f64>,
+    /// Of memory that kept answers take.
+    pub(crate) bytes: u64,
+    /// URLs of which answers are kept.
+    pub(crate) resources: u64,
+    /// Those that went for others.
+    pub(crate) evictions: u64,
 }
 
 /// What it takes to ask how an instance answers: for its own user alone.

@@ -8,7 +8,10 @@ use std::io;
 use std::sync::Arc;
 
 use mainstay_observe::Totals;
-use mainstay_pipeline::{CacheMemory, PageOptions, Reported, Suspension, TargetKind, WaitOptions};
+use mainstay_pipeline::{
+    CacheMemory, Extent, Inventory, PageOptions, Purge, Reported, Suspension, TargetKind,
+    WaitOptions,
+};
 use mainstay_proxy::{Address, Options, Tally, Trial};
 use mainstay_store::{RedisOptions, StoreAddress};
 use mainstay_values::Size;
@@ -48,6 +51,11 @@ pub(crate) enum Down {
     Metrics { ticket: u64 },
     /// The text for who asked for metrics under this ticket.
     MetricsText { ticket: u64, text: String },
+    /// About what is kept; to be answered with the ticket.
+    Cache {
+        ticket: u64,
+        question: CacheQuestion,
+    },
     /// Accept no more, finish what is there within this time, and end. The form of this message never
     /// changes, but for fields that may be missing: an old gateway must understand a new control plane's
     /// wish.
@@ -70,6 +78,24 @@ pub(crate) enum Down {
         #[serde(default)]
         closing: Vec<usize>,
     },
+}
+
+/// What is asked about kept answers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum CacheQuestion {
+    /// Forget these.
+    Purge(Purge),
+    /// Which there are; so many resources in full.
+    List { extent: Extent, most: usize },
+}
+
+/// What is said to it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum CacheAnswer {
+    /// So many answers were forgotten, or are stale now.
+    Purged { answers: u64 },
+    /// These.
+    Listed(Inventory),
 }
 
 /// What ends with a drain.
@@ -190,6 +216,8 @@ pub(crate) enum Up {
     Released { ids: Vec<u64> },
     /// What this ticket stands for holds; so many requests that began before still run.
     Suspended { ticket: u64, running: u64 },
+    /// What was asked about kept answers with this ticket.
+    Cache { ticket: u64, answer: CacheAnswer },
     /// These members gave their first answer.
     Answered { ids: Vec<u64> },
     /// What members on trial answered since this was told last.

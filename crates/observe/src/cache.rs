@@ -102,6 +102,16 @@ impl CacheTotals {
         }
     }
 
+    /// Requests by what came of them; those that came about never are left out.
+    pub fn outcomes(&self) -> impl Iterator<Item = (String, u64)> {
+        counted(&OUTCOMES, self.outcomes)
+    }
+
+    /// Requests that the cache did nothing about, or whose answers were not kept, by reason.
+    pub fn reasons(&self) -> impl Iterator<Item = (String, u64)> {
+        counted(&REASONS, self.reasons)
+    }
+
     /// Of a hundred requests that may be answered from what is kept, how many were. None without any.
     pub fn hit_rate(&self) -> Option<f64> {
         let asked: u64 = self.outcomes[..ASKED].iter().sum();
@@ -131,6 +141,15 @@ impl CacheTotals {
             text.single(names::CACHE_HIT_RATE, "gauge", help, format!("{rate:.2}"));
         }
     }
+}
+
+fn counted<const N: usize>(
+    words: &'static [&'static str; N],
+    counts: [u64; N],
+) -> impl Iterator<Item = (String, u64)> {
+    let all = words.iter().zip(counts);
+    let counted = all.filter(|(_, count)| *count > 0);
+    counted.map(|(word, count)| ((*word).to_owned(), count))
 }
 
 #[cfg(test)]

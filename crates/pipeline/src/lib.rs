@@ -50,11 +50,12 @@ pub use stages::{
     CacheOptions, CacheOutcome, CacheState, Coding, CompressOptions, Connection, CorsOptions,
     Credentials, CspBase, CspEffect, CspOptions, Directive, Ending, ErrorLog, ErrorOptions, Extent,
     FilterOptions, ForwardOptions, HeaderMode, HeaderOptions, HeaderPreset, HeaderSetting,
-    HealthOptions, Heuristic, HiddenFiles, KeyHash, KeyOptions, Leak, MaintenanceOptions,
-    MethodRule, OriginCoding, OriginPattern, OverloadOptions, PageKind, PageOptions, PasswordHash,
-    Priority, Purge, PurgeMode, QueryOrder, QueryRule, REPORT_PATH, Recorder, Refresh, Reported,
-    RequestDirectives, RouteAdmission, RouteOptions, RouteTimeouts, Seen, StandardFields, Traps,
-    UnsafeSharing, Verification, Violation, Violations, jwt, make_key,
+    HealthOptions, Heuristic, HiddenFiles, Inventory, KeptAnswer, KeptResource, KeyHash,
+    KeyOptions, Leak, MaintenanceOptions, MethodRule, OriginCoding, OriginPattern, OverloadOptions,
+    PageKind, PageOptions, PasswordHash, Priority, Purge, PurgeMode, QueryOrder, QueryRule,
+    REPORT_PATH, Recorder, Refresh, Reported, RequestDirectives, RouteAdmission, RouteOptions,
+    RouteTimeouts, Seen, StandardFields, Traps, UnsafeSharing, Verification, Violation, Violations,
+    cache_sentence, jwt, make_key,
 };
 pub use stages::{
     Algorithm, BanOptions, KeyPart, Listed, NotATable, QuotaHeaders, RatePolicies, RatePolicy,

@@ -73,21 +73,44 @@ impl Instance {
 
     /// The answer to a GET.
     pub(crate) fn ask(&self, path: &str) -> Result<String, Failure> {
-        let read = || {
-            let mut stream = UnixStream::connect(&self.socket)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            write!(
-                stream,
-                "GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n"
-            )?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer)?;
-            let (_, body) = answer
-                .split_once("\r\n\r\n")
-                .ok_or(io::ErrorKind::InvalidData)?;
-            Ok(body.to_owned())
-        };
-        read().map_err(|error| self.silent(&error))
+        let head = format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
+        let (_, body) = self
+            .exchange(head.as_bytes())
+            .map_err(|error| self.silent(&error))?;
+        Ok(body)
+    }
+
+    /// The answer to a POST.
+    pub(super) fn ask_about(&self, path: &str, body: &[u8]) -> Result<String, Failure> {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        let (head, answer) = self
+            .exchange(&[head.as_bytes(), body].concat())
+            .map_err(|error| self.silent(&error))?;
+        let status = head.lines().next().unwrap_or_default();
+        if !status.contains(" 200 ") {
+            let reason = answer.trim_end();
+            return Err(Failure::machine(format!(
+                "instance `{}` refused: {reason}",
+                self.name
+            )));
+        }
+        Ok(answer)
+    }
+
+    /// One request and its answer: head and body.
+    fn exchange(&self, request: &[u8]) -> io::Result<(String, String)> {
+        let mut stream = UnixStream::connect(&self.socket)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(request)?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (head, body) = answer
+            .split_once("\r\n\r\n")
+            .ok_or(io::ErrorKind::InvalidData)?;
+        Ok((head.to_owned(), body.to_owned()))
     }
 
     /// Gives an order and hands on what is told until the instance has done it. `None`: it ended before it said

@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod cache;
 mod check;
 mod completions;
 mod crashes;
@@ -104,6 +105,7 @@ pub(crate) fn execute(command: Command) -> Outcome {
         Command::Maintenance(maintenance) => suspension::maintenance(&maintenance),
         Command::Limits(wish) => limits::limits(&wish),
         Command::Unban(unban) => limits::unban(&unban),
+        Command::Cache(cache) => cache::execute(&cache),
         Command::Diff(which) => diff::execute(&which),
         Command::Hash(hash) => hash::execute(&hash),
         Command::Init(init) => init::execute(&init),

@@ -7,10 +7,11 @@ use std::path::Path;
 use http::{Method, StatusCode};
 use mainstay_config::Layer;
 use mainstay_observe::Exposition;
+use mainstay_pipeline::Purge;
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::order::{Asker, Disable, Order, Signalling, Suspend, Unban};
+use crate::order::{Asker, CacheList, Disable, Order, Signalling, Suspend, Unban};
 use crate::plain_http::{self, Call, Reply};
 
 /// A question, and where the answer goes.
@@ -42,6 +43,12 @@ pub(super) enum Question {
     Limits(oneshot::Sender<String>),
     /// `POST /unban`, with an [`Unban`] as JSON.
     Unban(Unban, Asker),
+    /// `GET /cache.json`: a [`CacheCounts`](crate::order::CacheCounts).
+    CacheCounts(oneshot::Sender<String>),
+    /// `POST /cache/list`, with a [`CacheList`] as JSON: an [`Inventory`](mainstay_pipeline::Inventory).
+    CacheList(CacheList, oneshot::Sender<String>),
+    /// `POST /cache/purge`, with a [`Purge`] as JSON: a [`Purged`](crate::order::Purged).
+    CachePurge(Purge, oneshot::Sender<String>),
     /// `GET /list.json`: a [`Listing`](crate::listing::Listing).
     List(oneshot::Sender<String>),
     /// `POST /signal`, with a [`Signalling`] as JSON.
@@ -53,9 +60,10 @@ pub(super) enum Question {
 /// Questions that may wait.
 const WAITING: usize = 16;
 const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
 /// One JSON value for each line, as things happen.
 const LINES: &str = "application/x-ndjson";
-const KNOWN: &str = "there is GET /status, /status.json, /diff.json, /csp.json, /crashes.json, /debug.json, /limits.json, /list.json and /metrics, POST /reload, /disable, /enable, /suspend, /unban, /signal and /stop\n";
+const KNOWN: &str = "there is GET /status, /status.json, /diff.json, /csp.json, /crashes.json, /debug.json, /limits.json, /cache.json, /list.json and /metrics, POST /reload, /disable, /enable, /suspend, /unban, /cache/list, /cache/purge, /signal and /stop\n";
 
 /// Opens the socket: 0600, and only this user (or root) is heard.
 pub(super) fn open(path: &Path) -> io::Result<mpsc::Receiver<Question>> {
@@ -82,15 +90,11 @@ async fn answer(sender: mpsc::Sender<Question>, call: Call) -> Reply {
     let path = call.uri().path();
     match (call.method(), path) {
         (&Method::GET, "/status") => text(&sender, Question::Status, TEXT).await,
-        (&Method::GET, "/status.json") => {
-            text(&sender, Question::StatusJson, "application/json").await
-        }
-        (&Method::GET, "/diff.json") => text(&sender, Question::Diff, "application/json").await,
-        (&Method::GET, "/csp.json") => text(&sender, Question::Csp, "application/json").await,
-        (&Method::GET, "/crashes.json") => {
-            text(&sender, Question::Crashes, "application/json").await
-        }
-        (&Method::GET, "/debug.json") => text(&sender, Question::Debug, "application/json").await,
+        (&Method::GET, "/status.json") => text(&sender, Question::StatusJson, JSON).await,
+        (&Method::GET, "/diff.json") => text(&sender, Question::Diff, JSON).await,
+        (&Method::GET, "/csp.json") => text(&sender, Question::Csp, JSON).await,
+        (&Method::GET, "/crashes.json") => text(&sender, Question::Crashes, JSON).await,
+        (&Method::GET, "/debug.json") => text(&sender, Question::Debug, JSON).await,
         (&Method::GET, "/metrics") => {
             text(&sender, Question::Metrics, Exposition::CONTENT_TYPE).await
         }
@@ -110,12 +114,21 @@ async fn answer(sender: mpsc::Sender<Question>, call: Call) -> Reply {
             Ok(wish) => told(&sender, |asker| Question::Suspend(wish, asker)).await,
             Err(error) => plain_http::text(StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")),
         },
-        (&Method::GET, "/limits.json") => text(&sender, Question::Limits, "application/json").await,
+        (&Method::GET, "/limits.json") => text(&sender, Question::Limits, JSON).await,
         (&Method::POST, "/unban") => match serde_json::from_slice(call.body()) {
             Ok(wish) => told(&sender, |asker| Question::Unban(wish, asker)).await,
             Err(error) => plain_http::text(StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")),
         },
-        (&Method::GET, "/list.json") => text(&sender, Question::List, "application/json").await,
+        (&Method::GET, "/cache.json") => text(&sender, Question::CacheCounts, JSON).await,
+        (&Method::POST, "/cache/list") => match serde_json::from_slice(call.body()) {
+            Ok(wish) => text(&sender, |asker| Question::CacheList(wish, asker), JSON).await,
+            Err(error) => plain_http::text(StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")),
+        },
+        (&Method::POST, "/cache/purge") => match serde_json::from_slice(call.body()) {
+            Ok(wish) => text(&sender, |asker| Question::CachePurge(wish, asker), JSON).await,
+            Err(error) => plain_http::text(StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")),
+        },
+        (&Method::GET, "/list.json") => text(&sender, Question::List, JSON).await,
         (&Method::POST, "/signal") => match serde_json::from_slice(call.body()) {
             Ok(wish) => told(&sender, |asker| Question::Signal(wish, asker)).await,
             Err(error) => plain_http::text(StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")),
@@ -125,7 +138,8 @@ async fn answer(sender: mpsc::Sender<Question>, call: Call) -> Reply {
             _,
             "/status" | "/status.json" | "/diff.json" | "/csp.json" | "/crashes.json"
             | "/debug.json" | "/metrics" | "/reload" | "/disable" | "/enable" | "/suspend"
-            | "/limits.json" | "/list.json" | "/unban" | "/signal" | "/stop",
+            | "/limits.json" | "/cache.json" | "/cache/list" | "/cache/purge" | "/list.json"
+            | "/unban" | "/signal" | "/stop",
         ) => plain_http::text(StatusCode::METHOD_NOT_ALLOWED, TEXT, KNOWN),
         _ => plain_http::text(StatusCode::NOT_FOUND, TEXT, KNOWN),
     }

@@ -7,6 +7,7 @@ mod comeback;
 mod counts;
 mod generation;
 mod holds;
+mod inquiries;
 mod news;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -23,12 +24,14 @@ use self::comeback::Comeback;
 use self::counts::{Asker, Counts};
 use self::generation::{Generation, Phase, Word, Words};
 use self::holds::Holds;
+use self::inquiries::Inquiries;
 use super::fronts::Sockets;
 use crate::failure::Failure;
-use crate::protocol::{Beginning, Down, GatewaySettings, Member, Scope};
+use crate::protocol::{Beginning, CacheQuestion, Down, GatewaySettings, Member, Scope};
 
 pub(super) use agreement::Agreement;
 pub(super) use generation::Place;
+pub(super) use inquiries::Inquired;
 
 /// Words that may wait here before gateways have to.
 const WAITING: usize = 64;
@@ -117,6 +120,7 @@ pub(super) struct Gateways {
     holds: Holds,
     counts: Counts,
     agreements: Agreements,
+    inquiries: Inquiries,
     comeback: Comeback,
     has_been_ready: bool,
     /// A successor was asked for while another was starting.
@@ -150,6 +154,7 @@ impl Gateways {
             holds: Holds::default(),
             counts: Counts::default(),
             agreements: Agreements::default(),
+            inquiries: Inquiries::default(),
             comeback: Comeback::default(),
             has_been_ready: false,
             again: false,
@@ -269,6 +274,31 @@ impl Gateways {
     /// The metrics of all gateways, with what those counted that ended.
     pub(super) fn metrics(&mut self, asker: oneshot::Sender<String>) {
         self.ask(Asker::Admin(asker));
+    }
+
+    /// The caches of all gateways, by outcome and size, as JSON.
+    pub(super) fn cache_counts(&mut self, asker: oneshot::Sender<String>) {
+        self.ask(Asker::Cache(asker));
+    }
+
+    /// Asks about kept answers: of a purge every gateway, of all else the one that serves. None while too many ask.
+    pub(super) fn inquire(
+        &mut self,
+        question: &CacheQuestion,
+    ) -> Option<oneshot::Receiver<Inquired>> {
+        let is_asked = |generation: &&Generation| match question {
+            CacheQuestion::Purge(_) => true,
+            CacheQuestion::List { .. } => generation.phase == Phase::Serving,
+        };
+        let asked: Vec<_> = self.generations.iter().filter(is_asked).collect();
+        let numbers = asked.iter().map(|generation| generation.number);
+        let (ticket, answer) = self.inquiries.ask(numbers, Instant::now())?;
+        for generation in asked {
+            let question = question.clone();
+            generation.tell(Down::Cache { ticket, question });
+        }
+        self.inquiries.conclude(Instant::now());
+        Some(answer)
     }
 
     /// A worker of this app was replaced for this reason.

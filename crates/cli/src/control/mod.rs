@@ -8,6 +8,7 @@ mod autoscale;
 mod background;
 mod beginning;
 mod by_hand;
+mod caching;
 mod changes;
 mod coming_up;
 mod crashes;

@@ -343,6 +343,9 @@ impl Control {
             Question::Suspend(wish, asker) => self.suspend(wish, asker),
             Question::Limits(asker) => self.limits(asker),
             Question::Unban(wish, asker) => asker.done(&self.unban(&wish)),
+            Question::CacheCounts(asker) => self.cache_counts(asker),
+            Question::CacheList(wish, asker) => self.cache_list(wish, asker),
+            Question::CachePurge(wish, asker) => self.cache_purge(wish, asker),
             Question::List(asker) => {
                 let listing = serde_json::to_string(&self.listing());
                 let _ = asker.send(listing.unwrap_or_default());

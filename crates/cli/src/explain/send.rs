@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use mainstay_codec::{HeadScan, Limits, ResponseHead, parse_response};
-use mainstay_pipeline::{DEBUG_FIELD, Step};
+use mainstay_pipeline::{DEBUG_FIELD, Step, cache_sentence};
 use mainstay_proxy::Address;
 use serde_json::{Value, json};
 
@@ -135,7 +135,16 @@ pub(crate) fn answer_lines(head: &ResponseHead, insight: &Insight) -> String {
         let _ = writeln!(text, "{line}");
     }
     let _ = writeln!(text, "{}", way(&told));
+    if let Some(sentence) = of_cache(head) {
+        let _ = writeln!(text, "cache: {sentence}");
+    }
     text
+}
+
+/// What the cache did, if it was asked.
+fn of_cache(head: &ResponseHead) -> Option<String> {
+    let field = head.headers.get_all("cache-status").iter().next_back()?;
+    cache_sentence(field.to_str().ok()?)
 }
 
 /// The same for programs: [the page](../../../../docs/operations/explain.md) says what each field is.
@@ -158,7 +167,7 @@ pub(crate) fn answer_json(head: &ResponseHead, insight: &Insight) -> Value {
         "headers": shown(head).map(field).collect::<Vec<_>>(),
         "removed": removed.collect::<Vec<_>>(),
         "trail": told.trail, "route": told.route, "origin": told.origin, "origin_us": told.origin_us,
-        "client": told.client, "resends": told.resends, "refusal": told.refusal, "scrubbed": told.scrubbed,
+        "client": told.client, "cache": of_cache(head), "resends": told.resends, "refusal": told.refusal, "scrubbed": told.scrubbed,
     })
 }
 

@@ -3,6 +3,8 @@
 //! Holds nothing of the apps' environment and starts nothing. Ends when the control plane is gone.
 
 mod access_lines;
+mod caching;
+mod descriptors;
 mod issuers;
 mod load;
 mod metrics;

@@ -21,7 +21,7 @@ use super::load::Telling;
 use super::metrics::Metrics;
 use super::store::Store;
 use super::thread::{self, Applied, Command};
-use super::{observers, up};
+use super::{caching, descriptors, observers, up};
 use crate::deaf;
 use crate::failure::Failure;
 use crate::protocol::{
@@ -46,7 +46,7 @@ const WAITING: usize = 16;
 pub(crate) fn main() -> Result<ExitCode, Failure> {
     let control = inherited_fd(CONTROL_FD)
         .map_err(|error| Failure::internal("the control plane's socket", error))?;
-    raise_descriptor_limit();
+    descriptors::raise_limit();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -222,6 +222,10 @@ impl Gateway {
                     let _ = self.up.send(Up::Metrics { ticket, totals });
                 }
                 Some(Down::MetricsText { ticket, text }) => self.metrics.told(ticket, text),
+                Some(Down::Cache { ticket, question }) => {
+                    let answer = caching::answer(self.standing.used_cache(), question);
+                    let _ = self.up.send(Up::Cache { ticket, answer });
+                }
                 Some(Down::Drain {
                     grace_ms,
                     delay_ms,
@@ -481,19 +485,6 @@ async fn all_gone(drained: &mut Option<mpsc::Receiver<()>>) {
         Some(drained) => drop(drained.recv().await),
         None => std::future::pending().await,
     }
-}
-
-/// As many descriptors as we may have: a connection costs one.
-fn raise_descriptor_limit() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let _ = setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: limit.maximum,
-            maximum: limit.maximum,
-        },
-    );
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ const SERVER: &str = "let count = 0;\n\
       if (url.pathname === '/text') { count += 1; return say({ 'Cache-Control': 'max-age=60', ETag: '\"t\"' }, 'the same words. '.repeat(200)); }\n\
       if (url.pathname === '/swr') return say({ 'Cache-Control': 'max-age=0, stale-while-revalidate=600' });\n\
       if (url.pathname === '/mine') return say({ 'Set-Cookie': 'a=b', 'Cache-Control': 'public, max-age=60' });\n\
-      say({ 'Cache-Control': 'max-age=60' });\n\
+      say({ 'Cache-Control': 'max-age=60', 'Cache-Tag': 'all, page' });\n\
     }).listen(3000);";
 
 const CONFIG: &str = "[app.api]\ncommand = 'node server.js'\n[cache]\n";
@@ -125,4 +125,110 @@ fn what_happened_is_in_log_and_metrics() {
         .all(|word| lines.contains(word))
         .then_some(())
     });
+}
+
+/// What a command about the cache says.
+fn say<const N: usize>(running: &Running, words: [&str; N]) -> String {
+    let ended = words
+        .iter()
+        .fold(Mainstay::say(["cache"]), |start, word| start.flags([word]));
+    let ended = ended.beside(running).finish().expect_code(0);
+    ended.output
+}
+
+#[test]
+fn what_is_kept_can_be_seen_and_purged() {
+    let running = running(CONFIG);
+    for path in ["/shop/hats", "/shop/shoes", "/news?page=2"] {
+        running.get(path).expect(200);
+    }
+    let listed = say(&running, ["list"]);
+    assert!(
+        listed.contains("/shop/hats") && listed.contains("3 URLs, "),
+        "{listed}"
+    );
+    let listed: serde_json::Value =
+        serde_json::from_str(&say(&running, ["list", "--prefix", "/shop/", "--json"]))
+            .expect("JSON");
+    assert_eq!(listed["resources"], 2);
+    assert_eq!(listed["listed"][0]["answers"][0]["tags"][0], "all");
+
+    for (words, said) in [
+        (&["purge", "/shop/hats"][..], "forgot 1 kept answer\n"),
+        (&["purge", "/shop/hats"], "nothing of that was kept"),
+        (
+            &["purge", "--pattern", "/news*", "--soft"],
+            "1 kept answer: the app is asked",
+        ),
+        (&["purge", "--tag", "all"], "forgot 2 kept answers\n"),
+    ] {
+        let ended = words
+            .iter()
+            .fold(Mainstay::say(["cache"]), |start, word| start.flags([word]));
+        let ended = ended.beside(&running).finish().expect_code(0);
+        assert!(ended.output.contains(said), "{words:?}: {}", ended.output);
+    }
+    running.get("/shop/hats").body_is("4");
+    let stats = say(&running, ["stats"]);
+    assert!(
+        stats.contains("kept: 1 URLs") && stats.contains("miss 4"),
+        "{stats}"
+    );
+    assert!(say(&running, ["purge", "--all"]).contains("forgot 1 kept answer\n"));
+    assert_eq!(say(&running, ["list"]), "nothing of that is kept\n");
+    Mainstay::say(["cache", "purge"])
+        .beside(&running)
+        .finish()
+        .expect_code(2)
+        .says(["nothing to purge is named"]);
+    Mainstay::say(["cache", "purge", "shop"])
+        .beside(&running)
+        .finish()
+        .expect_code(2)
+        .says(["nothing that is kept can be meant by `shop`"]);
+}
+
+#[test]
+fn every_gateway_hears_of_a_purge() {
+    let running = running(CONFIG);
+    // one that waits for its last answer is still there, and would answer with what it keeps
+    let mut held = running.connect();
+    held.send("GET /page HTTP/1.1\r\nHost: a\r\n\r\n");
+    held.response().expect(200).body_is("1");
+    let before = crate::support::gateway(&running, None);
+    Mainstay::say(["reload", "--gateway"])
+        .beside(&running)
+        .finish()
+        .expect_code(0);
+    crate::support::gateway(&running, Some(before));
+    assert!(say(&running, ["purge", "/page"]).contains("forgot 1 kept answer\n"));
+    held.send("GET /page HTTP/1.1\r\nHost: a\r\n\r\n");
+    held.response().expect(200).body_is("2");
+}
+
+#[test]
+fn the_cache_says_why() {
+    let running = running(CONFIG);
+    let why = |words: &[&str]| {
+        let start = Mainstay::say(["cache", "explain"]);
+        let start = words.iter().fold(start, |start, word| start.flags([word]));
+        start.beside(&running).finish().expect_code(0).output
+    };
+    let first = why(&["/page"]);
+    assert!(
+        first.contains("nothing was kept of this URL; its answer is kept, and fresh for ")
+            && first.contains("kept of http://localhost")
+            && first.contains("tags all, page"),
+        "{first}"
+    );
+    assert!(why(&["/page"]).contains("a hit: it was kept here"));
+    assert!(why(&["/mine"]).contains("its answer is not kept: it sets a cookie"));
+    let cookie = why(&["/page", "-H", "Cookie: a=b"]);
+    assert!(
+        cookie.contains("the request carries cookies; `ignore_cookies`"),
+        "{cookie}"
+    );
+    let sent = Mainstay::say(["explain", "/page", "--send"]);
+    let sent = sent.beside(&running).finish().expect_code(0).output;
+    assert!(sent.contains("cache: a hit: it was kept here"), "{sent}");
 }

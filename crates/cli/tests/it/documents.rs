@@ -108,7 +108,8 @@ impl Scene {
             [
                 "mainstay",
                 "reload" | "status" | "stop" | "disable" | "enable" | "csp" | "pause" | "resume"
-                | "maintenance" | "limits" | "unban" | "crashes" | "ls" | "restart" | "delete",
+                | "maintenance" | "limits" | "unban" | "crashes" | "cache" | "ls" | "restart"
+                | "delete",
                 ..,
             ] => {
                 if self.running.is_none() && !self.has_background {
@@ -228,6 +229,7 @@ documents! {
     commands_of_the_authentication_page_do_what_they_say: "docs/protection/authentication.md",
     commands_of_the_rate_limits_page_do_what_they_say: "docs/protection/rate-limits.md",
     commands_of_the_sizes_page_do_what_they_say: "docs/protection/sizes.md",
+    commands_of_the_cache_page_do_what_they_say: "docs/speed/cache.md",
 }
 
 #[test]

@@ -30,8 +30,9 @@ pub use body::BodyOptions;
 pub(crate) use body::LimitSize;
 pub(crate) use cache::Cache;
 pub use cache::{
-    CacheMemory, CacheOptions, CacheOutcome, CacheState, Credentials, Extent, Heuristic, Purge,
-    PurgeMode, QueryOrder, QueryRule, Refresh, RequestDirectives, UnsafeSharing,
+    CacheMemory, CacheOptions, CacheOutcome, CacheState, Credentials, Extent, Heuristic, Inventory,
+    KeptAnswer, KeptResource, Purge, PurgeMode, QueryOrder, QueryRule, Refresh, RequestDirectives,
+    UnsafeSharing, cache_sentence,
 };
 pub use compress::{BreachGuard, Coding, CompressOptions, OriginCoding};
 pub(crate) use compress::{Compress, Encoded, Wish};

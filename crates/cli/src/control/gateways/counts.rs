@@ -8,6 +8,8 @@ use mainstay_observe::{Exposition, Totals, names};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::order::CacheCounts;
+
 /// Whoever has not told its counts by then is shown with the last it told.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Questions that may be open at once.
@@ -18,6 +20,8 @@ const MOST: usize = 64;
 pub(super) enum Asker {
     /// The admin socket.
     Admin(oneshot::Sender<String>),
+    /// The admin socket, about the cache alone.
+    Cache(oneshot::Sender<String>),
     /// A gateway, for a client of its own, under this ticket of its own.
     Gateway { number: u64, ticket: u64 },
 }
@@ -109,6 +113,24 @@ impl Counts {
             .extract_if(.., |open| open.missing.is_empty() || open.until <= now)
             .map(|open| open.asker)
             .collect()
+    }
+
+    /// What became of requests that the cache was asked about, and what it holds.
+    pub(super) fn cache_json<'a>(&self, living: impl Iterator<Item = &'a Totals>) -> String {
+        let mut totals = self.ended.clone();
+        for told in living {
+            totals.merge(told);
+        }
+        let cache = &totals.requests.cache;
+        let counts = CacheCounts {
+            requests: cache.outcomes().collect(),
+            unused: cache.reasons().collect(),
+            hit_rate: cache.hit_rate(),
+            bytes: totals.cache_bytes,
+            resources: totals.cache_resources,
+            evictions: totals.cache_evictions,
+        };
+        serde_json::to_string(&counts).unwrap_or_default()
     }
 
     /// The text: what the living told last, what the ended left, and who is ready.

@@ -48,6 +48,10 @@ impl Gateways {
                 self.agreements.answered(number, ticket, running);
                 self.agreed();
             }
+            Word::Said(Up::Cache { ticket, answer }) => {
+                self.inquiries.answered(number, ticket, answer);
+                self.inquiries.conclude(Instant::now());
+            }
             // its end follows
             Word::Said(Up::Drained) => {
                 if let Some(generation) = self.by_number(number) {
@@ -121,6 +125,8 @@ impl Gateways {
         self.counts.ended(number, ended.counted);
         self.answer_askers();
         self.agreements.ended(number);
+        self.inquiries.ended(number);
+        self.inquiries.conclude(Instant::now());
         self.agreed();
         let free = self.holds.ended(number);
         self.released(free);
@@ -188,6 +194,7 @@ impl Gateways {
             self.comeback.due(),
             self.counts.due(),
             self.agreements.due(),
+            self.inquiries.due(),
             self.end.filter(|_| !self.generations.is_empty()),
             starting,
             healthy,
@@ -235,6 +242,7 @@ impl Gateways {
             self.end = Some(now + LAST_MOMENT);
             self.generations.iter().for_each(Generation::kill);
         }
+        self.inquiries.conclude(now);
         self.answer_askers();
         self.agreed();
     }
@@ -246,18 +254,11 @@ impl Gateways {
 
     pub(super) fn answer_askers(&mut self) {
         for asker in self.counts.ready(Instant::now()) {
-            let living = self
-                .generations
-                .iter()
-                .map(|generation| &generation.counted);
-            let ready = self
-                .members
-                .iter()
-                .map(|(target, members)| (target.as_str(), members.len()));
-            let text = self.counts.text(living, ready);
             match asker {
-                Asker::Admin(asker) => drop(asker.send(text)),
+                Asker::Admin(asker) => drop(asker.send(self.metrics_text())),
+                Asker::Cache(asker) => drop(asker.send(self.counts.cache_json(self.counted()))),
                 Asker::Gateway { number, ticket } => {
+                    let text = self.metrics_text();
                     let mut living = self.generations.iter();
                     if let Some(asker) = living.find(|generation| generation.number == number) {
                         asker.tell(Down::MetricsText { ticket, text });
@@ -265,5 +266,17 @@ impl Gateways {
                 }
             }
         }
+    }
+
+    /// What those that live have told last.
+    fn counted(&self) -> impl Iterator<Item = &Totals> {
+        let living = self.generations.iter();
+        living.map(|generation| &generation.counted)
+    }
+
+    fn metrics_text(&self) -> String {
+        let ready = self.members.iter();
+        let ready = ready.map(|(target, members)| (target.as_str(), members.len()));
+        self.counts.text(self.counted(), ready)
     }
 }

@@ -105,7 +105,7 @@ pub(super) struct Resource {
     pub(super) url: Box<str>,
     /// The one that came last first.
     pub(super) variants: Box<[Variant]>,
-    weight: u64,
+    pub(super) weight: u64,
 }
 
 /// One answer of a resource.
@@ -403,28 +403,9 @@ impl CacheMemory {
         count.get()
     }
 
-    /// Kept answers' resources, at most so many: URL, answers, bytes.
-    pub fn list(&self, extent: &Extent, most: usize) -> Vec<(String, usize, u64)> {
-        let resources = self.resources.iter();
-        let meant = resources.filter(|(_, resource)| {
-            let mut variants = resource.variants.iter();
-            match extent {
-                Extent::Tag(tag) => {
-                    variants.any(|variant| super::purge::has_tag(&variant.stored.head, tag))
-                }
-                extent => variants.next().is_some() && extent.is_about(&resource.url),
-            }
-        });
-        meant
-            .map(|(_, resource)| {
-                (
-                    resource.url.to_string(),
-                    resource.variants.len(),
-                    resource.weight,
-                )
-            })
-            .take(most)
-            .collect()
+    /// All that is known now.
+    pub(super) fn resources(&self) -> impl Iterator<Item = Arc<Resource>> {
+        self.resources.iter().map(|(_, resource)| resource)
     }
 
     /// Counts bytes that are coming. Whether there is room for them.

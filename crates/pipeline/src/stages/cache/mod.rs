@@ -19,6 +19,7 @@ mod directives;
 mod fetch;
 mod fill;
 mod flight;
+mod inventory;
 mod keeping;
 mod key;
 mod memory;
@@ -28,6 +29,7 @@ mod passing;
 mod purge;
 mod ranges;
 mod request;
+mod sentence;
 mod stage;
 mod stored;
 mod structured;
@@ -38,6 +40,7 @@ pub(crate) use answer::{Kept, KnownCoding};
 pub use fetch::Refresh;
 pub(crate) use fetch::{Fetch, Found, Outcome};
 pub(crate) use fill::Reader;
+pub use inventory::{Inventory, KeptAnswer, KeptResource};
 pub use memory::CacheMemory;
 pub use note::CacheOutcome;
 pub(crate) use note::{CACHE_STATUS, Note};
@@ -46,6 +49,7 @@ pub use options::{
     UnsafeSharing,
 };
 pub use purge::{Extent, Purge, PurgeMode};
+pub use sentence::cache_sentence;
 pub(crate) use stage::{Cache, Meeting, On, Search};
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::stored::Head;
 
 /// Fields by which answers say what they are about.
-const TAGS: [HeaderName; 2] = [
+static TAGS: [HeaderName; 2] = [
     HeaderName::from_static("cache-tag"),
     HeaderName::from_static("surrogate-key"),
 ];
@@ -47,7 +47,38 @@ pub enum PurgeMode {
     Soft,
 }
 
+/// Longer texts mean nothing that is kept.
+const LONGEST: usize = 8 * 1024;
+
 impl Extent {
+    /// The same in the spelling of what is kept: scheme and host in lower case, without a usual port or a fragment. None: nothing can
+    /// be meant by it.
+    pub fn spelled(self) -> Option<Self> {
+        let is_sound = |text: &str| {
+            !text.is_empty()
+                && text.len() <= LONGEST
+                && text.bytes().all(|byte| byte > b' ' && byte != 0x7f)
+        };
+        let place = |text: String| {
+            (is_sound(&text) && (text.starts_with('/') || text.contains("://")))
+                .then(|| spelled(&text))
+        };
+        Some(match self {
+            Self::All => Self::All,
+            Self::Url(url) => {
+                let mut url = url.split('#').next().unwrap_or_default().to_owned();
+                if url.contains("://") && path(&url).is_empty() {
+                    url.push('/');
+                }
+                Self::Url(place(url)?)
+            }
+            Self::Prefix(prefix) => Self::Prefix(place(prefix)?),
+            Self::Pattern(pattern) if is_sound(&pattern) => Self::Pattern(spelled(&pattern)),
+            Self::Tag(tag) if is_sound(&tag) && !tag.contains(',') => Self::Tag(tag),
+            Self::Pattern(_) | Self::Tag(_) => return None,
+        })
+    }
+
     /// Whether an answer of this URL is meant. By tags nothing can be said of a URL.
     pub(super) fn is_about(&self, url: &str) -> bool {
         let meant = |text: &str| {
@@ -65,6 +96,30 @@ impl Extent {
             Extent::Tag(_) => false,
         }
     }
+}
+
+/// Scheme and host of a URL, or of its beginning, as keys have them.
+fn spelled(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return text.to_owned();
+    };
+    let (scheme, end) = (
+        scheme.to_ascii_lowercase(),
+        rest.find('/').unwrap_or(rest.len()),
+    );
+    let (authority, path) = rest.split_at(end);
+    let authority = authority.to_ascii_lowercase();
+    let usual = match scheme.as_str() {
+        "http" => ":80",
+        "https" => ":443",
+        _ => "",
+    };
+    // without a path, what is typed may go on
+    let authority = match authority.strip_suffix(usual) {
+        Some(host) if !path.is_empty() => host,
+        _ => &authority,
+    };
+    format!("{scheme}://{authority}{path}")
 }
 
 /// Path and query of a URL that was made here.
@@ -101,18 +156,42 @@ fn matches(pattern: &[u8], text: &[u8]) -> bool {
     pattern[at..].iter().all(|byte| *byte == b'*')
 }
 
-/// Whether an answer carries a tag. Tags are parted by commas or blanks.
+/// Whether an answer carries a tag.
 pub(super) fn has_tag(head: &Head, wanted: &str) -> bool {
+    tags(head).any(|tag| tag == wanted.as_bytes())
+}
+
+/// The tags of an answer, which are parted by commas or blanks.
+pub(super) fn tags(head: &Head) -> impl Iterator<Item = &[u8]> {
     let is_break = |byte: &u8| matches!(byte, b',' | b' ' | b'\t');
-    TAGS.iter().any(|field| {
-        let mut tags = head.values(field).flat_map(|line| line.split(is_break));
-        tags.any(|tag| tag == wanted.as_bytes())
-    })
+    let lines = TAGS.iter().flat_map(|field| head.values(field));
+    let tags = lines.flat_map(move |line| line.split(is_break));
+    tags.filter(|tag| !tag.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_typed_is_spelled_as_keys_are() {
+        let url = |text: &str| Extent::Url(text.to_owned()).spelled();
+        for (typed, spelled) in [
+            ("HTTPS://A.Example:443/Shop#top", "https://a.example/Shop"),
+            ("http://a.example:443/", "http://a.example:443/"),
+            ("http://a.example:80/?Q", "http://a.example/?Q"),
+            ("/Shop", "/Shop"),
+            ("http://a.example:80", "http://a.example/"),
+        ] {
+            assert_eq!(url(typed), Some(Extent::Url(spelled.to_owned())), "{typed}");
+        }
+        for typed in ["", "shop", "a.example/x", "/a b", "/a\n"] {
+            assert_eq!(url(typed), None, "{typed}");
+        }
+        assert_eq!(Extent::Tag("a,b".to_owned()).spelled(), None);
+        let begun = Extent::Prefix("https://A.example".to_owned()).spelled();
+        assert_eq!(begun, Some(Extent::Prefix("https://a.example".to_owned())));
+    }
 
     #[test]
     fn urls_are_meant_or_not() {

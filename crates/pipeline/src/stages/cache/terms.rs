@@ -28,6 +28,21 @@ pub(super) enum Unkept {
 }
 
 impl Unkept {
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 11] = [
+        Self::Method,
+        Self::Status,
+        Self::NoStore,
+        Self::Private,
+        Self::SetCookie,
+        Self::Credentials,
+        Self::VaryAny,
+        Self::VaryOnClient,
+        Self::NoFreshness,
+        Self::TooLarge,
+        Self::Outdated,
+    ];
+
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Method => "method",

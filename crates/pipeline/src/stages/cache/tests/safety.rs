@@ -149,9 +149,10 @@ async fn variants_are_bounded() {
     }
     assert_eq!(world.get(1, &[("user-agent", "99")]).await.word, "hit");
     assert_eq!(world.get(1, &[("user-agent", "1")]).await.word, "miss");
-    let listed = world.standing.cache().list(&Extent::All, 10);
+    let listed = world.standing.cache().inventory(&Extent::All, 10).listed;
     assert_eq!(listed.len(), 1);
-    assert_eq!((&*listed[0].0, listed[0].1), ("http://a.example/", 16));
+    let found = (&*listed[0].url, listed[0].answers.len());
+    assert_eq!(found, ("http://a.example/", 16));
 }
 
 #[tokio::test(start_paused = true)]
