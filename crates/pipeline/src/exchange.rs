@@ -143,6 +143,7 @@ const NO_VALUE: HeaderValue = HeaderValue::from_static("");
 
 impl Exchange {
     /// Begins an exchange whose head's first byte came at `started`.
+    #[inline]
     pub fn begin(peer: &Arc<Peer>, request: &Request, started: Instant) -> Self {
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let mut exchange = Self::blank(peer, method, uri, started);
@@ -193,6 +194,8 @@ impl Exchange {
         self.cache.map(|note| (note.outcome, note.detail))
     }
 
+    // where it is put, it is made: moving it costs more
+    #[inline]
     fn blank(peer: &Arc<Peer>, method: Method, uri: Uri, started: Instant) -> Self {
         Self {
             peer: Arc::clone(peer),

@@ -169,12 +169,23 @@ impl<O: Origin> Pipeline<O> {
     }
 
     /// Answers one request. Never fails: a refusal is an answer too.
-    pub async fn serve(&self, peer: &Arc<Peer>, request: Request, started: Instant) -> Answer {
-        let mut ending = self
-            .recorder
-            .begin(Exchange::begin(peer, &request, started));
-        let outcome = self.answer(ending.exchange_mut(), request).await;
-        self.leave(ending, outcome)
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` would move the request once more before it begins"
+    )]
+    pub fn serve(
+        &self,
+        peer: &Arc<Peer>,
+        mut request: Request,
+        started: Instant,
+    ) -> impl Future<Output = Answer> {
+        async move {
+            let mut ending = self
+                .recorder
+                .begin(Exchange::begin(peer, &request, started));
+            let outcome = self.answer(ending.exchange_mut(), &mut request).await;
+            self.leave(ending, outcome)
+        }
     }
 
     /// Answers a request that could not be read, so that pages, headers and record see it too.
@@ -184,20 +195,22 @@ impl<O: Origin> Pipeline<O> {
         self.leave(ending, Err(refusal))
     }
 
-    /// The way in, and half of the way out. `?` is a no, `return Ok` an answer at once.
+    /// The way in, and half of the way out. `?` is a no, `return Ok` an answer at once. The request stays where it is until
+    /// somebody takes it: it is large, and moving it from step to step would cost more than most of them.
     async fn answer(
         &self,
         exchange: &mut Exchange,
-        mut request: Request,
+        request: &mut Request,
     ) -> Result<Response, Refusal> {
         self.identify
-            .identify(exchange, &request, &self.forwarding)?; // 400 508  who asks
+            .identify(exchange, request, &self.forwarding)?; // 400 508  who asks
         if let Some(report) = self.health.answer(exchange) {
             exchange.note(Step::Health, report.headers());
             return Ok(report);
         }
         if self.reports.are_meant_by(exchange) {
             // boxed: a request that is none carries nothing of it
+            let request = std::mem::take(request);
             return Box::pin(self.reports.take(exchange, request)).await; // 400 413 415
         }
         self.routes.find(exchange)?; //                                   421 404  for whom
@@ -215,26 +228,26 @@ impl<O: Origin> Pipeline<O> {
             return Ok(permit);
         }
         // before authentication, so that guessing credentials is limited
-        self.turn(Step::LimitRate, exchange, &request).await?; //         429 403  this client's budget
-        let check = self.authentication.check(exchange, &mut request)?; // 401 403 503
+        self.turn(Step::LimitRate, exchange, request).await?; //         429 403  this client's budget
+        let check = self.authentication.check(exchange, request)?; // 401 403 503
         if let Check::Wait(errand) = check {
             // boxed: most requests wait for nobody
             let (forwarding, origin) = (&self.forwarding, &self.origin);
-            let finished =
-                self.authentication
-                    .finish(errand, exchange, &mut request, forwarding, origin);
+            let finished = self
+                .authentication
+                .finish(errand, exchange, request, forwarding, origin);
             if let Some(answer) = Box::pin(finished).await? {
                 return Ok(answer); //                                          401 403 302  another server's word
             }
         }
-        self.turn(Step::LimitIdentity, exchange, &request).await?; //     429 403  a verified user's
-        self.limit_size.of(exchange).limit(exchange, &mut request)?; //   413
+        self.turn(Step::LimitIdentity, exchange, request).await?; //     429 403  a verified user's
+        self.limit_size.of(exchange).limit(exchange, request)?; //   413
         exchange.pass(Step::Cache);
         self.compress
             .of(exchange)
             .ask(exchange, request.headers_mut());
         let cache = self.cache.of(exchange);
-        let response = match cache.meet(exchange, &mut request) {
+        let mut response = match cache.meet(exchange, request) {
             Meeting::Pass(passage) => {
                 let response = self.ask_origin(exchange, request).await?; //       502 503 504  a worker, an upstream
                 cache.pass_on(exchange, passage, &response);
@@ -245,7 +258,7 @@ impl<O: Origin> Pipeline<O> {
                 Box::pin(self.ask_cache(exchange, request, on, search)).await? //   504  a kept answer, or the origin's
             }
         };
-        let mut response = self.health.fill_in(exchange, response); //                 the app's 404 to a probe
+        self.health.fill_in(exchange, &mut response); //                               the app's 404 to a probe
         exchange.note(Step::Health, response.headers());
         let scrub = self.scrub.of(exchange);
         if scrub.concerns(exchange, response.status()) {
@@ -253,19 +266,24 @@ impl<O: Origin> Pipeline<O> {
             response = Box::pin(scrub.answer(exchange, response)).await; //            what leaks is replaced
             exchange.note(Step::Scrub, response.headers());
         }
-        self.compress.of(exchange).encode(exchange, response).await
+        let compress = self.compress.of(exchange);
+        if let Some(coding) = compress.choose(exchange, &response) {
+            // boxed: what goes as it is carries nothing of it
+            response = Box::pin(compress.encode(exchange, coding, response)).await?; //  502
+        }
+        Ok(response)
     }
 
     /// A kept answer, one that another is just fetching, or the origin's, which is perhaps kept.
     async fn ask_cache(
         &self,
         exchange: &mut Exchange,
-        mut request: Request,
+        request: &mut Request,
         on: &cache::On,
         search: cache::Search,
     ) -> Result<Response, Refusal> {
         let cache = self.cache.of(exchange);
-        let mut fetch = match on.look(exchange, &mut request, search).await? {
+        let mut fetch = match on.look(exchange, request, search).await? {
             Found::Answer(response) => {
                 exchange.note(Step::Cache, response.headers());
                 return Ok(response);
@@ -276,16 +294,16 @@ impl<O: Origin> Pipeline<O> {
             let outcome = self.ask_origin(exchange, request).await;
             match cache.take(exchange, fetch, outcome)? {
                 Outcome::Answer(response) => return Ok(response),
-                Outcome::Again(whole, keep) => (request, fetch) = (whole, Fetch::Keep(keep)),
+                Outcome::Again(whole, keep) => (*request, fetch) = (whole, Fetch::Keep(keep)),
             }
         }
     }
 
-    /// The origin's answer.
+    /// The origin's answer. Takes the request.
     async fn ask_origin(
         &self,
         exchange: &mut Exchange,
-        mut request: Request,
+        request: &mut Request,
     ) -> Result<Response, Refusal> {
         if !exchange.trail.has(Step::Origin) {
             exchange.pass(Step::Origin);
@@ -293,6 +311,7 @@ impl<O: Origin> Pipeline<O> {
         Forwarding::prepare(exchange, request.headers_mut());
         self.authentication.guard_trailers(request.body_mut());
         exchange.forwarding = Some(Arc::clone(&self.forwarding));
+        let request = std::mem::take(request);
         let response = self.origin.respond(exchange, request).await?;
         exchange.note(Step::Origin, response.headers());
         self.overload.answered(exchange, &response);
@@ -309,7 +328,7 @@ impl<O: Origin> Pipeline<O> {
         let exchange = &mut exchange;
         let cache = self.cache.of(exchange);
         let response = loop {
-            let outcome = self.ask_origin(exchange, request).await;
+            let outcome = self.ask_origin(exchange, &mut request).await;
             match cache.take(exchange, Fetch::Keep(keep), outcome) {
                 Ok(Outcome::Answer(response)) => break response,
                 Ok(Outcome::Again(whole, again)) => (request, keep) = (whole, again),
@@ -345,7 +364,11 @@ impl<O: Origin> Pipeline<O> {
     /// The way out, for answers and refusals alike.
     fn leave(&self, mut ending: Ending, outcome: Result<Response, Refusal>) -> Answer {
         let exchange = ending.exchange_mut();
-        let mut response = self.pages.render(exchange, outcome);
+        exchange.pass(Step::Pages);
+        let mut response = match outcome {
+            Ok(response) => response,
+            Err(refusal) => self.pages.render(exchange, refusal),
+        };
         let refused = exchange.refusal.map(Refusal::status);
         if refused == Some(StatusCode::METHOD_NOT_ALLOWED) {
             self.filter.of(exchange).name_methods(&mut response);

@@ -67,12 +67,12 @@ impl Health {
     }
 
     /// Replaces the app's 404 to a probe.
-    pub(crate) fn fill_in(&self, exchange: &Exchange, response: Response) -> Response {
-        match apps(exchange.uri.path()) {
-            Some(probe) if exchange.is_probe && response.status() == StatusCode::NOT_FOUND => {
-                self.report(exchange, probe)
-            }
-            _ => response,
+    pub(crate) fn fill_in(&self, exchange: &Exchange, response: &mut Response) {
+        if exchange.is_probe
+            && response.status() == StatusCode::NOT_FOUND
+            && let Some(probe) = apps(exchange.uri.path())
+        {
+            *response = self.report(exchange, probe);
         }
     }
 

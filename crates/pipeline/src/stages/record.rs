@@ -82,6 +82,7 @@ pub struct Recorder {
 
 impl Recorder {
     /// Opens the books on an exchange. Until it is answered, its end means that the client went away.
+    #[inline]
     pub(crate) fn begin(self: &Arc<Self>, exchange: Exchange) -> Ending {
         self.metrics.active.add(1);
         Ending(Box::new(Open {

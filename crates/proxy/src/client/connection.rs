@@ -159,21 +159,20 @@ async fn exchange(
         connection: head.connection,
     };
     let (request, mut inbound) = assemble(head, link, serving);
-    let mut answer = {
+    let mut answer = None;
+    {
         let mut serve = pin!(serving.pipeline.serve(peer, request, started));
         let driven = poll_fn(|context| {
-            if let Poll::Ready(answer) = serve.as_mut().poll(context) {
-                return Poll::Ready(Some(answer));
+            if let Poll::Ready(came) = serve.as_mut().poll(context) {
+                answer = Some(came);
+                return Poll::Ready(());
             }
-            match poll_meanwhile(link, inbound.as_mut(), deadline, peer, context) {
-                Poll::Ready(()) => Poll::Ready(None),
-                Poll::Pending => Poll::Pending,
-            }
+            poll_meanwhile(link, inbound.as_mut(), deadline, peer, context)
         });
-        match driven.await {
-            Some(answer) => answer,
-            None => return Next::Abandon,
-        }
+        driven.await;
+    }
+    let Some(mut answer) = answer else {
+        return Next::Abandon;
     };
     if let Some(refresh) = answer.refresh.take() {
         let serving = thread.serving();

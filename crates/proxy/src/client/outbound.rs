@@ -36,16 +36,29 @@ pub(super) enum Sent {
     Broken,
 }
 
-/// Sends an answer.
-pub(super) async fn send(
+/// Writes an answer's head at once; what is returned sends it, and the body.
+pub(super) fn send<'a>(
+    thread: &'a Thread,
+    serving: &Serving,
+    link: &'a mut Link,
+    reply: &Reply,
+    answer: Answer,
+    mut inbound: Option<&'a mut Inbound>,
+    deadline: &'a Deadline,
+) -> impl Future<Output = Sent> + use<'a> {
+    let (sending, keep) = begin(thread, serving, link, reply, answer, &mut inbound);
+    finish(thread, link, sending, keep, inbound, deadline)
+}
+
+/// Writes the head, and as much of the body as is there. Whether another request may follow.
+fn begin(
     thread: &Thread,
     serving: &Serving,
     link: &mut Link,
     reply: &Reply,
     answer: Answer,
-    mut inbound: Option<&mut Inbound>,
-    deadline: &Deadline,
-) -> Sent {
+    inbound: &mut Option<&mut Inbound>,
+) -> (Sending, Keep) {
     let Answer {
         response,
         standard,
@@ -54,7 +67,7 @@ pub(super) async fn send(
     } = answer;
     let (mut parts, body) = response.into_parts();
     let is_switch = parts.status == StatusCode::SWITCHING_PROTOCOLS;
-    if is_switch && let Some(inbound) = &mut inbound {
+    if is_switch && let Some(inbound) = inbound {
         inbound.open();
     }
     let (encoder, length_field) = frame(reply, parts.status, &body, &mut parts.headers);
@@ -96,7 +109,7 @@ pub(super) async fn send(
         // a stream that is not sent is dropped: its producer learns that nobody listens
         Body::Empty | Body::Full(_) | Body::Stream(_) => None,
     };
-    let mut sending = Sending {
+    let sending = Sending {
         encoder,
         frames,
         trailers: None,
@@ -104,6 +117,22 @@ pub(super) async fn send(
         timeout: serving.options.client.send_timeout,
         clock: None,
     };
+    (sending, Keep(keep))
+}
+
+/// Whether the connection can carry another request.
+#[derive(Clone, Copy, Debug)]
+struct Keep(bool);
+
+/// Sends what was begun.
+async fn finish(
+    thread: &Thread,
+    link: &mut Link,
+    mut sending: Sending,
+    Keep(keep): Keep,
+    mut inbound: Option<&mut Inbound>,
+    deadline: &Deadline,
+) -> Sent {
     if thread.open_connections() > 1 {
         behind_the_others().await;
     }

@@ -147,7 +147,8 @@ struct Connected {
 pub(super) struct Answered {
     pub(super) response: Response,
     /// What of the exchange goes on.
-    pub(super) rest: Option<Rest>,
+    /// Boxed: most answers are whole.
+    pub(super) rest: Option<Box<Rest>>,
     /// When the head had come.
     pub(super) came: Instant,
 }
@@ -238,7 +239,7 @@ fn answer(
     };
     Answered {
         response,
-        rest: Some(rest),
+        rest: Some(Box::new(rest)),
         came,
     }
 }
@@ -258,8 +259,8 @@ fn whole(framing: Framing, decoder: &mut BodyDecoder, link: &mut Link) -> Option
 }
 
 /// Lets the rest of an exchange go on beside the pipeline.
-pub(super) fn go_on(tools: &Rc<Tools>, outgoing: Outgoing, rest: Rest) {
-    tokio::task::spawn_local(receive(Rc::clone(tools), outgoing, rest));
+pub(super) fn go_on(tools: &Rc<Tools>, outgoing: Outgoing, rest: Box<Rest>) {
+    tokio::task::spawn_local(receive(Rc::clone(tools), outgoing, *rest));
 }
 
 /// So that tests can name the limits a thread uses towards origins.

@@ -61,6 +61,7 @@ pub(super) enum Progress {
 }
 
 impl Outgoing {
+    #[inline]
     pub(super) fn new(request: Request) -> Self {
         let (parts, body) = request.into_parts();
         // looking at a few names costs less than looking one up

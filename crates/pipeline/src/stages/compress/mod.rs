@@ -163,29 +163,17 @@ impl Compress {
         }
     }
 
-    /// On the way out.
-    ///
-    /// # Errors
-    /// [`Refusal::OriginGone`] when the origin broke off a body that was waited for.
-    pub(crate) async fn encode(
-        &self,
-        exchange: &mut Exchange,
-        response: Response,
-    ) -> Result<Response, Refusal> {
+    /// On the way out: what the answer is to be encoded in. None: it goes as it is.
+    pub(crate) fn choose(&self, exchange: &mut Exchange, response: &Response) -> Option<Coding> {
         exchange.pass(Step::Compress);
         let Wish::Coding(coding) = exchange.wish else {
-            return Ok(response);
+            return None;
         };
         if !may_change(response.headers()) {
-            return Ok(response);
+            return None;
         }
         exchange.varies.add(Varies::ACCEPT_ENCODING);
-        match coding {
-            Some(coding) if self.is_worth_it(exchange, &response) => {
-                self.replace(coding, exchange.kept.as_ref(), response).await
-            }
-            _ => Ok(response),
-        }
+        coding.filter(|_| self.is_worth_it(exchange, response))
     }
 
     fn is_worth_it(&self, exchange: &Exchange, response: &Response) -> bool {
@@ -205,13 +193,16 @@ impl Compress {
     }
 
     /// The same answer, encoded; as it was if that fails or is not smaller.
-    async fn replace(
+    ///
+    /// # Errors
+    /// [`Refusal::OriginGone`] when the origin broke off a body that was waited for.
+    pub(crate) async fn encode(
         &self,
+        exchange: &Exchange,
         coding: Coding,
-        kept: Option<&Kept>,
         response: Response,
     ) -> Result<Response, Refusal> {
-        let level = self.options.level(coding);
+        let (kept, level) = (exchange.kept.as_ref(), self.options.level(coding));
         let (mut parts, body) = response.into_parts();
         let body = match body {
             Body::Empty => Err(Body::Empty),

@@ -56,7 +56,10 @@ async fn run(
     compress.ask(&mut exchange, request.headers_mut());
     let asked = request.headers().get(ACCEPT_ENCODING);
     let asked = asked.map(|value| value.to_str().expect("text").to_owned());
-    let encoded = compress.encode(&mut exchange, response).await;
+    let encoded = match compress.choose(&mut exchange, &response) {
+        Some(coding) => compress.encode(&exchange, coding, response).await,
+        None => Ok(response),
+    };
     let told = encoded.map(|mut response| {
         exchange.varies.tell(response.headers_mut());
         response

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use template::PageKind;
 
-use crate::{Body, Exchange, Refusal, Response, Step};
+use crate::{Body, Exchange, Refusal, Response};
 use template::Template;
 
 /// A page of the user's.
@@ -81,20 +81,10 @@ impl Pages {
         Self { own }
     }
 
-    /// The answer, whatever came.
-    pub(crate) fn render(
-        &self,
-        exchange: &mut Exchange,
-        outcome: Result<Response, Refusal>,
-    ) -> Response {
-        exchange.pass(Step::Pages);
-        match outcome {
-            Ok(response) => response,
-            Err(refusal) => {
-                exchange.refusal = Some(refusal);
-                self.of_refusal(exchange, refusal)
-            }
-        }
+    /// The answer in the place of one that is refused.
+    pub(crate) fn render(&self, exchange: &mut Exchange, refusal: Refusal) -> Response {
+        exchange.refusal = Some(refusal);
+        self.of_refusal(exchange, refusal)
     }
 
     /// The page in the place of an app's answer. Its status and what concerns the client (`Set-Cookie`, `Retry-After`,

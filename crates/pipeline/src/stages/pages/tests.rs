@@ -21,7 +21,7 @@ fn text(body: &Body) -> String {
 }
 
 fn rendered(pages: &Pages, accept: &str, refusal: Refusal) -> (http::response::Parts, String) {
-    let response = pages.render(&mut exchange(accept), Err(refusal));
+    let response = pages.render(&mut exchange(accept), refusal);
     let (parts, body) = response.into_parts();
     (parts, text(&body))
 }
