@@ -9,6 +9,7 @@ mod instance;
 mod inventory;
 mod layers;
 mod limits;
+mod logs;
 mod run;
 mod settings;
 mod suspension;
@@ -23,6 +24,7 @@ pub(crate) use self::instance::{Crashes, Diff, Reload, Status};
 pub(crate) use self::inventory::{Scale, Signal, Startup, Uninstall, Unstartup};
 pub(crate) use self::layers::{Disable, Enable};
 pub(crate) use self::limits::{Limits, Unban};
+pub(crate) use self::logs::Logs;
 pub(crate) use self::run::Run;
 pub(crate) use self::settings::{Check, Explain, Import, ImportFrom, ImportPm2, Init};
 pub(crate) use self::suspension::{Maintenance, Pause, Switch};
@@ -68,6 +70,8 @@ pub(crate) enum Command {
     Reload(Reload),
     /// Tell how a running instance stands
     Status(Status),
+    /// Show what apps wrote last, and with `-f` what they write now
+    Logs(Logs),
     /// Check settings and machine as a start would meet them, without starting
     Check(Check),
     /// Tell what happens to a request, step by step, and which setting decides it

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use mainstay_supervisor::output::Stream;
 use serde::{Deserialize, Serialize};
 
 /// One instance.
@@ -69,6 +70,15 @@ pub(crate) struct ListedApp {
     pub(crate) ids: Vec<u32>,
     /// Those that are there, or are about to be.
     pub(crate) workers: Vec<ListedWorker>,
+}
+
+/// A file that the output of an app goes to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LogFile {
+    pub(crate) path: PathBuf,
+    pub(crate) stream: Stream,
+    /// The only worker that writes there. None: all of them.
+    pub(crate) worker: Option<u32>,
 }
 
 /// One worker of it.

@@ -4,6 +4,7 @@
 //! it never stands towards the internet without the gateway in front, but for read-only metrics.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -15,6 +16,8 @@ use mainstay_codec::{
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
+
+use crate::feed::Feed;
 
 /// Longer bodies are refused.
 const MOST: usize = 64 * 1024;
@@ -33,6 +36,8 @@ pub(crate) enum Content {
     Whole(Bytes),
     /// Pieces as they come; the connection's end is the end.
     Pieces(mpsc::UnboundedReceiver<Bytes>),
+    /// A beginning, then what comes, until the client goes away.
+    Feed(Bytes, Arc<Feed>),
 }
 
 /// An answer of text.
@@ -43,6 +48,11 @@ pub(crate) fn text(status: StatusCode, media_type: &'static str, body: impl Into
 /// An answer that is told piece by piece.
 pub(crate) fn pieces(media_type: &'static str, pieces: mpsc::UnboundedReceiver<Bytes>) -> Reply {
     with_type(StatusCode::OK, media_type, Content::Pieces(pieces))
+}
+
+/// An answer that goes on for as long as the client reads it.
+pub(crate) fn feed(media_type: &'static str, beginning: Bytes, feed: Arc<Feed>) -> Reply {
+    with_type(StatusCode::OK, media_type, Content::Feed(beginning, feed))
 }
 
 fn with_type(status: StatusCode, media_type: &'static str, content: Content) -> Reply {
@@ -77,13 +87,18 @@ where
         let mut reply = answer(call).await;
         let bytes = written(&reply, is_head, keeps);
         let sent = tokio::time::timeout(PATIENCE, stream.write_all(&bytes)).await;
-        if let (Ok(Ok(())), Content::Pieces(pieces)) = (&sent, reply.body_mut()) {
-            write_pieces(&mut stream, pieces).await;
-            break;
-        }
-        match sent {
-            Ok(Ok(())) if keeps => {}
-            _ => break,
+        let Ok(Ok(())) = sent else { break };
+        match reply.body_mut() {
+            Content::Whole(_) if keeps => {}
+            Content::Whole(_) => break,
+            Content::Pieces(pieces) => {
+                write_pieces(&mut stream, pieces).await;
+                break;
+            }
+            Content::Feed(beginning, feed) => {
+                write_feed(&mut stream, beginning, feed).await;
+                break;
+            }
         }
     }
     let _ = stream.shutdown().await;
@@ -97,6 +112,26 @@ async fn write_pieces(
     while let Some(piece) = pieces.recv().await {
         let sent = tokio::time::timeout(PATIENCE, stream.write_all(&piece)).await;
         if !matches!(sent, Ok(Ok(()))) {
+            return;
+        }
+    }
+}
+
+/// A client may stop reading for as long as it likes: what waits for it is bounded. One that goes away ends it.
+async fn write_feed<S>(stream: &mut S, beginning: &Bytes, feed: &Feed)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    if stream.write_all(beginning).await.is_err() {
+        return;
+    }
+    loop {
+        let mut none = [0];
+        let piece = tokio::select! {
+            piece = feed.next() => piece,
+            _ = stream.read(&mut none) => return,
+        };
+        if stream.write_all(&piece).await.is_err() {
             return;
         }
     }
@@ -153,7 +188,7 @@ fn written(reply: &Reply, is_head: bool, keeps: bool) -> Vec<u8> {
     write_fields(&mut out, reply.headers());
     let whole = match reply.body() {
         Content::Whole(whole) => Some(whole),
-        Content::Pieces(_) => None,
+        Content::Pieces(_) | Content::Feed(..) => None,
     };
     if let Some(whole) = whole {
         write_field(

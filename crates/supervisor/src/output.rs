@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -23,16 +24,19 @@ const READER_PATIENCE: Duration = Duration::from_secs(5);
 const LINE_OVERHEAD: usize = 128;
 
 /// Which of the two streams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Stream {
     /// Standard output.
+    #[serde(rename = "out")]
     Stdout,
     /// Standard error.
+    #[serde(rename = "err")]
     Stderr,
 }
 
 /// How a line, or a piece of one, came to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LineEnd {
     /// By its newline.
     Newline,

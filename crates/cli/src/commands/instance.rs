@@ -8,11 +8,15 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{PidfdFlags, pidfd_open};
+use serde::Serialize;
 
 use crate::control::runtime_dir;
 use crate::failure::Failure;
 use crate::listing::Listing;
 use crate::order::{Ending, Told};
+
+/// Of an answer.
+pub(super) type Lines = io::Lines<BufReader<UnixStream>>;
 
 /// How long an instance may take to a plain question.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -121,10 +125,34 @@ impl Instance {
         body: &[u8],
         mut each: impl FnMut(&str),
     ) -> Result<Option<Ending>, Failure> {
+        for line in self.post(path, body)?.map_while(Result::ok) {
+            match serde_json::from_str(&line) {
+                Ok(Told::Progress(sentence)) => each(&sentence),
+                Ok(Told::Done(ending)) => return Ok(Some(ending)),
+                Err(error) => {
+                    return Err(Failure::machine(format!(
+                        "instance `{}` speaks another version: {error}",
+                        self.name
+                    )));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The lines of an answer that goes on for as long as it is read.
+    pub(super) fn stream(&self, path: &str, wish: &impl Serialize) -> Result<Lines, Failure> {
+        let body =
+            serde_json::to_vec(wish).map_err(|error| Failure::internal("the wish", error))?;
+        self.post(path, &body)
+    }
+
+    /// The lines of the answer to a POST, behind its head.
+    fn post(&self, path: &str, body: &[u8]) -> Result<Lines, Failure> {
         let silent = |error: &io::Error| self.silent(error);
         let mut stream = UnixStream::connect(&self.socket).map_err(|error| silent(&error))?;
         let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: admin\r\ncontent-length: {}\r\n\r\n",
+            "POST {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
         stream
@@ -138,27 +166,14 @@ impl Instance {
                 break;
             }
         }
-        let mut rest = lines.map_while(Result::ok);
         if !status.contains(" 200 ") {
-            let reason = rest.next().unwrap_or(status);
+            let reason = lines.next().and_then(Result::ok).unwrap_or(status);
             return Err(Failure::machine(format!(
                 "instance `{}` refused: {reason}",
                 self.name
             )));
         }
-        for line in rest {
-            match serde_json::from_str(&line) {
-                Ok(Told::Progress(sentence)) => each(&sentence),
-                Ok(Told::Done(ending)) => return Ok(Some(ending)),
-                Err(error) => {
-                    return Err(Failure::machine(format!(
-                        "instance `{}` speaks another version: {error}",
-                        self.name
-                    )));
-                }
-            }
-        }
-        Ok(None)
+        Ok(lines)
     }
 
     /// Waits for the end of the instance's process, from now on or from before: whatever `stop` does meanwhile

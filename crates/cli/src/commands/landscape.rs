@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use mainstay_supervisor::output::Stream;
+
 use super::instance::Instance;
+use crate::control::log_file_name;
 use crate::failure::Failure;
-use crate::listing::{ListedApp, Listing};
+use crate::listing::{ListedApp, Listing, LogFile};
 use crate::say;
 use crate::state::{Ids, Record};
 
@@ -107,6 +110,19 @@ impl Known {
             (None, Some(Ok(record))) => Some(&record.logs),
             _ => None,
         }
+    }
+
+    /// The log files of an app, if it has any.
+    pub(super) fn files(&self, app: &ListedApp) -> Vec<LogFile> {
+        let Some(folder) = self.logs() else {
+            return Vec::new();
+        };
+        let file = |stream| LogFile {
+            path: folder.join(log_file_name(&app.name, stream)),
+            stream,
+            worker: None,
+        };
+        [Stream::Stdout, Stream::Stderr].map(file).into()
     }
 
     /// Whether something of it runs beside these apps.

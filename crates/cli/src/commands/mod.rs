@@ -19,6 +19,7 @@ mod landscape;
 mod layers;
 mod limits;
 mod list;
+mod logs;
 mod order;
 mod reload;
 mod run;
@@ -94,6 +95,7 @@ pub(crate) fn execute(command: Command) -> Outcome {
         Command::Uninstall(wish) => startup::uninstall(&wish),
         Command::Reload(reload) => reload::execute(&reload),
         Command::Status(status) => status::execute(&status),
+        Command::Logs(wish) => logs::execute(&wish),
         Command::Check(check) => check::execute(&check),
         Command::Explain(explain) => explain::execute(&explain),
         Command::Disable(disable) => layers::disable(&disable),

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use http::{Method, StatusCode};
 use mainstay_config::Layer;
@@ -11,8 +12,11 @@ use mainstay_pipeline::Purge;
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 
+use super::output::Told;
+use super::recent::written;
 use crate::order::{Asker, CacheList, Disable, Order, Signalling, Suspend, Unban};
 use crate::plain_http::{self, Call, Reply};
+use crate::said::{LogWish, Memory, Word};
 
 /// A question, and where the answer goes.
 #[derive(Debug)]
@@ -27,6 +31,8 @@ pub(super) enum Question {
     Csp(oneshot::Sender<String>),
     /// `GET /crashes.json`: a list of [`Crash`](crate::crash::Crash).
     Crashes(oneshot::Sender<String>),
+    /// `POST /logs`, with a [`LogWish`] as JSON: a [`Word`] for each line.
+    Logs(LogWish, oneshot::Sender<Told>),
     /// `GET /debug.json`: an [`Insight`](crate::order::Insight).
     Debug(oneshot::Sender<String>),
     /// `GET /metrics`.
@@ -59,11 +65,13 @@ pub(super) enum Question {
 
 /// Questions that may wait.
 const WAITING: usize = 16;
+/// How long is waited for log files to be written.
+const DISK_PATIENCE: Duration = Duration::from_secs(2);
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 /// One JSON value for each line, as things happen.
 const LINES: &str = "application/x-ndjson";
-const KNOWN: &str = "there is GET /status, /status.json, /diff.json, /csp.json, /crashes.json, /debug.json, /limits.json, /cache.json, /list.json and /metrics, POST /reload, /disable, /enable, /suspend, /unban, /cache/list, /cache/purge, /signal and /stop\n";
+const KNOWN: &str = "there is GET /status, /status.json, /diff.json, /csp.json, /crashes.json, /debug.json, /limits.json, /cache.json, /list.json and /metrics, POST /reload, /logs, /disable, /enable, /suspend, /unban, /cache/list, /cache/purge, /signal and /stop\n";
 
 /// Opens the socket: 0600, and only this user (or root) is heard.
 pub(super) fn open(path: &Path) -> io::Result<mpsc::Receiver<Question>> {
@@ -102,6 +110,10 @@ async fn answer(sender: mpsc::Sender<Question>, call: Call) -> Reply {
             Ok(order) => told(&sender, |asker| Question::Reload(order, asker)).await,
             Err(error) => plain_http::text(StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")),
         },
+        (&Method::POST, "/logs") => match serde_json::from_slice(call.body()) {
+            Ok(wish) => logs(&sender, wish).await,
+            Err(error) => plain_http::text(StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")),
+        },
         (&Method::POST, "/disable") => match serde_json::from_slice(call.body()) {
             Ok(wish) => told(&sender, |asker| Question::Disable(wish, asker)).await,
             Err(error) => plain_http::text(StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")),
@@ -137,9 +149,9 @@ async fn answer(sender: mpsc::Sender<Question>, call: Call) -> Reply {
         (
             _,
             "/status" | "/status.json" | "/diff.json" | "/csp.json" | "/crashes.json"
-            | "/debug.json" | "/metrics" | "/reload" | "/disable" | "/enable" | "/suspend"
-            | "/limits.json" | "/cache.json" | "/cache/list" | "/cache/purge" | "/list.json"
-            | "/unban" | "/signal" | "/stop",
+            | "/debug.json" | "/metrics" | "/reload" | "/logs" | "/disable" | "/enable"
+            | "/suspend" | "/limits.json" | "/cache.json" | "/cache/list" | "/cache/purge"
+            | "/list.json" | "/unban" | "/signal" | "/stop",
         ) => plain_http::text(StatusCode::METHOD_NOT_ALLOWED, TEXT, KNOWN),
         _ => plain_http::text(StatusCode::NOT_FOUND, TEXT, KNOWN),
     }
@@ -171,6 +183,37 @@ async fn told(sender: &mpsc::Sender<Question>, question: impl FnOnce(Asker) -> Q
     match sender.send(question(Asker::new(lines))).await {
         Ok(()) => plain_http::pieces(LINES, pieces),
         Err(_) => not_available(),
+    }
+}
+
+/// What is remembered; then, if that is wanted, what comes, until whoever asks goes away.
+async fn logs(sender: &mpsc::Sender<Question>, wish: LogWish) -> Reply {
+    let (reply, answered) = oneshot::channel();
+    let follow = wish.follow;
+    if sender.send(Question::Logs(wish, reply)).await.is_err() {
+        return not_available();
+    }
+    let Ok(Told { remembrance, files }) = answered.await else {
+        return not_available();
+    };
+    // a disk that hangs is no reason to say nothing
+    let files = tokio::time::timeout(DISK_PATIENCE, files).await;
+    let memory = Memory {
+        began_ms: remembrance.began_ms,
+        apps: remembrance.apps,
+        files: files.ok().and_then(Result::ok).unwrap_or_default(),
+    };
+    let mut text = written(&Word::Memory(memory));
+    text.extend(remembrance.lines);
+    text.extend(written(&Word::Now));
+    match remembrance.feed {
+        Some(feed) => plain_http::feed(LINES, text.into(), feed),
+        None if follow => plain_http::text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            TEXT,
+            "too many follow already\n",
+        ),
+        None => plain_http::text(StatusCode::OK, LINES, text),
     }
 }
 

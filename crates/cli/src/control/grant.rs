@@ -123,6 +123,7 @@ impl Control {
                 self.came_up.remove(&*app);
                 self.asked.forget(&app);
                 self.members.drop_target(&app);
+                self.output.forget(&app);
             }
             Wish::Open(settings, servers, answer) => {
                 let _ = answer.send(self.opened(&settings, servers));

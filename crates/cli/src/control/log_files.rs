@@ -12,6 +12,7 @@ use mainstay_supervisor::output::{Line, Stream};
 
 use super::background::append;
 use super::seam::{Seam, Source};
+use crate::said::FileLength;
 use crate::say;
 
 /// Lines are written together as long as more of them wait, up to so many bytes.
@@ -76,6 +77,18 @@ impl LogFiles {
             file.file = None;
             file.seam.forget();
         });
+    }
+
+    /// How long each file is that was written to.
+    pub(super) fn lengths(&self) -> Vec<FileLength> {
+        let files = self.apps.values().flatten();
+        let known = files.filter_map(|file| {
+            Some(FileLength {
+                path: file.path.clone(),
+                length: file.file.as_ref()?.metadata().ok()?.len(),
+            })
+        });
+        known.collect()
     }
 
     fn files(&mut self) -> impl Iterator<Item = &mut LogFile> {

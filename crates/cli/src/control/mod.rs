@@ -28,6 +28,7 @@ mod members;
 mod output;
 mod own;
 mod prober;
+mod recent;
 mod relieve;
 mod reload;
 mod reloads;

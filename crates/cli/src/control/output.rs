@@ -8,16 +8,20 @@ use std::fs::File;
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use mainstay_observe::log::{Colours, shown};
 use mainstay_supervisor::output::{Line, Stream};
 
+use tokio::sync::oneshot;
+
 use super::background::Background;
 use super::log_files::LogFiles;
+use super::recent::{Recent, Remembrance};
 use super::seam::{Seam, Source};
+use crate::said::{FileLength, LogWish};
 
 /// What a gateway's pipe holds: as much as comes between two of its flushes at full speed, so that a flush wakes the reader
 /// once. Where the machine allows less, the pipe keeps its usual room.
@@ -34,10 +38,22 @@ pub(super) struct Output {
     /// One for each pipe of access lines; broken when all of it is out.
     relays: Arc<Mutex<Vec<Receiver<()>>>>,
     stdout: Stdout,
+    /// Filled where lines come in: whoever asks for them does not wait for whoever reads our output.
+    recent: Arc<Mutex<Recent>>,
+}
+
+/// What is remembered of the app's lines, and how long files are that hold them.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) remembrance: Remembrance,
+    /// When all of that is written.
+    pub(super) files: oneshot::Receiver<Vec<FileLength>>,
 }
 
 enum Piece {
     App(Line),
+    /// Answered with the length of every file when everything before it is written.
+    Lengths(oneshot::Sender<Vec<FileLength>>),
     /// Somebody moved the files away.
     Reopen,
     /// Answered when everything before it is out.
@@ -60,12 +76,31 @@ impl Output {
             sender,
             relays: Arc::default(),
             stdout,
+            recent: Arc::default(),
         })
     }
 
     /// A line of a worker.
     pub(super) fn app(&self, line: Line) {
+        self.recent().add(&line);
         let _ = self.sender.send(Piece::App(line));
+    }
+
+    /// What is remembered, and what comes if that is wanted.
+    pub(super) fn ask(&self, wish: LogWish) -> Told {
+        let (sender, files) = oneshot::channel();
+        let remembrance = self.recent().ask(wish);
+        let _ = self.sender.send(Piece::Lengths(sender));
+        Told { remembrance, files }
+    }
+
+    /// Nobody asks for the lines of this app any more.
+    pub(super) fn forget(&self, app: &str) {
+        self.recent().forget(app);
+    }
+
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Files are opened again by their names.
@@ -206,6 +241,13 @@ fn write(pieces: &Receiver<Piece>, mut sink: Sink) {
                 if let Sink::Files(files) = &mut sink {
                     files.reopen();
                 }
+            }
+            Ok(Piece::Lengths(asker)) => {
+                sink.flush();
+                let _ = asker.send(match &sink {
+                    Sink::Files(files) => files.lengths(),
+                    Sink::Standard(_) => Vec::new(),
+                });
             }
             Ok(Piece::Barrier(done)) => {
                 sink.flush();

@@ -322,6 +322,7 @@ impl Control {
                 let comparison = serde_json::to_string(&self.diff());
                 let _ = asker.send(comparison.unwrap_or_default());
             }
+            Question::Logs(wish, asker) => drop(asker.send(self.output.ask(wish))),
             Question::Crashes(asker) => drop(asker.send(self.crashes.json())),
             Question::Csp(asker) => {
                 let policy = self.settings.layers.headers.csp.as_ref();

@@ -9,7 +9,8 @@ use mainstay_testkit::{Block, Folder, Mainstay, Origin, Running, document_blocks
 const SHOWN: [&str; 6] = ["text", "nginx", "ini", "dockerfile", "yaml", "js"];
 
 /// Commands that are not typed here, by how they begin.
-const ELSEWHERE: [(&str, &str); 14] = [
+const ELSEWHERE: [(&str, &str); 15] = [
+    ("mainstay logs -f", "goes on until it is interrupted"),
     ("cargo run", "the demo; its own test starts it"),
     ("cargo xtask", "these tests are part of it"),
     (
@@ -108,8 +109,8 @@ impl Scene {
             [
                 "mainstay",
                 "reload" | "status" | "stop" | "disable" | "enable" | "csp" | "pause" | "resume"
-                | "maintenance" | "limits" | "unban" | "crashes" | "cache" | "ls" | "restart"
-                | "delete",
+                | "maintenance" | "limits" | "unban" | "crashes" | "logs" | "cache" | "ls"
+                | "restart" | "delete",
                 ..,
             ] => {
                 if self.running.is_none() && !self.has_background {
@@ -222,6 +223,7 @@ documents! {
     commands_of_the_maintenance_page_do_what_they_say: "docs/operations/maintenance.md",
     commands_of_the_overload_page_do_what_they_say: "docs/protection/overload.md",
     commands_of_the_background_page_do_what_they_say: "docs/operations/background.md",
+    commands_of_the_logs_page_do_what_they_say: "docs/operations/logs.md",
     commands_of_the_ports_page_do_what_they_say: "docs/operations/ports.md",
     commands_of_the_reload_page_do_what_they_say: "docs/operations/reload.md",
     commands_of_the_workers_page_do_what_they_say: "docs/operations/workers.md",

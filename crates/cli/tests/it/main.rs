@@ -30,6 +30,7 @@ mod jobs;
 mod kills;
 mod layers;
 mod lives;
+mod logs;
 mod measure;
 mod mistakes;
 mod overload;
