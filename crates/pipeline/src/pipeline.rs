@@ -253,6 +253,10 @@ impl<O: Origin> Pipeline<O> {
                 cache.pass_on(exchange, passage, &response);
                 response
             }
+            Meeting::Answer(response) => {
+                exchange.note(Step::Cache, response.headers());
+                response
+            }
             // boxed: who has no use for it carries nothing of it
             Meeting::Look(on, search) => {
                 Box::pin(self.ask_cache(exchange, request, on, search)).await? //   504  a kept answer, or the origin's

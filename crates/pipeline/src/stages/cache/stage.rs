@@ -52,8 +52,8 @@ impl Cache {
         }))
     }
 
-    /// Meets a request: most of those whose answer cannot be kept are known by now. Probes are for the app, always.
-    pub(crate) fn meet(&self, exchange: &Exchange, request: &mut Request) -> Meeting<'_> {
+    /// Meets a request: what is kept and fresh is found, and most of those whose answer cannot be kept are known. Probes are for the app, always.
+    pub(crate) fn meet(&self, exchange: &mut Exchange, request: &mut Request) -> Meeting<'_> {
         match &self.0 {
             Some(on) if !exchange.is_probe => on.meet(exchange, request),
             _ => Meeting::Pass(Passage::Off),
@@ -105,7 +105,9 @@ pub(super) fn now(exchange: &Exchange) -> Instant {
 pub(crate) enum Meeting<'a> {
     /// The origin is to be asked, and its answer goes on as it is.
     Pass(Passage),
-    /// Its answer may be there.
+    /// It is there.
+    Answer(Response),
+    /// Perhaps another is just fetching it; else it is to be fetched.
     Look(&'a On, Search),
 }
 
@@ -145,7 +147,7 @@ impl On {
         Key::of(self.memory.secret, target, Place::of(exchange), path)
     }
 
-    fn meet(&self, exchange: &Exchange, request: &mut Request) -> Meeting<'_> {
+    fn meet(&self, exchange: &mut Exchange, request: &mut Request) -> Meeting<'_> {
         let wants = match request::wants(&self.options, exchange, request) {
             Ok(wants) => wants,
             Err(passage) => return Meeting::Pass(passage),
@@ -165,13 +167,20 @@ impl On {
             return Meeting::Pass(Passage::Uncached(key, wants.sender, note));
         }
         let path = chosen.unwrap_or_else(|| path.clone());
-        let search = Search {
+        let mut search = Search {
             key,
             path,
             wants,
             company: Company::Welcome,
             note: Note::new(CacheOutcome::Miss),
         };
+        // what is there and fresh is an answer at once, with nothing that waiting needs around it
+        if let Some(resource) = self.memory.find(key)
+            && let Ok(Look::Done(Found::Answer(response))) =
+                self.judge(exchange, request, &mut search, Some(&resource))
+        {
+            return Meeting::Answer(response);
+        }
         Meeting::Look(self, search)
     }
 
