@@ -182,16 +182,11 @@ async fn exchange(
     write_interims(link, peer.interim.take(), inbound.as_mut());
     let peer_is_trusted = answer.ending.exchange().peer_is_trusted;
     let is_switch = answer.response.status() == StatusCode::SWITCHING_PROTOCOLS;
-    let sending = outbound::send(
-        thread,
-        serving,
-        link,
-        &reply,
-        answer,
-        inbound.as_mut(),
-        deadline,
-    );
-    match sending.await {
+    let mut sending = outbound::begin(thread, serving, link, &reply, answer, inbound.as_mut());
+    let sent = outbound::finish(&mut sending, thread, link, inbound.as_mut(), deadline).await;
+    // the answer is over: what follows is about the connection
+    drop(sending);
+    match sent {
         Sent::Whole { .. } if is_switch => {
             let patience = serving.options.client.linger;
             finish_tunnel(thread, inbound, link, deadline, patience).await;
@@ -320,7 +315,8 @@ async fn refuse(
         connection: Persistence::Close,
     };
     let deadline = thread.deadline();
-    match outbound::send(thread, serving, link, &reply, answer, None, &deadline).await {
+    let mut sending = outbound::begin(thread, serving, link, &reply, answer, None);
+    match outbound::finish(&mut sending, thread, link, None, &deadline).await {
         Sent::Whole { .. } => Next::Close,
         Sent::Broken => Next::Abandon,
     }

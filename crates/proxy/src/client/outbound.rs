@@ -36,29 +36,15 @@ pub(super) enum Sent {
     Broken,
 }
 
-/// Writes an answer's head at once; what is returned sends it, and the body.
-pub(super) fn send<'a>(
-    thread: &'a Thread,
-    serving: &Serving,
-    link: &'a mut Link,
-    reply: &Reply,
-    answer: Answer,
-    mut inbound: Option<&'a mut Inbound>,
-    deadline: &'a Deadline,
-) -> impl Future<Output = Sent> + use<'a> {
-    let (sending, keep) = begin(thread, serving, link, reply, answer, &mut inbound);
-    finish(thread, link, sending, keep, inbound, deadline)
-}
-
-/// Writes the head, and as much of the body as is there. Whether another request may follow.
-fn begin(
+/// Writes an answer's head, and as much of the body as is there; [`finish`] sends it.
+pub(super) fn begin(
     thread: &Thread,
     serving: &Serving,
     link: &mut Link,
     reply: &Reply,
     answer: Answer,
-    inbound: &mut Option<&mut Inbound>,
-) -> (Sending, Keep) {
+    mut inbound: Option<&mut Inbound>,
+) -> Sending {
     let Answer {
         response,
         standard,
@@ -67,7 +53,7 @@ fn begin(
     } = answer;
     let (mut parts, body) = response.into_parts();
     let is_switch = parts.status == StatusCode::SWITCHING_PROTOCOLS;
-    if is_switch && let Some(inbound) = inbound {
+    if is_switch && let Some(inbound) = inbound.as_deref_mut() {
         inbound.open();
     }
     let (encoder, length_field) = frame(reply, parts.status, &body, &mut parts.headers);
@@ -109,27 +95,22 @@ fn begin(
         // a stream that is not sent is dropped: its producer learns that nobody listens
         Body::Empty | Body::Full(_) | Body::Stream(_) => None,
     };
-    let sending = Sending {
+    Sending {
+        keep,
         encoder,
         frames,
         trailers: None,
         ending,
         timeout: serving.options.client.send_timeout,
         clock: None,
-    };
-    (sending, Keep(keep))
+    }
 }
 
-/// Whether the connection can carry another request.
-#[derive(Clone, Copy, Debug)]
-struct Keep(bool);
-
 /// Sends what was begun.
-async fn finish(
+pub(super) async fn finish(
+    sending: &mut Sending,
     thread: &Thread,
     link: &mut Link,
-    mut sending: Sending,
-    Keep(keep): Keep,
     mut inbound: Option<&mut Inbound>,
     deadline: &Deadline,
 ) -> Sent {
@@ -150,7 +131,7 @@ async fn finish(
         }
         sent.map(|sent| {
             if sent {
-                Sent::Whole { keep }
+                Sent::Whole { keep: sending.keep }
             } else {
                 Sent::Broken
             }
@@ -236,7 +217,10 @@ fn write_framing(out: &mut Vec<u8>, encoder: BodyEncoder) {
     }
 }
 
-struct Sending {
+/// An answer whose head is written.
+pub(super) struct Sending {
+    /// Whether the connection can carry another request then.
+    keep: bool,
     encoder: BodyEncoder,
     /// What is still to come; none when all has been taken.
     frames: Option<Frames>,

@@ -156,25 +156,13 @@ impl Upstreams {
 }
 
 impl Origin for Upstreams {
-    fn respond(
+    async fn respond(
         &self,
         exchange: &mut Exchange,
         request: Request,
-    ) -> impl Future<Output = Result<Response, Refusal>> {
-        // made before the future is: what it holds is not moved once more
-        let outgoing = Outgoing::new(request);
-        self.ask(exchange, outgoing)
-    }
-}
-
-impl Upstreams {
-    /// Asks one member, and another where that is safe.
-    async fn ask(
-        &self,
-        exchange: &mut Exchange,
-        mut outgoing: Outgoing,
     ) -> Result<Response, Refusal> {
         let group = self.group(exchange.target).ok_or(Refusal::NoWorker)?;
+        let mut outgoing = Outgoing::new(request);
         let mut failed = None;
         let mut waiting = None;
         self.budget.earn();
@@ -225,7 +213,9 @@ impl Upstreams {
             }
         }
     }
+}
 
+impl Upstreams {
     /// Whether nobody listens because a worker of ours has just ended, and its successor is on its way.
     fn is_restarting(&self, exchange: &Exchange, failure: &Failure) -> bool {
         let target = self.standing.targets().get(exchange.target);
