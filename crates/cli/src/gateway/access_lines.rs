@@ -9,10 +9,10 @@ use std::time::Duration;
 use mainstay_pipeline::AccessLog;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::unix::pipe;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-/// How often lines are handed on.
+/// How often lines are handed on, where they are few.
 const FLUSH: Duration = Duration::from_millis(25);
 /// The last lines have so long to go out.
 const LAST_LINES: Duration = Duration::from_secs(2);
@@ -29,7 +29,10 @@ impl AccessLines {
     ///
     /// # Errors
     /// When `pipe` is none.
-    pub(super) fn start(pipe: OwnedFd, logs: Vec<Arc<AccessLog>>) -> io::Result<Self> {
+    pub(super) fn start(
+        pipe: OwnedFd,
+        logs: (Vec<Arc<AccessLog>>, Arc<Notify>),
+    ) -> io::Result<Self> {
         let pipe = pipe::Sender::from_owned_fd(pipe)?;
         let (end, ended) = oneshot::channel();
         let task = tokio::spawn(hand_on(pipe, logs, ended));
@@ -45,7 +48,7 @@ impl AccessLines {
 
 async fn hand_on(
     mut pipe: pipe::Sender,
-    logs: Vec<Arc<AccessLog>>,
+    (logs, full): (Vec<Arc<AccessLog>>, Arc<Notify>),
     mut ended: oneshot::Receiver<()>,
 ) {
     let mut ticks = interval(FLUSH);
@@ -57,6 +60,7 @@ async fn hand_on(
         tokio::select! {
             _ = &mut ended => is_last = true,
             _ = ticks.tick() => {}
+            () = full.notified() => {}
         }
         for log in &logs {
             log.take_into(&mut lines);

@@ -10,7 +10,7 @@ use http::StatusCode;
 use mainstay_observe::{Exposition, RequestMetrics, RequestTotals, Totals};
 use mainstay_pipeline::{AccessLog, CacheMemory, ErrorLog, Options, Phase, Recorder, Standing};
 use mainstay_proxy::Counters;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::plain_http::{self, Call, Reply};
 use crate::protocol::{AccessLogging, GatewaySettings, Up};
@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct Metrics {
     /// By thread, by front.
     desks: Vec<Vec<Desk>>,
+    /// Told when one has a good many access lines.
+    full: Arc<Notify>,
     books: Mutex<Books>,
     up: mpsc::UnboundedSender<Up>,
     /// Clients that wait for the text.
@@ -38,8 +40,8 @@ struct Desk {
 }
 
 impl Desk {
-    fn new() -> Self {
-        let log = Arc::<AccessLog>::default();
+    fn new(full: &Arc<Notify>) -> Self {
+        let log = Arc::new(AccessLog::telling(full));
         Self {
             counters: Arc::default(),
             errors: Arc::new(ErrorLog::new(Arc::clone(&log))),
@@ -101,9 +103,11 @@ impl Metrics {
         standing: Arc<Standing>,
         up: mpsc::UnboundedSender<Up>,
     ) -> Self {
-        let desks = || settings.fronts.iter().map(|_| Desk::new()).collect();
+        let full = Arc::default();
+        let desks = || settings.fronts.iter().map(|_| Desk::new(&full)).collect();
         Self {
             desks: (0..threads).map(|_| desks()).collect(),
+            full: Arc::clone(&full),
             books: Mutex::new(Books {
                 standing,
                 open: Books::fresh(threads, settings),
@@ -157,9 +161,10 @@ impl Metrics {
         books.close();
     }
 
-    /// Where access lines collect.
-    pub(super) fn logs(&self) -> Vec<Arc<AccessLog>> {
-        self.all().map(|desk| Arc::clone(&desk.log)).collect()
+    /// Where access lines collect, and who is told when there are many.
+    pub(super) fn logs(&self) -> (Vec<Arc<AccessLog>>, Arc<Notify>) {
+        let logs = self.all().map(|desk| Arc::clone(&desk.log)).collect();
+        (logs, Arc::clone(&self.full))
     }
 
     fn all(&self) -> impl Iterator<Item = &Desk> {

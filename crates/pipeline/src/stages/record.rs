@@ -10,6 +10,7 @@ use mainstay_observe::{
     AccessRecord, Effect, ErrorRecord, NO_ROUTE, NO_STEP, RefusalKind, RequestMetrics,
     TimestampCache,
 };
+use tokio::sync::Notify;
 
 use super::{ErrorLog, Leak};
 use crate::{Exchange, Refusal, Response, Step};
@@ -17,11 +18,15 @@ use crate::{Exchange, Refusal, Response, Step};
 /// Lines that nobody has fetched yet; beyond this new ones are dropped and counted.
 const MOST_WAITING: usize = 4 * 1024 * 1024;
 
+/// So many bytes of lines are worth fetching at once: they are still near the processor then, which those of a longer while are not.
+const WORTH_FETCHING: usize = 32 * 1024;
+
 /// Access lines of one thread on their way to the log.
 #[derive(Debug, Default)]
 pub struct AccessLog {
     lines: Mutex<Lines>,
     dropped: AtomicU64,
+    full: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -37,6 +42,14 @@ impl fmt::Debug for Lines {
 }
 
 impl AccessLog {
+    /// One that tells `full` when it has collected a good many lines.
+    pub fn telling(full: &Arc<Notify>) -> Self {
+        Self {
+            full: Arc::clone(full),
+            ..Self::default()
+        }
+    }
+
     /// Takes the lines that have collected, and leaves `empty` to collect the next in.
     pub fn take_into(&self, empty: &mut Vec<u8>) {
         empty.clear();
@@ -63,7 +76,13 @@ impl AccessLog {
             return;
         }
         let Lines { text, clock } = &mut *lines;
+        let before = text.len();
         write(text, clock);
+        let is_worth_it = before < WORTH_FETCHING && text.len() >= WORTH_FETCHING;
+        drop(lines);
+        if is_worth_it {
+            self.full.notify_one();
+        }
     }
 }
 
