@@ -70,4 +70,27 @@ mod tests {
         assert_eq!(format!("{secret:?}"), "Secret(…)");
         assert_eq!(secret.expose(), "hunter2");
     }
+
+    /// Against who would guess one byte after the other. What looked no further than the first difference would be done a
+    /// million times sooner; the quickest of several tells it apart on any machine.
+    #[test]
+    fn where_the_first_difference_is_cannot_be_told_from_the_time() {
+        const LENGTH: usize = 1 << 20;
+        let secret = Secret::new("a".repeat(LENGTH));
+        let differs_at = |place: usize| {
+            let mut other = vec![b'a'; LENGTH];
+            other[place] = b'b';
+            other
+        };
+        let quickest = |other: &[u8]| {
+            let timed = (0..5).map(|_| {
+                let began = std::time::Instant::now();
+                assert!(!secret.is(black_box(other)));
+                began.elapsed()
+            });
+            timed.min().unwrap()
+        };
+        let (first, last) = (differs_at(0), differs_at(LENGTH - 1));
+        assert!(quickest(&first) * 10 > quickest(&last));
+    }
 }

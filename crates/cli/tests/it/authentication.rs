@@ -195,15 +195,20 @@ fn base64(text: &str) -> String {
     out
 }
 
-#[test]
-fn a_key_that_was_made_opens_and_the_app_knows_its_name() {
+/// A key that `mainstay hash --key` made, and what settings know it by.
+pub(crate) fn made_key() -> (String, String) {
     let (is_made, text) = hash(&["--key"], "");
     assert!(is_made, "{text}");
     let value = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name));
         line.expect("a line of its own").to_owned()
     };
-    let (key, hash) = (value("key = "), value("hash = "));
+    (value("key = "), value("hash = "))
+}
+
+#[test]
+fn a_key_that_was_made_opens_and_the_app_knows_its_name() {
+    let (key, hash) = made_key();
     let origin = Origin::says("shop").start();
     let config = format!(
         "[upstream.shop]\nserver = \"{}\"\n[auth]\nkey_query = \"api_key\"\nhide_credentials = true\nuser_header = \"x-client\"\n\

@@ -3,6 +3,7 @@
 use mainstay_testkit::{Mainstay, Origin, Running, eventually, free_port};
 use serde_json::Value;
 
+use crate::authentication::made_key;
 use crate::support::json;
 
 /// An Express app that fails in every way, and in every coding.
@@ -87,6 +88,21 @@ fn a_trace_of_express_stays_in_the_log() {
         .body_lacks("hunter2")
         .body_contains("<h1>");
     assert!(mainstay.stop().success());
+}
+
+#[test]
+fn the_error_log_names_the_user_whom_authentication_knows() {
+    let (key, hash) = made_key();
+    let settings =
+        format!("[app.shop]\ncommand = \"node server.js\"\n[auth.key.anna]\nhash = \"{hash}\"\n");
+    let mainstay = shop_with(&settings).start();
+    mainstay.get("/boom").expect(401);
+    let answer = mainstay.get_with("/boom", [("X-Api-Key", &key)]);
+    let answer = answer.expect(500).body_lacks("hunter2");
+    let id = answer.header("X-Request-Id").expect("an id");
+    let line = error_line(&mainstay, |line| line["request_id"] == id);
+    assert_eq!(line["user"], "anna");
+    assert!(!mainstay.output().contains(&key), "a key is in the log");
 }
 
 #[test]

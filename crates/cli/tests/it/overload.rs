@@ -142,6 +142,39 @@ fn a_route_is_bounded_by_itself_and_a_dry_run_only_says_so() {
 }
 
 #[test]
+fn probes_and_the_operator_are_never_shed() {
+    let origin = Origin::hangs().start();
+    let config = format!(
+        "[overload]\nin_flight_per_worker = 1\nqueue = 0\n[upstream.a]\nserver = \"{}\"\n\
+         [route.all]\nto = \"a\"\nresponse_timeout = \"1m\"\n",
+        origin.address()
+    );
+    let mainstay = Mainstay::run("").config(&config).start();
+    let mut first = mainstay.connect();
+    first.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n");
+    let _ = origin.received_eventually(1);
+    // nobody else gets in
+    mainstay.get("/2").expect(503);
+    for path in [
+        "/.mainstay/live",
+        "/.mainstay/ready",
+        "/.mainstay/startup",
+        "/.mainstay/full",
+    ] {
+        mainstay.get(path).expect(200);
+    }
+    for path in ["/status", "/metrics"] {
+        let answer = crate::watching::admin(&mainstay, path);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+    }
+    Mainstay::say(["status"])
+        .beside(&mainstay)
+        .finish()
+        .expect_code(0);
+    mainstay.get("/3").expect(503);
+}
+
+#[test]
 fn one_connection_too_many_is_told_so_and_many_are_closed() {
     let origin = Origin::says("hello").start();
     for key in ["connections", "connections_per_client"] {
