@@ -70,13 +70,17 @@ pub(crate) struct ListedApp {
     pub(crate) ids: Vec<u32>,
     /// Those that are there, or are about to be.
     pub(crate) workers: Vec<ListedWorker>,
+    /// Where its output goes; nothing in the foreground.
+    #[serde(default)]
+    pub(crate) files: Vec<LogFile>,
 }
 
 /// A file that the output of an app goes to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LogFile {
     pub(crate) path: PathBuf,
-    pub(crate) stream: Stream,
+    /// None: both.
+    pub(crate) stream: Option<Stream>,
     /// The only worker that writes there. None: all of them.
     pub(crate) worker: Option<u32>,
 }

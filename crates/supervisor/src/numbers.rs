@@ -18,7 +18,7 @@ impl Numbers {
     }
 
     /// That of one worker. Without a word about it, it is known by its place in its app.
-    pub(crate) fn of(&self, app: &str, index: u32) -> u32 {
+    pub fn of(&self, app: &str, index: u32) -> u32 {
         let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         let numbers = table.get(app);
         let number = numbers.and_then(|numbers| numbers.get(index as usize));

@@ -6,6 +6,7 @@
 
 mod address;
 mod bad_value;
+mod date_pattern;
 mod duration;
 mod file_mode;
 mod host;
@@ -25,6 +26,7 @@ mod trusted_proxies;
 
 pub use address::Address;
 pub use bad_value::BadValue;
+pub use date_pattern::DatePattern;
 pub use duration::{format_duration, parse_duration};
 pub use file_mode::FileMode;
 pub use host::HostPattern;

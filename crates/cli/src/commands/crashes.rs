@@ -1,9 +1,11 @@
-//! `mainstay crashes`: the last workers of the running instance that died, and what is known of it.
+//! `mainstay crashes`: the last workers that died, and what is known of it: of the running instance, else of those that
+//! ran.
 
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use mainstay_observe::log::{Colours, shown};
 use mainstay_values::format_duration;
 
 use super::instance::Instance;
@@ -11,15 +13,16 @@ use crate::Outcome;
 use crate::arguments::Crashes;
 use crate::crash::Crash;
 use crate::failure::Failure;
+use crate::state::CrashStore;
 
 /// Lines that are shown of each; programs get all.
 const SHOWN: usize = 10;
 
 pub(crate) fn execute(wish: &Crashes) -> Outcome {
-    let json = Instance::find(wish.which.name.as_deref())?.ask("/crashes.json")?;
-    let mut crashes: Vec<Crash> = serde_json::from_str(&json).map_err(|error| {
-        Failure::machine(format!("the instance speaks another version: {error}"))
-    })?;
+    let mut crashes = match Instance::find(wish.which.name.as_deref()) {
+        Ok(instance) => of(&instance)?,
+        Err(failure) => kept(wish.which.name.as_deref()).ok_or(failure)?,
+    };
     if let Some(app) = &wish.app {
         crashes.retain(|crash| crash.app == *app);
     }
@@ -29,6 +32,28 @@ pub(crate) fn execute(wish: &Crashes) -> Outcome {
         return super::print(format!("{json}\n").as_bytes());
     }
     super::print(text(&crashes, &TimeZone::system()).as_bytes())
+}
+
+/// Those of a running instance.
+pub(super) fn of(instance: &Instance) -> Result<Vec<Crash>, Failure> {
+    let json = instance.ask("/crashes.json")?;
+    serde_json::from_str(&json)
+        .map_err(|error| Failure::machine(format!("the instance speaks another version: {error}")))
+}
+
+/// What instances left that do not run: that of this name, or all, if none does. `None`: nothing.
+fn kept(name: Option<&str>) -> Option<Vec<Crash>> {
+    let names = match name {
+        Some(name) => vec![name.to_owned()],
+        None if Instance::all().is_empty() => CrashStore::names(),
+        None => return None,
+    };
+    let mut crashes: Vec<Crash> = names
+        .iter()
+        .flat_map(|name| CrashStore::read(name))
+        .collect();
+    crashes.sort_by_key(|crash| crash.at);
+    (!crashes.is_empty()).then_some(crashes)
 }
 
 /// The oldest first: what matters most stands where the cursor is.
@@ -47,13 +72,13 @@ fn text(crashes: &[Crash], zone: &TimeZone) -> String {
             let _ = writeln!(text, "  {hidden} lines before these: `--json`");
         }
         for line in &crash.lines[hidden..] {
-            let _ = writeln!(text, "  │ {}", printable(line));
+            let _ = writeln!(text, "  │ {}", shown(line.as_bytes(), Colours::LeftOut));
         }
     }
     text
 }
 
-fn headline(crash: &Crash, zone: &TimeZone) -> String {
+pub(super) fn headline(crash: &Crash, zone: &TimeZone) -> String {
     let at = i64::try_from(crash.at).ok();
     let at = at.and_then(|at| Timestamp::from_second(at).ok());
     let at = at.map(|at| {
@@ -83,18 +108,6 @@ fn headline(crash: &Crash, zone: &TimeZone) -> String {
         Some(pause) => write!(line, " · started again after {pause} ms"),
     };
     line
-}
-
-/// An app's words without what terminals would act on.
-fn printable(line: &str) -> String {
-    let plain = |character: char| {
-        if character.is_control() && character != '\t' {
-            '\u{fffd}'
-        } else {
-            character
-        }
-    };
-    line.chars().map(plain).collect()
 }
 
 #[cfg(test)]
@@ -130,7 +143,7 @@ mod tests {
         );
         assert_eq!(lines[1], "  hint: install it");
         assert_eq!(lines[2], "  2 lines before these: `--json`");
-        assert_eq!(lines[3], "  │ line 2\u{fffd}[31m");
+        assert_eq!(lines[3], "  │ line 2");
         assert_eq!(lines.len(), 13);
         assert_eq!(text(&[], &TimeZone::UTC), "no worker has died\n");
     }

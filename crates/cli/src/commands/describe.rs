@@ -2,16 +2,18 @@
 
 use std::fmt::Write as _;
 
-use mainstay_supervisor::output::Stream;
+use jiff::tz::TimeZone;
 
+use super::crashes::{self, headline};
 use super::landscape::{Known, gather};
 use super::list::{Measured, bytes, mode, uptime};
 use super::order::chosen;
 use crate::Outcome;
 use crate::arguments::Targets;
-use crate::control::log_file_name;
+use crate::crash::Crash;
 use crate::listing::{Bounds, ListedApp, ListedWorker};
 use crate::say;
+use crate::state::CrashStore;
 
 pub(crate) fn execute(targets: &Targets) -> Outcome {
     let instances = gather(targets.name.as_deref());
@@ -53,11 +55,8 @@ fn describe(text: &mut String, known: &Known, app: &ListedApp, measured: &Measur
         );
         line("up for", &uptime(listing.started_at_ms));
     }
-    if let Some(logs) = known.logs() {
-        for stream in [Stream::Stdout, Stream::Stderr] {
-            let path = logs.join(log_file_name(&app.name, stream));
-            line("log", &path.display().to_string());
-        }
+    for file in known.files(app) {
+        line("log", &file.path.display().to_string());
     }
     if let Some(Ok(record)) = &known.record {
         line("saved", if record.saved { "yes" } else { "no" });
@@ -70,7 +69,24 @@ fn describe(text: &mut String, known: &Known, app: &ListedApp, measured: &Measur
     for worker in &app.workers {
         let _ = writeln!(text, "    {}", describe_worker(app, worker, measured));
     }
+    if let Some(crash) = last_crash(known, app) {
+        let _ = writeln!(
+            text,
+            "  last death {}\n             `mainstay crashes {}` tells what it wrote, and of those before",
+            headline(&crash, &TimeZone::system()),
+            app.name
+        );
+    }
     text.push('\n');
+}
+
+/// The last of its workers that ended though nobody asked it to.
+fn last_crash(known: &Known, app: &ListedApp) -> Option<Crash> {
+    let crashes = match &known.running {
+        Some((instance, _)) => crashes::of(instance).ok()?,
+        None => CrashStore::read(&known.name),
+    };
+    crashes.into_iter().rfind(|crash| crash.app == app.name)
 }
 
 fn describe_worker(app: &ListedApp, worker: &ListedWorker, measured: &Measured) -> String {

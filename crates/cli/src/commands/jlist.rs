@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::landscape::{Known, gather};
 use super::list::{Measured, mode};
 use crate::Outcome;
-use crate::listing::{ListedApp, ListedWorker, WorkerState};
+use crate::listing::{ListedApp, ListedWorker, LogFile, WorkerState};
 
 pub(crate) fn execute() -> Outcome {
     let instances = gather(None);
@@ -36,8 +36,12 @@ fn entry(
     measured: &Measured,
 ) -> Value {
     let log = |stream| {
-        let logs = known.logs()?;
-        Some(logs.join(crate::control::log_file_name(&app.name, stream)))
+        let files = known.files(app);
+        let index = worker.map(|worker| worker.index);
+        let is_its = |file: &&LogFile| {
+            file.stream == Some(stream) && (file.worker.is_none() || file.worker == index)
+        };
+        files.iter().find(is_its).map(|file| file.path.clone())
     };
     let environment = match &known.record {
         Some(Ok(record)) => json!(record.environment),

@@ -4,14 +4,12 @@ use std::fs::File;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use mainstay_supervisor::output::Stream;
-
 use super::instance::Instance;
 use super::landscape::{Known, gather};
 use super::start::start_recorded;
 use super::targets::{Chosen, Part, choose};
 use crate::arguments::{Targets, Which};
-use crate::control::{log_file_name, log_files};
+use crate::control::log_files;
 use crate::failure::Failure;
 use crate::{Outcome, say};
 
@@ -105,14 +103,16 @@ fn flush_one(known: &Known, part: &Part) -> Result<usize, Failure> {
     let Some(logs) = known.logs() else {
         return Ok(0);
     };
-    let mut files = log_files(logs);
-    if *part != Part::Whole {
-        let apps = part.apps(known);
-        let streams = [Stream::Stdout, Stream::Stderr];
-        let of_app = |app: &String| streams.map(|stream| logs.join(log_file_name(app, stream)));
-        let meant: Vec<_> = apps.iter().flat_map(of_app).collect();
-        files.retain(|file| meant.contains(file));
-    }
+    let apps = part.apps(known);
+    let meant = known.apps.iter().filter(|app| apps.contains(&app.name));
+    let of_apps = meant.flat_map(|app| known.files(app));
+    let of_apps = of_apps.map(|file| file.path).filter(|path| path.is_file());
+    let mut files: Vec<_> = match part {
+        Part::Whole => log_files(logs).into_iter().chain(of_apps).collect(),
+        _ => of_apps.collect(),
+    };
+    files.sort();
+    files.dedup();
     for file in &files {
         // whoever writes to it writes to its end, wherever that is
         File::options()

@@ -80,6 +80,7 @@ fn stopped_apps(record: &Record) -> Vec<ListedApp> {
             address: app.address.clone(),
             ids,
             workers: Vec::new(),
+            files: app.files.clone(),
         }
     });
     apps.collect()
@@ -114,15 +115,20 @@ impl Known {
 
     /// The log files of an app, if it has any.
     pub(super) fn files(&self, app: &ListedApp) -> Vec<LogFile> {
-        let Some(folder) = self.logs() else {
-            return Vec::new();
+        // what was recorded by a version that did not say so
+        let usual = || {
+            let folder = self.logs()?;
+            let file = |stream| LogFile {
+                path: folder.join(log_file_name(&app.name, stream)),
+                stream: Some(stream),
+                worker: None,
+            };
+            Some([Stream::Stdout, Stream::Stderr].map(file).into())
         };
-        let file = |stream| LogFile {
-            path: folder.join(log_file_name(&app.name, stream)),
-            stream,
-            worker: None,
-        };
-        [Stream::Stdout, Stream::Stderr].map(file).into()
+        match &app.files[..] {
+            [] => usual().unwrap_or_default(),
+            files => files.to_vec(),
+        }
     }
 
     /// Whether something of it runs beside these apps.

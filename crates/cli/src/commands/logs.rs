@@ -141,14 +141,18 @@ fn of_file(
     memory: &Memory,
     zone: &TimeZone,
 ) -> Result<Vec<Entry>, Failure> {
-    if wanted.stream.is_some_and(|stream| stream != file.stream) {
+    // what both streams share, the files of each hold as well, and say which it was
+    let Some(stream) = file.stream else {
+        return Ok(Vec::new());
+    };
+    if wanted.stream.is_some_and(|wanted| wanted != stream) {
         return Ok(Vec::new());
     }
     let form = Entry {
         at_ms: None,
         app: app.to_owned(),
         worker: file.worker,
-        stream: file.stream,
+        stream,
         text: String::new(),
     };
     let mut lengths = memory.files.iter();

@@ -215,6 +215,7 @@ mod tests {
             address: None,
             ids: ids.to_vec(),
             workers: Vec::new(),
+            files: Vec::new(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The last crash reports of an instance, kept in memory and bounded. Decides nothing.
+//! The last crash reports of an instance, kept in memory and, so that they outlive it, on disk; bounded. Decides nothing.
 
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -9,6 +9,7 @@ use mainstay_supervisor::process::Exit;
 
 use super::roster::Record;
 use crate::crash::{Crash, Reason};
+use crate::state::CrashStore;
 
 /// Reports that are kept; of more, the oldest goes.
 const KEPT: usize = 64;
@@ -16,9 +17,10 @@ const KEPT: usize = 64;
 const KEPT_BYTES: usize = 32 * 1024;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Crashes {
     reports: VecDeque<Crash>,
+    store: CrashStore,
 }
 
 /// An end that nobody asked for, as it was told.
@@ -37,6 +39,19 @@ pub(super) struct End<'a> {
 }
 
 impl Crashes {
+    /// Of the instance of that name, with those that an earlier one left.
+    pub(super) fn of(name: &str) -> Self {
+        Self {
+            reports: CrashStore::read(name).into(),
+            store: CrashStore::of(name),
+        }
+    }
+
+    /// Waits until all are on disk, but not for one that hangs.
+    pub(super) fn settle(&self) {
+        self.store.settle();
+    }
+
     pub(super) fn add(&mut self, end: &End<'_>) {
         if self.reports.len() == KEPT {
             self.reports.pop_front();
@@ -64,6 +79,7 @@ impl Crashes {
             hint: end.hint.map(str::to_owned),
             lines: newest(end.lines),
         });
+        self.store.keep(self.reports.iter());
     }
 
     /// All of them, the oldest first, as JSON.
@@ -170,7 +186,10 @@ mod tests {
     fn what_is_kept_is_bounded() {
         let (worker, cause) = (worker(), Cause::Ended(Exit::Code(1)));
         let lines: Vec<String> = (0..100).map(|number| format!("{number:>1000}")).collect();
-        let mut crashes = Crashes::default();
+        let mut crashes = Crashes {
+            reports: VecDeque::new(),
+            store: CrashStore::nowhere(),
+        };
         for code in 0..100 {
             crashes.add(&end(&worker, &cause, Exit::Code(code), &lines));
         }

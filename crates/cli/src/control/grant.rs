@@ -10,6 +10,7 @@ use super::beginning::{beginning, gateway_settings};
 use super::fronts::{self, Sockets};
 use super::gateways::Gateways;
 use super::hands::{News, Wish};
+use super::log_files;
 use super::members::Servers;
 use super::reload::{Gateway, Reload};
 use super::state::{Control, threads};
@@ -155,7 +156,9 @@ impl Control {
             known.options = app.options;
             known.release = app.release;
             known.upkeep = app.upkeep;
+            known.output = app.output;
         }
+        self.output.plan(log_files::plans(&self.settings.apps));
     }
 
     fn opened(&mut self, settings: &Settings, servers: Vec<Servers>) -> Result<Opened, Failure> {
@@ -175,6 +178,7 @@ impl Control {
         self.asked.tell(&mut settings);
         let before: Vec<String> = self.settings.targets().map(str::to_owned).collect();
         self.settings = settings;
+        self.output.plan(log_files::plans(&self.settings.apps));
         self.by_hand.settle(&self.settings);
         for (upstream, servers) in opened.servers {
             self.members.set_servers(&upstream, servers);

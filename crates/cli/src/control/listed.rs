@@ -12,6 +12,7 @@ use mainstay_supervisor::{WorkerId, count};
 use super::by_hand::Halt;
 use super::fronts::OpenFront;
 use super::gateways::Gateways;
+use super::log_files;
 use super::state::Control;
 use crate::clock;
 use crate::listing::{Bounds, ListedApp, ListedWorker, Listing, WorkerState};
@@ -50,6 +51,7 @@ impl Control {
             namespace: app.namespace,
             workers: app.wanted,
             address: app.address,
+            files: app.files,
         });
         recorded.collect()
     }
@@ -93,6 +95,10 @@ impl Control {
         let name = app.name();
         let wanted = count::workers(app.options.workers);
         let numbers = (0..wanted).filter_map(|index| self.ids.number(name, index));
+        let ids: Vec<u32> = numbers.collect();
+        let files = self.background.as_ref().map_or_else(Vec::new, |there| {
+            log_files::listed(&app.output, &there.logs, name, &ids)
+        });
         let folder = app.options.cwd.as_ref();
         let own = self.own_address(name);
         let in_flight = self.in_flight();
@@ -126,8 +132,9 @@ impl Control {
             scaled: self.bounds(name),
             ready: ready.count() as u32,
             address: own.or_else(|| addresses.first().cloned()),
-            ids: numbers.collect(),
+            ids,
             workers,
+            files,
             name: name.to_owned(),
         }
     }

@@ -13,12 +13,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mainstay_observe::log::{Colours, shown};
+use mainstay_supervisor::Numbers;
 use mainstay_supervisor::output::{Line, Stream};
 
 use tokio::sync::oneshot;
 
 use super::background::Background;
-use super::log_files::LogFiles;
+use super::log_files::{LogFiles, Plans};
 use super::recent::{Recent, Remembrance};
 use super::seam::{Seam, Source};
 use crate::said::{FileLength, LogWish};
@@ -56,18 +57,24 @@ enum Piece {
     Lengths(oneshot::Sender<Vec<FileLength>>),
     /// Somebody moved the files away.
     Reopen,
+    /// Other settings hold.
+    Plan(Plans),
     /// Answered when everything before it is out.
     Barrier(Sender<()>),
 }
 
 impl Output {
     /// Starts the thread for the app's lines.
-    pub(super) fn start(background: Option<&Background>) -> io::Result<Self> {
+    pub(super) fn start(
+        background: Option<&Background>,
+        numbers: Numbers,
+        plans: Plans,
+    ) -> io::Result<Self> {
         let (sender, receiver) = channel();
         let stdout = Stdout::default();
         let sink = match background {
             None => Sink::Standard(Standard::new(stdout.clone())),
-            Some(background) => Sink::Files(LogFiles::new(background.logs.clone())),
+            Some(background) => Sink::Files(LogFiles::new(background.logs.clone(), numbers, plans)),
         };
         thread::Builder::new()
             .name("output".to_owned())
@@ -106,6 +113,11 @@ impl Output {
     /// Files are opened again by their names.
     pub(super) fn reopen(&self) {
         let _ = self.sender.send(Piece::Reopen);
+    }
+
+    /// What the settings say from now on.
+    pub(super) fn plan(&self, plans: Plans) {
+        let _ = self.sender.send(Piece::Plan(plans));
     }
 
     /// A pipe for access lines: what is written into it is passed on until everybody who holds it has
@@ -240,6 +252,11 @@ fn write(pieces: &Receiver<Piece>, mut sink: Sink) {
             Ok(Piece::Reopen) => {
                 if let Sink::Files(files) = &mut sink {
                     files.reopen();
+                }
+            }
+            Ok(Piece::Plan(plans)) => {
+                if let Sink::Files(files) = &mut sink {
+                    files.plan(plans);
                 }
             }
             Ok(Piece::Lengths(asker)) => {

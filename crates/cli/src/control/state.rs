@@ -23,6 +23,7 @@ use super::gateways::{Gateways, Place};
 use super::guard::Guard;
 use super::hands::Wish;
 use super::invocation::{self, Invocation, Origin};
+use super::log_files;
 use super::members::{Members, Servers};
 use super::output::Output;
 use super::prober::prober;
@@ -124,7 +125,9 @@ impl Control {
         let preload = node::install(&runtime_dir.path).map_err(machine)?;
         let folder = open_folder(&runtime_dir.sockets).map_err(machine)?;
         let questions = admin::open(&runtime_dir.path.join(ADMIN)).map_err(machine)?;
-        let output = Output::start(background.as_ref())
+        let numbers = Numbers::default();
+        let plans = log_files::plans(&settings.apps);
+        let output = Output::start(background.as_ref(), numbers.clone(), plans)
             .map_err(|error| Failure::internal("the output thread", error))?;
         let (guard, guard_pipe) = guard(&settings, &name)?;
 
@@ -138,7 +141,7 @@ impl Control {
             preload,
             prober: prober(),
             gateway_group: identity.map(|identity| identity.gid),
-            numbers: Numbers::default(),
+            numbers,
             guard: guard_pipe,
         };
         let apps = settings.apps.iter().map(|app| app.options.clone());
@@ -176,7 +179,7 @@ impl Control {
             reloads: Reloads::new(hands),
             upkeep: Upkeep::default(),
             autoscale: Autoscale::default(),
-            crashes: Crashes::default(),
+            crashes: Crashes::of(&name),
             output,
             roster,
             members,

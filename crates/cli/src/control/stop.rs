@@ -37,6 +37,7 @@ impl Control {
             crate::say::note("stopped");
         }
         self.output.finish();
+        self.crashes.settle();
         let numbers = match &self.background {
             Some(_) => Numbers::Keep,
             None => Numbers::Forget,

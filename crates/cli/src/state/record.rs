@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use mainstay_config::Flags;
 use serde::{Deserialize, Serialize};
 
+use super::crashes::CrashStore;
 use super::folders::{folder_name, make_private, state_folder};
 use crate::failure::Failure;
+use crate::listing::LogFile;
 
 const FILE: &str = "record.json";
 /// What this program writes; it reads no other.
@@ -55,6 +57,9 @@ pub(crate) struct RecordedApp {
     pub(crate) workers: u32,
     /// Where only this app answers, or where the instance does.
     pub(crate) address: Option<String>,
+    /// Where its output goes.
+    #[serde(default)]
+    pub(crate) files: Vec<LogFile>,
 }
 
 impl Record {
@@ -133,6 +138,7 @@ impl Record {
     pub(crate) fn remove(name: &str) -> Result<(), Failure> {
         let folder = state_folder()?.join(folder_name(name));
         let path = folder.join(FILE);
+        CrashStore::forget(name);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(Failure::machine(format!("`{}`: {error}", path.display())))

@@ -75,6 +75,10 @@ fn an_instance_in_the_foreground_remembers_what_its_workers_wrote() {
     mainstay.output_contains_eventually("began 1");
     for word in ["one", "throw", "json", "escape", "long", "last"] {
         let _ = mainstay.get(&format!("/{word}")).expect(200);
+        if word == "throw" {
+            // the two streams are two pipes: only what was read before comes before
+            mainstay.output_contains_eventually("Error: boom");
+        }
     }
     mainstay.output_contains_eventually("last");
     let all = logs(&mainstay, "--json --lines 100")
@@ -346,4 +350,107 @@ fn a_reader_that_stands_still_costs_lines_that_are_counted_and_never_the_app() {
     mainstay.output_contains_eventually("the end");
     mainstay
         .output_contains_eventually("lines of output were dropped, since nobody read them in time");
+}
+
+/// The times of these lines are ours, since the app writes none.
+#[test]
+fn output_goes_where_an_ecosystem_file_says() {
+    let home = Home::new();
+    home.file("app.js", "console.log('out of ' + process.env.pm_id); console.error('error'); setInterval(() => {}, 1000);");
+    home.file(
+        "ecosystem.config.js",
+        "module.exports = { apps: [\n\
+           { name: 'a', script: 'app.js', instances: 2, out_file: 'logs/out.log', error_file: '/dev/null', time: true },\n\
+           { name: 'b', script: 'app.js', log_file: 'logs/both.log', log_type: 'json' },\n\
+           { name: 'c', script: 'app.js', disable_logs: true },\n\
+         ] };",
+    );
+    let said = does(&home, "start ecosystem.config.js --name shop");
+    assert!(!said.contains("not carried over"), "{said}");
+    let read =
+        |name: &str| fs::read_to_string(home.path().join("logs").join(name)).unwrap_or_default();
+    for id in [0, 1] {
+        let text = eventually("a line of each worker", || {
+            let text = read(&format!("out-{id}.log"));
+            text.ends_with('\n').then_some(text)
+        });
+        let (time, line) = text.trim_end().split_once(": ").expect("a time");
+        assert_eq!(line, format!("out of {id}"));
+        assert_eq!((time.len(), &time[10..11]), (19, "T"), "{time}");
+    }
+    let both = eventually("two lines", || {
+        let both = read("both.log");
+        (both.lines().count() == 2).then_some(both)
+    });
+    let both = objects(&both);
+    let out = both
+        .iter()
+        .find(|line| line["type"] == "out")
+        .expect("a line");
+    assert_eq!(
+        (&out["message"], &out["app_name"], &out["process_id"]),
+        (&"out of 2".into(), &"b".into(), &2.into())
+    );
+    assert!(out["timestamp"].is_string());
+    assert_eq!(
+        home.log("shop", "c-out.log") + &home.log("shop", "a-error.log"),
+        ""
+    );
+    assert!(
+        home.log("shop", "b-error.log")
+            .contains("\"message\":\"error\"")
+    );
+    does(&home, "flush a");
+    assert_eq!(read("out-0.log"), "");
+    does(&home, "stop shop");
+    let found = does(&home, "logs b --json --out");
+    assert_eq!(messages(&found), ["out of 2"]);
+    assert!(does(&home, "describe a").contains("logs/out-1.log"));
+}
+
+#[test]
+fn reports_of_deaths_outlive_the_instance() {
+    let home = Home::new();
+    home.file(
+        "server.js",
+        "require('http').createServer((request, response) => {\n\
+           if (request.url !== '/die') return response.end('well');\n\
+           console.error('\\x1b[2Jlast words'); setTimeout(() => process.exit(3), 50);\n\
+         }).listen(3000)",
+    );
+    does(&home, "start server.js --listen 127.0.0.1:0 --name shop");
+    let _ = home.get(&address(&home), "/die");
+    let described = eventually("the death", || {
+        let text = does(&home, "describe shop");
+        text.contains("last death").then_some(text)
+    });
+    assert!(
+        described.contains("shop:0 crash · exit status 3 · after"),
+        "{described}"
+    );
+    does(&home, "stop shop");
+    for line in [
+        "crashes",
+        "crashes shop",
+        "crashes --name shop",
+        "describe shop",
+    ] {
+        assert!(does(&home, line).contains("exit status 3"), "{line}");
+    }
+    let file = home.home().join("state").join("shop").join("crashes.json");
+    let mode = |path: &std::path::Path| {
+        std::os::unix::fs::MetadataExt::mode(&fs::metadata(path).expect("there")) & 0o777
+    };
+    assert_eq!(
+        (mode(&file), mode(file.parent().expect("a folder"))),
+        (0o600, 0o700)
+    );
+    does(&home, "start shop");
+    assert!(
+        does(&home, "crashes").contains("exit status 3"),
+        "of the life before"
+    );
+    does(&home, "delete shop");
+    assert!(!file.exists());
+    let _ = home.say("crashes").finish().expect_code(2);
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::entry::{Complaints, Entry, whole};
 use super::lines::{Lines, Source, key, list};
-use super::{Choice, Machine, command, fields, variables};
+use super::{Choice, Machine, command, fields, output, variables};
 use crate::reader::is_name;
 use crate::value::Value as _;
 
@@ -116,6 +116,7 @@ pub(super) fn translate(
     life(entry, lines);
     ends(entry, lines);
     upkeep(entry, lines);
+    output::translate(entry, lines);
     told(entry, lines);
     account(entry, "uid", "user", lines);
     account(entry, "gid", "group", lines);

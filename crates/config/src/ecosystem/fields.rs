@@ -25,8 +25,6 @@ enum Fate {
 
 use Fate::{Left, On, Taken};
 
-/// Why files of output are not taken over.
-const OUTPUT: &str = "`mainstay run` writes to standard output, for systemd, Docker or the shell to keep; `mainstay start` to files of its own";
 /// Why nothing is read from git.
 const ELSEWHERE: &str = "it serves PM2's own services, and nothing here has a use for it";
 
@@ -70,17 +68,13 @@ const FIELDS: &[Field] = &[
     taken("append_env_to_name", &[]),
     taken("source_map_support", &["sourceMapSupport"]),
     taken("namespace", &[]),
-    left("out_file", &["out", "output", "out_log"], OUTPUT),
-    left(
-        "error_file",
-        &["error", "err", "err_file", "err_log"],
-        OUTPUT,
-    ),
-    left("log_file", &["log"], OUTPUT),
-    left("log_date_format", &[], OUTPUT),
-    left("log_type", &[], OUTPUT),
-    left("time", &[], OUTPUT),
-    left("disable_logs", &[], OUTPUT),
+    taken("out_file", &["out", "output", "out_log"]),
+    taken("error_file", &["error", "err", "err_file", "err_log"]),
+    taken("log_file", &["log"]),
+    taken("log_date_format", &[]),
+    taken("log_type", &[]),
+    taken("time", &[]),
+    taken("disable_logs", &[]),
     taken("merge_logs", &["combine_logs"]),
     taken("filter_env", &[]),
     taken("max_memory_restart", &[]),

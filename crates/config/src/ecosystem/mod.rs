@@ -9,6 +9,7 @@ mod command;
 mod entry;
 mod fields;
 mod lines;
+mod output;
 mod variables;
 
 use std::path::{Path, PathBuf};

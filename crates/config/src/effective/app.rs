@@ -8,7 +8,9 @@ use mainstay_supervisor::options::{
 };
 
 use super::{Effective, InForce, Lines};
-use crate::sections::{self, AppListen, AppSettings, UpkeepSettings};
+use crate::sections::{
+    self, AppListen, AppSettings, LogPlace, LogSharing, OutputSettings, UpkeepSettings,
+};
 
 pub(super) fn lines(app: &AppSettings, out: &mut Vec<Effective>) {
     let options = &app.options;
@@ -57,6 +59,7 @@ pub(super) fn lines(app: &AppSettings, out: &mut Vec<Effective>) {
     let dumps = options.limits.core_dumps == CoreDumps::Inherited;
     lines.value("core_dumps", &dumps);
     upkeep(&mut lines, &app.upkeep);
+    output(&mut lines, &app.output);
     lines.value("reload", &app.release.mode);
     target(&mut lines, "release_command", app.release.command.as_ref());
     lines.value("release_timeout", &app.release.timeout);
@@ -84,6 +87,25 @@ fn upkeep(lines: &mut Lines<'_>, upkeep: &UpkeepSettings) {
     }
     lines.list("watch_ignore", &upkeep.watch_ignore);
     lines.value("watch_delay", &upkeep.watch_delay);
+}
+
+fn output(lines: &mut Lines<'_>, output: &OutputSettings) {
+    let mut file = |key, place: &LogPlace, usual: Option<bool>| match (place, usual) {
+        (LogPlace::At(path), _) => lines.folder(key, path),
+        (LogPlace::Nowhere, _) => lines.value(key, &"none".to_owned()),
+        (LogPlace::Usual, Some(usual)) => lines.value(key, &usual),
+        (LogPlace::Usual, None) => lines.unsaid(key),
+    };
+    file("out_file", &output.out, None);
+    file("error_file", &output.error, None);
+    match &output.combined {
+        Some(place) => file("log_file", place, Some(true)),
+        None => lines.unsaid("log_file"),
+    }
+    lines.value("merge_logs", &(output.sharing == LogSharing::Shared));
+    lines.value("time", &output.stamp.is_some());
+    lines.option("log_date_format", output.stamp.as_ref());
+    lines.value("log_type", &output.form);
 }
 
 fn target(lines: &mut Lines<'_>, key: &str, target: Option<&Target>) {

@@ -3,6 +3,7 @@
 mod command;
 mod keys;
 mod lives;
+mod output;
 mod scaling;
 mod upkeep;
 mod values;
@@ -20,6 +21,8 @@ use serde::{Deserialize, Serialize};
 
 use self::command::{command, command_line, environment, filter_env, variable};
 pub(crate) use self::keys::SECTION;
+pub(crate) use self::output::is_nowhere;
+pub use self::output::{LogForm, LogPlace, LogSharing, OutputSettings};
 pub use self::upkeep::{MaxMemory, UpkeepSettings};
 use super::account;
 use super::preset::Preset;
@@ -37,6 +40,8 @@ pub struct AppSettings {
     pub release: ReleaseSettings,
     /// What is done to its workers without anybody asking.
     pub upkeep: UpkeepSettings,
+    /// Where its output goes in the background.
+    pub output: OutputSettings,
     /// What was found out of an app of which the settings leave it open: no setting, but what became of one.
     #[serde(default)]
     pub reach: Reach,
@@ -106,6 +111,7 @@ impl AppSettings {
             listen: AppListen::Shared,
             release: ReleaseSettings::default(),
             upkeep: UpkeepSettings::default(),
+            output: OutputSettings::default(),
             reach: Reach::Gateway,
         }
     }
@@ -200,6 +206,7 @@ pub(crate) fn read(name: String, section: Reader<'_>, preset: Preset) -> AppSett
         limits.core_dumps = CoreDumps::Inherited;
     }
     upkeep::read(&section, &mut app.upkeep);
+    output::read(&section, &mut app.output);
     let release = &mut app.release;
     section.set("reload", &mut release.mode);
     release.command = section

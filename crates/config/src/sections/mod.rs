@@ -27,7 +27,11 @@ mod timeouts;
 mod top;
 mod upstream;
 
-pub use app::{AppListen, AppSettings, MaxMemory, Reach, ReleaseSettings, UpkeepSettings};
+pub(crate) use app::is_nowhere;
+pub use app::{
+    AppListen, AppSettings, LogForm, LogPlace, LogSharing, MaxMemory, OutputSettings, Reach,
+    ReleaseSettings, UpkeepSettings,
+};
 pub use authorities::Authorities;
 pub use errors::PageSettings;
 pub use limits::Limits;
