@@ -14,6 +14,7 @@ mod listen;
 mod options;
 mod stream;
 mod thread;
+mod turns;
 mod upstream;
 
 pub use counters::Counters;

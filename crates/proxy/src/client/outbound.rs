@@ -20,6 +20,7 @@ use super::inbound::Inbound;
 use crate::deadline::Deadline;
 use crate::link::Link;
 use crate::thread::{Serving, Thread};
+use crate::turns::behind_the_others;
 
 /// Bytes that are gathered before they are written.
 const GATHER: usize = 64 * 1024;
@@ -138,21 +139,6 @@ pub(super) async fn finish(
         })
     })
     .await
-}
-
-/// Lets those go first who are ready already. What is written one right after the other wakes a client or proxy on
-/// this machine once and not each time, and waking somebody costs more than another turn does.
-async fn behind_the_others() {
-    let mut has_waited = false;
-    poll_fn(|context| {
-        if has_waited {
-            return Poll::Ready(());
-        }
-        has_waited = true;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 /// Whose `Content-Length` is written, if any.

@@ -20,6 +20,7 @@ use super::web_socket::FrameBounds;
 use crate::curfew::{Home, Kind};
 use crate::deadline::Deadline;
 use crate::link::Link;
+use crate::turns::behind_the_others;
 
 /// Why an attempt brought no answer, and what that says about trying again.
 #[derive(Debug)]
@@ -69,6 +70,9 @@ pub(super) async fn attempt(
         None => connect(tools, member, &deadline).await?,
     };
     let mut cursor = outgoing.begin(&mut link, exchange);
+    if member.endpoint.in_flight() > 1 {
+        behind_the_others().await;
+    }
     deadline.set(tools.head_timeout(exchange));
     let mut asking = Asking::new(outgoing, &mut cursor, &mut link, &member.curfew);
     let head = asking.head(tools, exchange, &deadline).await;
