@@ -5,7 +5,10 @@ Both run the same Express app with two workers. In each round, for each of them:
 is asked again and again until a process answers that was not there before. Beside them, in the same round, the app's own start:
 from `node server.js` to its first answer, with nobody around it. What is left after that is what the supervisor adds.
 
-  lives.py [--rounds 10] [--workers 2]
+Before that, how long each takes from its start to the app's first answer; after it, what a hundred apps that only sleep cost: memory
+(shared pages counted by their share) and CPU of whoever supervises them.
+
+  lives.py [--rounds 10] [--workers 2] [--starts 5] [--idle 100]
 
 Run it from the project's root, or as `cargo xtask bench lives`, which installs PM2 and builds Mainstay.
 Quote medians and ratios, never one absolute figure: machines are often shared.
@@ -14,7 +17,7 @@ import argparse, http.client, json, os, re, shutil, signal, socket, statistics, 
 
 PACKAGES = os.path.abspath(os.environ.get('BENCH_PM2', 'target/test-packages/pm2/node_modules'))
 MAINSTAY = os.path.abspath(os.environ.get('MAINSTAY', 'target/release/mainstay'))
-WORKERS, PATIENCE = 2, 30
+WORKERS, PATIENCE, IDLE_SECONDS = 2, 30, 20
 CLIENTS, PAUSE = 3, 0.005   # so many ask at once, each so long after its last answer
 APP = """
 const app = require('express')();
@@ -159,6 +162,82 @@ def kill_one(runner):
     return answered - begun, failed
 
 
+def start(kind, folder):
+    """From the start of one of them, with nobody there yet, to the first answer of the app, in seconds."""
+    begun = time.monotonic()
+    runner = kind(folder)
+    try:
+        return wait_for(runner.port, lambda pid: True)[0] - begun
+    finally:
+        runner.stop()
+
+
+def ticks(pids):
+    """CPU time of processes, in ticks."""
+    total = 0
+    for pid in pids:
+        fields = open(f'/proc/{pid}/stat').read().rsplit(')', 1)[1].split()
+        total += int(fields[11]) + int(fields[12])
+    return total
+
+
+def idle(folder, count):
+    """What apps that only sleep cost whoever supervises them: for each of both memory in MiB and CPU in percent."""
+    with open(f'{folder}/idle.config.js', 'w') as file:
+        apps = [{'name': f'idle{n}', 'script': shutil.which('sleep'), 'args': '1000000', 'interpreter': 'none'} for n in range(count)]
+        file.write('module.exports = ' + json.dumps({'apps': apps}))
+    costs = {}
+    for name in ('mainstay', 'pm2'):
+        if name == 'mainstay':
+            environment = dict(os.environ, MAINSTAY_RUNTIME_DIR=f'{folder}/idle-run')
+            process = subprocess.Popen([MAINSTAY, 'run', f'{folder}/idle.config.js'], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            stop = lambda: (process.terminate(), process.wait(30))
+            root = process.pid
+        else:
+            environment = dict(os.environ, PM2_HOME=f'{folder}/idle-pm2', PM2_DISCRETE_MODE='true')
+            pm2 = lambda *words: subprocess.run(['node', f'{PACKAGES}/pm2/bin/pm2', *words], env=environment, check=True, capture_output=True)
+            pm2('start', f'{folder}/idle.config.js')
+            stop = lambda: pm2('kill')
+            root = int(open(f'{folder}/idle-pm2/pm2.pid').read())
+        try:
+            end = time.monotonic() + 60
+            while len(family(root, 'sleep')) < count and time.monotonic() < end:
+                time.sleep(0.2)
+            found = len(family(root, 'sleep'))
+            if found < count:
+                raise SystemExit(f'{name} runs {found} of {count} apps')
+            time.sleep(5)   # what the start cost is over
+            own = [pid for pid in family(root) if pid not in family(root, 'sleep')]
+            before = ticks(own)
+            time.sleep(IDLE_SECONDS)
+            used = (ticks(own) - before) / os.sysconf('SC_CLK_TCK')
+            costs[name] = (sum(memory(pid) for pid in own) / 1024, 100 * used / IDLE_SECONDS)
+        finally:
+            stop()
+    return costs
+
+
+def family(root, command=None):
+    """A process and all below it; only those that run this command."""
+    found, new = [], [root]
+    while new:
+        pid = new.pop()
+        found.append(pid)
+        try:
+            for task in os.listdir(f'/proc/{pid}/task'):
+                new += map(int, open(f'/proc/{pid}/task/{task}/children').read().split())
+        except OSError:
+            pass
+    if command is None:
+        return found
+    def runs(pid):
+        try:
+            return open(f'/proc/{pid}/comm').read().strip() == command
+        except OSError:
+            return False
+    return [pid for pid in found if runs(pid)]
+
+
 def line(name, values, own):
     ms = [value * 1000 for value in values]
     more = statistics.median(value - base * 1000 for value, base in zip(ms, own))
@@ -171,6 +250,8 @@ def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument('--rounds', type=int, default=10)
     a.add_argument('--workers', type=int, default=WORKERS)
+    a.add_argument('--starts', type=int, default=5)
+    a.add_argument('--idle', type=int, default=100)
     a = a.parse_args()
     WORKERS = a.workers
     for path, cure in ((MAINSTAY, 'build it: cargo build --release -p mainstay-cli'), (PACKAGES, 'install it: cargo xtask bench lives')):
@@ -182,6 +263,14 @@ def main():
         os.symlink(PACKAGES, f'{folder}/node_modules')
         with open(f'{folder}/server.js', 'w') as file:
             file.write(APP)
+        begun = {kind.name: [] for kind in (Mainstay, Pm2)}
+        for number in range(a.starts):
+            for kind in (Mainstay, Pm2)[:: 1 if number % 2 == 0 else -1]:
+                begun[kind.name].append(start(kind, folder))
+        if a.starts:
+            print(f'milliseconds from the start to the first answer, {a.starts} rounds')
+            for name, values in begun.items():
+                print(f'  {name:24s} {statistics.median(values) * 1000:8.1f}')
         for kind in (Mainstay, Pm2):
             runners.append(kind(folder))
         for runner in runners:
@@ -202,6 +291,13 @@ def main():
         print('beside the workers')
         for runner in runners:
             print(f'  {runner.name:24s} {runner.memory(everybody(runner.port)) / 1024:8.1f} MiB   {failed[runner.name]} of our requests failed while a worker was replaced')
+        for runner in runners:
+            runner.stop()
+        runners = []
+        if a.idle:
+            print(f'{a.idle} apps that sleep, for {IDLE_SECONDS} s')
+            for name, (mib, percent) in idle(folder, a.idle).items():
+                print(f'  {name:24s} {mib:8.1f} MiB {percent:8.2f}% of a CPU')
     finally:
         for runner in runners:
             runner.stop()

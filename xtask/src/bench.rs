@@ -21,7 +21,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), Failure> {
 
 fn lives(args: &[&str]) -> Result<(), Failure> {
     tools::need(&[&PYTHON, &NODE, &NPM])?;
-    tools::bench_packages()?;
+    tools::pm2_package()?;
     build()?;
     run_command(program("python3", ["bench/lives.py"]).args(args))
 }

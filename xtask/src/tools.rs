@@ -139,12 +139,13 @@ const APPS: &str = "tests/apps";
 /// Installs the packages of the test apps, unless the same ones are there already.
 pub(crate) fn app_packages() -> Result<(), Failure> {
     npm_packages("node", APPS)?;
+    pm2_package()?;
     python_packages()?;
     lists()
 }
 
-/// Installs what `bench lives` compares with, which no test needs.
-pub(crate) fn bench_packages() -> Result<(), Failure> {
+/// Installs PM2, with which tests and `bench lives` compare.
+pub(crate) fn pm2_package() -> Result<(), Failure> {
     npm_packages("pm2", "bench/pm2")
 }
 

@@ -86,6 +86,9 @@ pub(crate) enum Command {
     /// List workers as JSON, in the form of `pm2 jlist`
     #[command(hide = true)]
     Jlist,
+    /// Watch apps and workers in the terminal, with keys to reload, scale and stop them
+    #[command(hide = true, visible_alias = "monit")]
+    Top(Which),
     /// Tell everything about apps
     #[command(hide = true, visible_aliases = ["show", "info"])]
     Describe(Targets),

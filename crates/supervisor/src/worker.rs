@@ -71,6 +71,8 @@ pub(crate) struct Worker {
     timer: Option<Instant>,
     /// When it is ready without listening, where nobody knows whether it will.
     silence: Option<Instant>,
+    /// The last start that was ready was so without listening.
+    is_silent: bool,
     /// What is known of the present start.
     pub(crate) heard: Heard,
     /// Asks whether it is ready, where that is wanted.
@@ -118,6 +120,7 @@ impl Worker {
             running: None,
             timer: None,
             silence: None,
+            is_silent: false,
             heard: Heard::default(),
             probing: None,
             pulse: None,
@@ -190,11 +193,24 @@ impl Worker {
         None
     }
 
+    /// How long it may take to listen before it is ready without. One that never did has shown what it is: it is held to
+    /// nothing more than to stay up.
+    fn longest_silence(&self) -> Duration {
+        if self.is_silent {
+            SILENCE.min(self.plan.options.lives.min_uptime)
+        } else {
+            SILENCE
+        }
+    }
+
     fn spawn(&mut self) -> Option<lifecycle::Event> {
         self.starts = self.starts.wrapping_add(1);
+        if self.heard.announced {
+            self.is_silent = self.heard.listening.is_none();
+        }
         self.heard = Heard::default();
         let may_be_silent = self.plan.options.kind == AppKind::Either;
-        self.silence = may_be_silent.then(|| Instant::now() + SILENCE);
+        self.silence = may_be_silent.then(|| Instant::now() + self.longest_silence());
         self.watch.pause();
         self.suspicion.pause();
         self.exit = None;

@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::{Bare, Ended, Folder, Output, Running, built, eventually, packages};
+use crate::{Bare, Ended, Folder, Output, Running, Terminal, built, eventually, packages};
 
 /// The runtime directory, inside the program's folder.
 const RUNTIME_DIR: &str = ".run";
@@ -41,6 +41,8 @@ enum Session {
     Own,
     /// To a process namespace of its own, as process 1, as in a container.
     World,
+    /// To one of its own that leads a terminal of its own.
+    Terminal,
 }
 
 /// Who decides the address.
@@ -261,6 +263,13 @@ impl Mainstay {
         }
     }
 
+    /// Starts it on a terminal of its own, of this many columns and rows.
+    #[track_caller]
+    pub fn on_terminal(mut self, columns: u16, rows: u16) -> Terminal {
+        self.session = Session::Terminal;
+        Terminal::start(self.command(), columns, rows, self.folder)
+    }
+
     #[track_caller]
     fn spawn(&self) -> (Child, Output) {
         let mut command = self.command();
@@ -276,13 +285,14 @@ impl Mainstay {
     fn command(&self) -> Command {
         let mut command = match self.session {
             Session::Ours => Command::new(&self.binary),
-            Session::Own => Command::new("setsid"),
+            Session::Own | Session::Terminal => Command::new("setsid"),
             Session::World => Command::new("unshare"),
         };
         match self.session {
             Session::Ours => command.process_group(0),
             // `setsid` becomes the program, unless it leads a group already: then it would fork
             Session::Own => command.arg(&self.binary),
+            Session::Terminal => command.args(["--ctty", "--wait"]).arg(&self.binary),
             Session::World => {
                 if !rustix::process::geteuid().is_root() {
                     command.arg("--map-root-user");

@@ -31,6 +31,15 @@ pub(crate) fn node_modules() -> PathBuf {
     )
 }
 
+/// PM2's program, to be run by Node.
+#[track_caller]
+pub fn pm2() -> PathBuf {
+    existing(
+        &cache("pm2/node_modules/pm2/bin/pm2"),
+        "PM2, with which Mainstay is compared, is not installed; run `cargo xtask test` once",
+    )
+}
+
 /// The folder with `uvicorn`, `gunicorn` and their Python.
 #[track_caller]
 pub(crate) fn python() -> PathBuf {

@@ -29,6 +29,7 @@ mod status;
 mod suspension;
 mod table;
 mod targets;
+mod top;
 mod unit;
 
 pub(crate) use hash::Hash;
@@ -85,6 +86,7 @@ pub(crate) fn execute(command: Command) -> Outcome {
         Command::Signal(signal) => order::signal(&signal),
         Command::Ls => list::list(),
         Command::Jlist => jlist::execute(),
+        Command::Top(which) => top::execute(&which),
         Command::Describe(targets) => describe::execute(&targets),
         Command::Flush(targets) => keep::flush(&targets),
         Command::Ping(which) => keep::ping(&which),

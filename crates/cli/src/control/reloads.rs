@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use mainstay_supervisor::WorkerId;
 use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -149,6 +150,22 @@ impl Reloads {
     pub(super) fn running(&self) -> Option<(&Order, Instant)> {
         let running = self.running.as_ref()?;
         Some((&running.order, running.begun))
+    }
+
+    /// Whether a successor for this worker is on its way, or waits for its turn.
+    pub(super) fn relieves(&self, worker: &WorkerId) -> bool {
+        let running = self.running.as_ref().map(|running| &running.order);
+        let waiting = self.waiting.iter().map(|(order, _)| order);
+        running.into_iter().chain(waiting).any(|order| {
+            matches!(
+                order,
+                Order::Relieve { app, release, index, incarnation, .. }
+                    if **app == *worker.app
+                        && *release == worker.release
+                        && *index == worker.index
+                        && *incarnation == worker.incarnation
+            )
+        })
     }
 
     /// How the last one ended.

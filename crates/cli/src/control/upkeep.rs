@@ -287,8 +287,9 @@ impl Control {
                 found = Some((worker, taken, limit));
             }
         }
+        // it waits for what runs now: others that come again and again must not keep it out
         if let Some((worker, taken, limit)) = found
-            && self.reloads.running().is_none()
+            && !self.reloads.relieves(&worker)
         {
             self.relieve(worker, taken, limit);
         }

@@ -20,6 +20,7 @@ fn help_reads_as_written() {
         ("signal", &["signal", "--help"]),
         ("flush", &["flush", "--help"]),
         ("ping", &["ping", "--help"]),
+        ("top", &["top", "--help"]),
         ("save", &["save", "--help"]),
         ("resurrect", &["resurrect", "--help"]),
         ("startup", &["startup", "--help"]),

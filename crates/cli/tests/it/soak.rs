@@ -8,6 +8,7 @@ use mainstay_testkit::{Form, Mainstay, Origin, Wire};
 use crate::measure::{held, memory_of_all};
 use crate::support::gateway;
 
+mod idle;
 mod lives;
 mod reloads;
 
