@@ -24,6 +24,9 @@ pub(crate) struct Crash {
     pub(crate) was_ready: bool,
     /// Bytes in memory (RSS), with all below it, when that was looked at last: at most some seconds before.
     pub(crate) memory: Option<u64>,
+    /// Requests that it was working on, as gateways had told at most a second before. None: no gateway knew it.
+    #[serde(default)]
+    pub(crate) in_flight: Option<u64>,
     /// When it was started again. None: it was not.
     pub(crate) restart_in_ms: Option<u64>,
     /// What to do about it, where the trouble is a known one.

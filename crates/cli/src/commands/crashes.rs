@@ -102,6 +102,13 @@ pub(super) fn headline(crash: &Crash, zone: &TimeZone) -> String {
     if let Some(memory) = crash.memory {
         let _ = write!(line, " · {} MiB", memory >> 20);
     }
+    match crash.in_flight {
+        None | Some(0) => {}
+        Some(1) => line.push_str(" · with 1 request"),
+        Some(several) => {
+            let _ = write!(line, " · with {several} requests");
+        }
+    }
     let _ = match crash.restart_in_ms {
         None => write!(line, " · not started again"),
         Some(0) => write!(line, " · started again at once"),
@@ -129,6 +136,7 @@ mod tests {
             uptime_ms: 61_900,
             was_ready: true,
             memory: Some(84 << 20),
+            in_flight: Some(3),
             restart_in_ms: Some(0),
             hint: Some("install it".to_owned()),
             lines: (0..12)
@@ -139,7 +147,7 @@ mod tests {
         let lines: Vec<&str> = found.lines().collect();
         assert_eq!(
             lines[0],
-            "2026-01-01 00:00:00 api:1 crash · exit status 3 · after 1m1s · 84 MiB · started again at once"
+            "2026-01-01 00:00:00 api:1 crash · exit status 3 · after 1m1s · 84 MiB · with 3 requests · started again at once"
         );
         assert_eq!(lines[1], "  hint: install it");
         assert_eq!(lines[2], "  2 lines before these: `--json`");

@@ -75,6 +75,7 @@ impl Crashes {
             uptime_ms: milliseconds(end.uptime),
             was_ready: end.was_ready,
             memory: end.record.and_then(|record| record.memory),
+            in_flight: end.record.and_then(|record| record.in_flight),
             restart_in_ms: end.restart_in.map(milliseconds),
             hint: end.hint.map(str::to_owned),
             lines: newest(end.lines),

@@ -114,6 +114,19 @@ impl Members {
             .or_else(|| self.leaving.get(&id))
     }
 
+    /// The member that a worker is.
+    pub(super) fn number(&self, worker: &WorkerId) -> Option<u64> {
+        let mut members = self.targets.values().flatten();
+        let member = members.find(|entry| entry.worker.as_ref() == Some(worker));
+        let leaving = || {
+            let mut leaving = self.leaving.iter();
+            leaving.find(|(_, leaving)| *leaving == worker)
+        };
+        member
+            .map(|entry| entry.member.id)
+            .or_else(|| leaving().map(|(id, _)| *id))
+    }
+
     /// Servers as members of an upstream. One that was there keeps its number, and with it the connections to it.
     pub(super) fn numbered(&mut self, servers: Servers) -> (String, Vec<Member>) {
         let known = self.of(&servers.upstream);

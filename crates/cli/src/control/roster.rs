@@ -35,6 +35,8 @@ pub(super) struct Record {
     pub(super) is_hung: bool,
     /// Bytes in memory, with all below it, when that was looked at last.
     pub(super) memory: Option<u64>,
+    /// Requests that it was working on when its process ended, as far as gateways had told.
+    pub(super) in_flight: Option<u64>,
     /// What a Node worker measured last, and when it said so.
     pub(super) stats: Option<(Instant, NodeStats)>,
 }
@@ -68,6 +70,7 @@ impl Roster {
                 record.started = Instant::now();
                 record.is_hung = false;
                 record.memory = None;
+                record.in_flight = None;
                 record.stats = None;
                 record.starts += 1;
             }),
@@ -137,6 +140,11 @@ impl Roster {
         self.change(worker, |record| record.memory = memory.or(record.memory));
     }
 
+    /// A worker is gone; it worked on so many requests.
+    pub(super) fn worked_on(&mut self, worker: &WorkerId, in_flight: u64) {
+        self.change(worker, |record| record.in_flight = Some(in_flight));
+    }
+
     /// Whether nobody runs, nor will by itself.
     pub(super) fn all_finished(&self) -> bool {
         let mut records = self.workers.values();
@@ -162,6 +170,7 @@ impl Roster {
                 is_looping: false,
                 is_hung: false,
                 memory: None,
+                in_flight: None,
                 stats: None,
             });
     }

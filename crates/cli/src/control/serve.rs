@@ -243,6 +243,10 @@ impl Control {
 
     /// A worker is gone: nobody is sent there any more.
     fn take_out(&mut self, worker: &WorkerId) {
+        if let (Some(id), Some(gateways)) = (self.members.number(worker), &self.gateways) {
+            let in_flight = gateways.in_flight().get(&id).copied().unwrap_or(0);
+            self.roster.worked_on(worker, in_flight as u64);
+        }
         if self.members.remove(worker) {
             self.tell_members(&worker.app, Duration::ZERO);
         }

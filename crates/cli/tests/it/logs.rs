@@ -1,6 +1,8 @@
 //! What workers write, as `mainstay logs` shows it: from memory and from files, once and as it comes.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 
 use mainstay_testkit::{Folder, Form, Home, Mainstay, Running, eventually};
 use serde_json::Value;
@@ -271,9 +273,11 @@ fn flood_settings() -> String {
 
 /// Expects every line of every worker, whole, once and in its order.
 #[track_caller]
-fn is_whole(text: &str) {
+fn is_whole(path: &Path) {
     let mut next = [0_u64; 4];
-    for line in text.lines() {
+    let file = fs::File::open(path).expect("a file");
+    for line in BufReader::new(file).lines() {
+        let line = line.expect("text");
         let mut words = line.splitn(3, ' ');
         let mut number = || words.next().and_then(|word| word.parse::<u64>().ok());
         let (Some(worker @ 0..4), Some(number)) = (number(), number()) else {
@@ -281,10 +285,8 @@ fn is_whole(text: &str) {
         };
         let rest = words.next().unwrap_or_default();
         let length = usize::try_from(number * 7919 % 400).unwrap_or(usize::MAX);
-        assert!(
-            rest.len() == length && rest.bytes().all(|byte| byte == b'x'),
-            "a torn line: {line}"
-        );
+        let is_filled = rest.bytes().all(|byte| byte == b'x');
+        assert!(rest.len() == length && is_filled, "a torn line: {line}");
         let next = &mut next[usize::try_from(worker).unwrap_or(0)];
         assert_eq!(number, *next, "of worker {worker}");
         *next += 1;
@@ -303,7 +305,7 @@ fn a_flood_of_four_workers_through_a_pipe_tears_and_loses_no_line() {
     let _ = run.typed_in(folder.path()).finish().expect_code(0);
     let read = |name| fs::read_to_string(folder.path().join(name)).expect("a file");
     assert!(!read("errors").contains("dropped"), "{}", read("errors"));
-    is_whole(&read("out"));
+    is_whole(&folder.path().join("out"));
 }
 
 #[test]
@@ -317,7 +319,7 @@ fn a_flood_of_four_workers_into_a_file_tears_and_loses_no_line() {
     });
     let said = home.log("flood", "mainstay.log");
     assert!(!said.contains("dropped"), "{said}");
-    is_whole(&home.log("flood", "flood-out.log"));
+    is_whole(&home.home().join("log").join("flood").join("flood-out.log"));
 }
 
 /// The reader stands still: the app goes on after five seconds, and what it wrote meanwhile is counted.
@@ -415,7 +417,7 @@ fn reports_of_deaths_outlive_the_instance() {
         "server.js",
         "require('http').createServer((request, response) => {\n\
            if (request.url !== '/die') return response.end('well');\n\
-           console.error('\\x1b[2Jlast words'); setTimeout(() => process.exit(3), 50);\n\
+           console.error('\\x1b[2Jlast words'); setTimeout(() => process.exit(3), 2500);\n\
          }).listen(3000)",
     );
     does(&home, "start server.js --listen 127.0.0.1:0 --name shop");
@@ -428,6 +430,8 @@ fn reports_of_deaths_outlive_the_instance() {
         described.contains("shop:0 crash · exit status 3 · after"),
         "{described}"
     );
+    // it took longer than gateways wait before they tell how busy workers are
+    assert!(described.contains(" · with 1 request · "), "{described}");
     does(&home, "stop shop");
     for line in [
         "crashes",
@@ -438,7 +442,7 @@ fn reports_of_deaths_outlive_the_instance() {
         assert!(does(&home, line).contains("exit status 3"), "{line}");
     }
     let file = home.home().join("state").join("shop").join("crashes.json");
-    let mode = |path: &std::path::Path| {
+    let mode = |path: &Path| {
         std::os::unix::fs::MetadataExt::mode(&fs::metadata(path).expect("there")) & 0o777
     };
     assert_eq!(
@@ -453,4 +457,35 @@ fn reports_of_deaths_outlive_the_instance() {
     does(&home, "delete shop");
     assert!(!file.exists());
     let _ = home.say("crashes").finish().expect_code(2);
+}
+
+/// On a pseudo-terminal; what it shows is handed on by Python.
+#[track_caller]
+fn on_a_terminal(words: &[&str]) -> Mainstay {
+    let program = Mainstay::say([]).program().display().to_string();
+    let spawn = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)";
+    let start = Mainstay::say(["-c", spawn])
+        .binary("python3")
+        .flags([&program]);
+    words.iter().fold(start, |said, word| said.flags([word]))
+}
+
+#[test]
+fn a_terminal_gets_text_and_colours_and_nothing_that_it_acts_on() {
+    let run = on_a_terminal(&[
+        "run",
+        "server.js",
+        "--listen",
+        "127.0.0.1:0",
+        "--name",
+        "shop",
+    ]);
+    let mainstay = run.file("server.js", APP).start();
+    let _ = mainstay.get("/escape").expect(200);
+    mainstay.output_contains_eventually("red \u{fffd}[2Jgone");
+    let shown = on_a_terminal(&["logs", "--lines", "1", "--raw"]).beside(&mainstay);
+    assert_eq!(
+        shown.finish().expect_code(0).output.trim_end(),
+        "red \u{fffd}[2Jgone"
+    );
 }
