@@ -11,7 +11,7 @@ requests that the load generator completed. The server is pinned to CPU 1; origi
 Run it from the project's root. Needs nginx haproxy h2o varnish caddy wrk nghttp2-client openssl (Debian's packages).
 Quote medians and ratios, never one absolute figure: machines are often shared. Ratios below 5 % apart are a tie.
 """
-import argparse, glob, json, os, re, signal, socket, statistics, subprocess, tempfile, time
+import argparse, glob, json, os, re, signal, socket, statistics, subprocess, tempfile, time, urllib.request
 HERE = os.path.dirname(os.path.abspath(__file__))
 RUN = os.environ.get('BENCH_DIR', os.path.join(tempfile.gettempdir(), 'mainstay-bench'))
 PEERS = {  # name: (command, plain port, tls port, tree of extra process names)
@@ -84,6 +84,11 @@ def load(scn, port, tls, secs, conc):
     n = re.search(r'(\d+) requests in', o); r = re.search(r'Requests/sec:\s+([\d.]+)', o); p = re.search(r'99%\s+(\S+)', o); b = re.search(r'Non-2xx or 3xx responses: (\d+)', o)
     return (int(n.group(1)) if n else 0, float(r.group(1)) if r else 0, p.group(1) if p else '-', int(b.group(1)) if b else 0)
 
+def size(port, path):
+    request = urllib.request.Request(f'http://127.0.0.1:{port}{path}', headers={'Accept-Encoding': 'gzip'})
+    with urllib.request.urlopen(request) as answer:
+        return len(answer.read())
+
 def idle(port, count):
     conns = []
     for _ in range(count):
@@ -108,6 +113,8 @@ def main():
                 print(f'{n:11s} {(after - before) / 5000:7.2f} KiB per idle connection (rss {before // 1024} -> {after // 1024} MiB)', flush=True); [s.close() for s in c]; time.sleep(1)
             return
         for n in names: load(a.scenario, PEERS[n][1], PEERS[n][2], 1, a.conc)
+        if a.scenario == 'gzip':   # a cheaper answer that is larger would be no saving
+            for n in names: print(f'{n:11s} {size(PEERS[n][1], PATHS["gzip"]):6d} bytes', flush=True)
         for r in range(a.rounds):
             for n in (names if r % 2 == 0 else names[::-1]):   # alternating order: a fixed one fakes gains
                 pids = tree(owner[n].pid); c0 = cpu(pids); t0 = time.time()

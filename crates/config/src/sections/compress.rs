@@ -49,7 +49,7 @@ pub(crate) const SECTION: Section = Section {
             name: "gzip_level",
             kind: "1 to 9",
             default: "6",
-            doc: "How hard gzip tries.",
+            doc: "How hard gzip tries, on the scale of zlib and nginx.",
         },
         Key {
             name: "br_level",
