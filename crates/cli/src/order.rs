@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::failure::Failure;
+use crate::protocol::PurgeKnown;
 
 /// What a reload is to bring in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -239,6 +240,8 @@ pub(crate) struct CacheList {
 pub(crate) struct Purged {
     /// Answers that were forgotten, or are stale now.
     pub(crate) answers: u64,
+    /// Who knows of it.
+    pub(crate) known: PurgeKnown,
     /// Gateways that did not say that they have done it.
     pub(crate) silent: usize,
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use mainstay_observe::Totals;
 use mainstay_pipeline::{
-    CacheMemory, Extent, Inventory, PageOptions, Purge, Reported, Suspension, TargetKind,
-    WaitOptions,
+    CacheMemory, CacheOptions, CacheState, Extent, Inventory, PageOptions, Purge, Reach, Reported,
+    Suspension, TargetKind, WaitOptions,
 };
 use mainstay_proxy::{Address, Options, Tally, Trial};
 use mainstay_store::{RedisOptions, StoreAddress};
@@ -83,17 +83,38 @@ pub(crate) enum Down {
 /// What is asked about kept answers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum CacheQuestion {
-    /// Forget these.
-    Purge(Purge),
+    /// Forget these, and have other machines do so.
+    Purge(Purge, PurgeReach),
     /// Which there are; so many resources in full.
     List { extent: Extent, most: usize },
+}
+
+/// Who is to hear of a purge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum PurgeReach {
+    /// This gateway, since another one tells the rest.
+    Here,
+    /// All machines that share the cache.
+    Everywhere,
+}
+
+/// Who knows of a purge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PurgeKnown {
+    /// Whoever was asked; nobody else shares the cache.
+    Here,
+    /// All machines that share it: now, or before they use anything that others fetched.
+    Everywhere,
+    /// The store is away: other machines are told when it is back, as long as this gateway lives.
+    NotYet,
 }
 
 /// What is said to it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum CacheAnswer {
-    /// So many answers were forgotten, or are stale now.
-    Purged { answers: u64 },
+    /// So many answers were forgotten, or are stale now, and who knows.
+    Purged { answers: u64, known: PurgeKnown },
     /// These.
     Listed(Inventory),
 }
@@ -116,6 +137,8 @@ const fn one_second() -> u64 {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Beginning {
     pub(crate) version: u32,
+    /// The instance's: machines whose instances are called alike share a cache.
+    pub(crate) name: String,
     pub(crate) threads: usize,
     /// For each front and each of its addresses the number of listening sockets: at least one for each thread.
     pub(crate) sockets: Vec<Vec<usize>>,
@@ -154,6 +177,20 @@ impl GatewaySettings {
         let mut fronts = self.fronts.iter();
         let most = fronts.next().map(|front| front.layers.cache.memory);
         most.unwrap_or(CacheMemory::USUAL_CAPACITY)
+    }
+
+    /// Whether any route keeps answers together with other machines.
+    pub(crate) fn shares_cache(&self) -> bool {
+        let is_shared =
+            |cache: &CacheOptions| cache.state == CacheState::On && cache.reach == Reach::Machines;
+        self.fronts.iter().any(|front| {
+            let routes = front
+                .routes
+                .iter()
+                .filter_map(|route| route.layers.as_deref());
+            let mut layers = std::iter::once(&front.layers).chain(routes);
+            layers.any(|layers| is_shared(&layers.cache))
+        })
     }
 
     /// What the pipeline of a front is made of, with what all fronts have in common.

@@ -312,6 +312,7 @@ fn cache(path: &str, options: &CacheOptions, out: &mut Vec<Effective>) {
     lines.value("heuristic", &is_heuristic);
     lines.value("stale", &options.stale);
     lines.value("credentials", &options.credentials);
+    lines.value("share", &options.reach);
     lines.value("requests", &options.requests);
     match &options.query {
         QueryRule::Only(names) => lines.list("query", names),

@@ -46,6 +46,9 @@ const REASONS: [&str; 22] = [
     "other",
 ];
 
+/// No reason: the answer came from other machines.
+const FROM_STORE: &str = "store";
+
 /// Where what is not among the known is counted.
 const OTHER: usize = REASONS.len() - 1;
 
@@ -54,6 +57,7 @@ const OTHER: usize = REASONS.len() - 1;
 pub struct CacheMetrics {
     outcomes: [Counter; OUTCOMES.len()],
     reasons: [Counter; REASONS.len()],
+    from_store: Counter,
 }
 
 impl Default for CacheMetrics {
@@ -61,6 +65,7 @@ impl Default for CacheMetrics {
         Self {
             outcomes: std::array::from_fn(|_| Counter::default()),
             reasons: std::array::from_fn(|_| Counter::default()),
+            from_store: Counter::default(),
         }
     }
 }
@@ -71,7 +76,9 @@ impl CacheMetrics {
         if let Some(slot) = OUTCOMES.iter().position(|known| *known == outcome) {
             self.outcomes[slot].increment();
         }
-        if let Some(reason) = reason {
+        if reason == Some(FROM_STORE) {
+            self.from_store.increment();
+        } else if let Some(reason) = reason {
             let slot = REASONS.iter().position(|known| *known == reason);
             self.reasons[slot.unwrap_or(OTHER)].increment();
         }
@@ -83,6 +90,8 @@ impl CacheMetrics {
 pub struct CacheTotals {
     outcomes: [u64; OUTCOMES.len()],
     reasons: [u64; REASONS.len()],
+    #[serde(default)]
+    from_store: u64,
 }
 
 impl CacheTotals {
@@ -92,6 +101,7 @@ impl CacheTotals {
         for (sum, counter) in slots.chain(self.reasons.iter_mut().zip(&metrics.reasons)) {
             *sum += counter.get();
         }
+        self.from_store += metrics.from_store.get();
     }
 
     /// Adds what others counted.
@@ -100,6 +110,7 @@ impl CacheTotals {
         for (sum, more) in slots.chain(self.reasons.iter_mut().zip(&other.reasons)) {
             *sum += more;
         }
+        self.from_store += other.from_store;
     }
 
     /// Requests by what came of them; those that came about never are left out.
@@ -136,6 +147,15 @@ impl CacheTotals {
                 text.sample(names::CACHE_UNUSED_TOTAL, &[("reason", word)], count);
             }
         }
+        if self.from_store > 0 {
+            let help = "Of the answers that were kept, those that another machine had fetched.";
+            text.single(
+                names::CACHE_STORE_HITS_TOTAL,
+                "counter",
+                help,
+                self.from_store,
+            );
+        }
         if let Some(rate) = self.hit_rate() {
             let help = "Of a hundred requests that may be answered from the cache, how many were.";
             text.single(names::CACHE_HIT_RATE, "gauge", help, format!("{rate:.2}"));
@@ -164,20 +184,22 @@ mod tests {
         two.observe("bypass", Some("cookie"));
         two.observe("hit", Some("a new one"));
         two.observe("hit", None);
+        two.observe("hit", Some("store"));
         let mut totals = CacheTotals::default();
         totals.add(&one);
         totals.add(&two);
         totals.merge(&totals.clone());
-        assert_eq!(totals.hit_rate(), Some(75.0));
+        assert_eq!(totals.hit_rate(), Some(80.0));
         let mut text = Exposition::default();
         totals.write(&mut text);
         let text = text.finish();
         for line in [
-            "mainstay_cache_requests_total{result=\"hit\"} 6",
+            "mainstay_cache_requests_total{result=\"hit\"} 8",
             "mainstay_cache_requests_total{result=\"bypass\"} 2",
             "mainstay_cache_unused_total{reason=\"set_cookie\"} 2",
             "mainstay_cache_unused_total{reason=\"other\"} 2",
-            "cache_hit_rate 75.00",
+            "cache_hit_rate 80.00",
+            "mainstay_cache_store_hits_total 2",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in {text}");
         }

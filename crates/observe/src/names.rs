@@ -38,6 +38,8 @@ pub const AUTOSCALE_STEPS_TOTAL: &str = "mainstay_autoscale_steps_total";
 pub const CACHE_REQUESTS_TOTAL: &str = "mainstay_cache_requests_total";
 /// Requests that a cache did nothing about, or whose answers were not kept, by reason.
 pub const CACHE_UNUSED_TOTAL: &str = "mainstay_cache_unused_total";
+/// Of the answers that were kept, those that another machine had fetched.
+pub const CACHE_STORE_HITS_TOTAL: &str = "mainstay_cache_store_hits_total";
 /// Of a hundred requests whose answers may be kept, how many were answered from what is kept.
 pub const CACHE_HIT_RATE: &str = "cache_hit_rate";
 /// Bytes of memory that kept answers take.

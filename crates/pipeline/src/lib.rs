@@ -62,6 +62,10 @@ pub use stages::{
     RateState, RateTable, SharedAnswer, SharedBudget, SharedBudgets, SharedKey, SharedTurn,
     SharedWords, Sharing, Skip, WithoutStore,
 };
+pub use stages::{
+    Claim, Claimed, Later, Put, Reach, Right, Shared, SharedAnswers, SharedName, SharedPlace,
+    check_directives, check_entry,
+};
 pub use standing::{Phase, Place, Standing, Target, TargetKind, WaitOptions};
 pub use step::{Step, Trail};
 pub use suspension::Suspension;

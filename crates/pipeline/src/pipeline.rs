@@ -331,6 +331,9 @@ impl<O: Origin> Pipeline<O> {
         } = *refresh;
         let exchange = &mut exchange;
         let cache = self.cache.of(exchange);
+        if !cache.may_refresh(exchange, &request, &mut keep).await {
+            return;
+        }
         let response = loop {
             let outcome = self.ask_origin(exchange, &mut request).await;
             match cache.take(exchange, Fetch::Keep(keep), outcome) {

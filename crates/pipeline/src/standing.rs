@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::stages::overload::{Connections, Gates};
-use crate::{CacheMemory, RateTable, Refusal, SharedBudgets, Suspension};
+use crate::{CacheMemory, RateTable, Refusal, SharedAnswers, SharedBudgets, Suspension};
 
 /// The life of a gateway as clients may see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +108,7 @@ pub struct Standing {
     targets: Vec<Arc<Target>>,
     wait: WaitOptions,
     budgets: Option<Arc<dyn SharedBudgets>>,
+    answers: Option<Arc<dyn SharedAnswers>>,
 }
 
 /// What stays the same when settings change.
@@ -146,6 +147,7 @@ impl Standing {
             targets: targets.into_iter().map(Arc::new).collect(),
             wait,
             budgets: None,
+            answers: None,
         }
     }
 
@@ -170,6 +172,7 @@ impl Standing {
             targets: targets.collect(),
             wait,
             budgets: self.budgets.clone(),
+            answers: self.answers.clone(),
         }
     }
 
@@ -177,6 +180,17 @@ impl Standing {
     #[must_use]
     pub fn with_budgets(self, budgets: Option<Arc<dyn SharedBudgets>>) -> Self {
         Self { budgets, ..self }
+    }
+
+    /// Keeps answers together with other machines, where routes want it. None: nobody else keeps them.
+    #[must_use]
+    pub fn with_answers(self, answers: Option<Arc<dyn SharedAnswers>>) -> Self {
+        Self { answers, ..self }
+    }
+
+    /// Who keeps answers together with other machines.
+    pub fn answers(&self) -> Option<&Arc<dyn SharedAnswers>> {
+        self.answers.as_ref()
     }
 
     /// Who counts together with other machines.

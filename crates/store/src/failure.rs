@@ -9,7 +9,7 @@ use redis::{ErrorKind, RedisError};
 use rustls::CertificateError;
 
 const NOT_LET_IN: &str = "it refuses the password, or the user";
-const NO_RIGHTS: &str = "this user may not do what is needed there: `PING`, `EVALSHA`, `SCRIPT LOAD`, `TIME`, `GET`, `SET`, `HMGET`, `HSET` and `PEXPIRE`, on keys that begin with `mainstay:`";
+const NO_RIGHTS: &str = "this user may not do what is needed there: `PING`, `EVALSHA`, `SCRIPT LOAD`, `TIME`, `GET`, `SET`, `HMGET`, `HSET` and `PEXPIRE`, on keys that begin with `mainstay:`; where a cache is shared also `HELLO`, `HGET`, `HGETALL`, `HLEN`, `HKEYS`, `HDEL`, `EXISTS`, `DEL`, `PUBLISH` and `SUBSCRIBE`, on channels that begin so";
 
 /// What an error is, without what it holds.
 pub(crate) fn in_words(error: &RedisError) -> String {

@@ -4,6 +4,7 @@
 //! known to be away. What holds meanwhile is for the caller to say.
 
 mod address;
+mod answers;
 mod budget;
 mod failure;
 mod leases;
@@ -14,6 +15,7 @@ mod server;
 mod standing;
 
 pub use address::StoreAddress;
+pub use answers::SharedCache;
 pub use budget::{Budget, Counting, Taken};
 pub use leases::{Decision, LARGEST, Leases, Told, block};
 pub use rates::SharedRates;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisFuture, ScriptInvocation};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::timeout;
 
 use crate::failure::in_words;
@@ -34,6 +34,32 @@ impl Default for RedisOptions {
             authorities: None,
         }
     }
+}
+
+/// What a connection is for: it is tried for just that.
+#[derive(Clone, Debug)]
+pub(crate) enum Purpose {
+    /// Budgets of rate limits.
+    Budgets,
+    /// Answers of caches, and what machines say of them.
+    Answers(Listening),
+}
+
+/// Who hears what is said on a channel.
+#[derive(Clone, Debug)]
+pub(crate) struct Listening {
+    pub(crate) channel: String,
+    pub(crate) heard: mpsc::Sender<Heard>,
+}
+
+/// What is heard.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// From now on whatever is said; before that something may have been missed.
+    Began,
+    Said(Vec<u8>),
+    /// The connection broke.
+    Ended,
 }
 
 /// A handle; clones share the connection.
@@ -85,10 +111,27 @@ impl Redis {
     /// # Errors
     /// [`BadServer`] when `address` is none.
     pub fn connect(address: &str, options: &RedisOptions) -> Result<Self, BadServer> {
+        Self::open(address, options, Purpose::Budgets)
+    }
+
+    /// The same, and what is said on a channel is heard.
+    ///
+    /// # Errors
+    /// [`BadServer`] when `address` is none.
+    pub(crate) fn listen(
+        address: &str,
+        options: &RedisOptions,
+        listening: Listening,
+    ) -> Result<Self, BadServer> {
+        Self::open(address, options, Purpose::Answers(listening))
+    }
+
+    fn open(address: &str, options: &RedisOptions, purpose: Purpose) -> Result<Self, BadServer> {
         let server = Server::parse(address)?;
         let shared = Arc::new(Shared::default());
         let (told, standing) = watch::channel(Standing::Unknown);
-        tokio::spawn(keep(server, options.clone(), Arc::clone(&shared), told));
+        let (options_kept, shared_kept) = (options.clone(), Arc::clone(&shared));
+        tokio::spawn(keep(server, options_kept, purpose, shared_kept, told));
         Ok(Self {
             shared,
             standing,
@@ -114,9 +157,18 @@ impl Redis {
         &self,
         script: &ScriptInvocation<'_>,
     ) -> Result<T, Away> {
+        self.script_within(self.budget, script).await
+    }
+
+    /// The same for what nobody waits for, with a time of its own.
+    pub(crate) async fn script_within<T: FromRedisValue>(
+        &self,
+        time: Duration,
+        script: &ScriptInvocation<'_>,
+    ) -> Result<T, Away> {
         let (mut link, turn) = self.link()?;
         let call = script.invoke_async(&mut link);
-        self.judge(turn, timeout(self.budget, call).await)
+        self.judge(turn, time, timeout(time, call).await)
     }
 
     /// Runs a command.
@@ -124,9 +176,18 @@ impl Redis {
     /// # Errors
     /// [`Away`] at the latest when the budget is spent.
     pub async fn command<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Away> {
+        self.command_within(self.budget, command).await
+    }
+
+    /// The same for what nobody waits for, with a time of its own.
+    pub(crate) async fn command_within<T: FromRedisValue>(
+        &self,
+        time: Duration,
+        command: &Cmd,
+    ) -> Result<T, Away> {
         let (mut link, turn) = self.link()?;
         let call: RedisFuture<'_, T> = Box::pin(command.query_async(&mut link));
-        self.judge(turn, timeout(self.budget, call).await)
+        self.judge(turn, time, timeout(time, call).await)
     }
 
     fn link(&self) -> Result<(Link, u64), Away> {
@@ -138,6 +199,7 @@ impl Redis {
     fn judge<T>(
         &self,
         turn: u64,
+        time: Duration,
         outcome: Result<Result<T, RedisError>, tokio::time::error::Elapsed>,
     ) -> Result<T, Away> {
         match outcome {
@@ -157,7 +219,7 @@ impl Redis {
                     if misses < MISSES {
                         return End::Doubted;
                     }
-                    let budget = self.budget.as_millis();
+                    let budget = time.as_millis();
                     End::Broken(format!(
                         "it did not answer within {budget} ms, {MISSES} times in a row"
                     ))

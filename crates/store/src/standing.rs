@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::failure::in_words;
 use crate::link::{Link, connect};
-use crate::redis::{End, RedisOptions, Shared};
+use crate::redis::{End, Heard, Purpose, RedisOptions, Shared};
 use crate::server::Server;
 
 /// How long a new connection may take to be made and to answer. Nobody waits for it.
@@ -54,15 +54,19 @@ pub enum Away {
 pub(crate) async fn keep(
     server: Server,
     options: RedisOptions,
+    purpose: Purpose,
     shared: Arc<Shared>,
     standing: watch::Sender<Standing>,
 ) {
     let mut pause = PAUSES.0;
     while Arc::strong_count(&shared) > 1 {
-        let (lasted, why) = match made(&server, &options).await {
+        let (lasted, why) = match made(&server, &options, &purpose).await {
             Ok(link) => {
                 let began = Instant::now();
                 shared.begin(link.clone());
+                if let Purpose::Answers(listening) = &purpose {
+                    let _ = listening.heard.try_send(Heard::Began);
+                }
                 tell(&standing, Standing::There);
                 let why = tokio::select! {
                     why = serve(link, &options, &shared) => Some(why),
@@ -85,9 +89,9 @@ pub(crate) async fn keep(
 }
 
 /// A new connection that was tried, or why there is none.
-async fn made(server: &Server, options: &RedisOptions) -> Result<Link, String> {
+async fn made(server: &Server, options: &RedisOptions, purpose: &Purpose) -> Result<Link, String> {
     let making = async {
-        let mut link = connect(server, options)
+        let mut link = connect(server, options, purpose)
             .await
             .map_err(|error| in_words(&error))?;
         swift(&mut link, options.budget).await?;

@@ -55,6 +55,12 @@ impl Bare {
         bare
     }
 
+    /// `127.0.0.1:PORT`.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.address.to_string()
+    }
+
     /// A connection to do anything with.
     #[must_use]
     #[track_caller]

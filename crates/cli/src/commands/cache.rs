@@ -17,6 +17,7 @@ use crate::arguments::{Cache, CacheExplain, CacheList, CachePurge, CacheStats, C
 use crate::explain::{Asked, send};
 use crate::failure::Failure;
 use crate::order::{self, CacheCounts, Insight, Purged};
+use crate::protocol::PurgeKnown;
 use crate::{Outcome, say};
 
 pub(crate) fn execute(cache: &Cache) -> Outcome {
@@ -46,6 +47,11 @@ fn purge(wish: &CachePurge) -> Outcome {
     } else {
         say::note(&what_became(&purged, purge.mode));
     }
+    if purged.known == PurgeKnown::NotYet {
+        return Err(Failure::machine(
+            "the store is away: other machines hear of it when it is back, if this instance runs until then; else purge again",
+        ));
+    }
     if purged.silent > 0 {
         return Err(Failure::machine(
             "a gateway did not say that it has done it: `mainstay reload --gateway` replaces it, and what it keeps",
@@ -55,13 +61,22 @@ fn purge(wish: &CachePurge) -> Outcome {
 }
 
 fn what_became(purged: &Purged, mode: PurgeMode) -> String {
+    let here = if purged.known == PurgeKnown::Everywhere {
+        " here, and all that share the store know of it"
+    } else {
+        ""
+    };
     let count = match purged.answers {
-        0 => return "nothing of that was kept; what is just being fetched will not be".to_owned(),
+        0 => {
+            return format!(
+                "nothing of that was kept{here}; what is just being fetched will not be"
+            );
+        }
         1 => "1 kept answer".to_owned(),
         count => format!("{count} kept answers"),
     };
     match mode {
-        PurgeMode::Hard => format!("forgot {count}"),
+        PurgeMode::Hard => format!("forgot {count}{here}"),
         PurgeMode::Soft => format!("{count}: the app is asked whether they still hold"),
     }
 }

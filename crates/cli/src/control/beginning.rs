@@ -22,6 +22,8 @@ pub(super) fn beginning(
 ) -> Beginning {
     Beginning {
         version: VERSION,
+        // who starts a gateway knows it
+        name: String::new(),
         threads,
         sockets: sockets.counts(),
         observe: if sockets.observe.is_some() {

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use super::gateways::Inquired;
 use super::state::Control;
 use crate::order::{CacheCounts, CacheList, Purged};
-use crate::protocol::{CacheAnswer, CacheQuestion};
+use crate::protocol::{CacheAnswer, CacheQuestion, PurgeKnown, PurgeReach};
 use crate::say;
 
 impl Control {
@@ -36,19 +36,28 @@ impl Control {
     /// `mainstay cache purge`.
     pub(super) fn cache_purge(&mut self, purge: Purge, asker: oneshot::Sender<String>) {
         let told = |inquired: Inquired| {
-            let counts = inquired.answers.iter().map(|answer| match answer {
-                CacheAnswer::Purged { answers } => *answers,
-                CacheAnswer::Listed(_) => 0,
-            });
-            let purged = Purged {
-                answers: counts.sum(),
+            let mut purged = Purged {
+                answers: 0,
+                known: PurgeKnown::Here,
                 silent: inquired.silent,
             };
+            for answer in inquired.answers {
+                if let CacheAnswer::Purged { answers, known } = answer {
+                    purged.answers += answers;
+                    if known != PurgeKnown::Here {
+                        purged.known = known;
+                    }
+                }
+            }
             // which, is between those who asked: URLs may hold what is nobody's business
             say::line(&format!("{} kept answers were purged", purged.answers));
             json(&purged)
         };
-        self.inquire(&CacheQuestion::Purge(purge), asker, told);
+        self.inquire(
+            &CacheQuestion::Purge(purge, PurgeReach::Everywhere),
+            asker,
+            told,
+        );
     }
 
     /// Asks the gateways, and tells what they say when all have. Without any, nothing is kept.

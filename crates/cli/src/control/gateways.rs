@@ -27,7 +27,7 @@ use self::holds::Holds;
 use self::inquiries::Inquiries;
 use super::fronts::Sockets;
 use crate::failure::Failure;
-use crate::protocol::{Beginning, CacheQuestion, Down, GatewaySettings, Member, Scope};
+use crate::protocol::{Beginning, CacheQuestion, Down, GatewaySettings, Member, PurgeReach, Scope};
 
 pub(super) use agreement::Agreement;
 pub(super) use generation::Place;
@@ -287,14 +287,20 @@ impl Gateways {
         question: &CacheQuestion,
     ) -> Option<oneshot::Receiver<Inquired>> {
         let is_asked = |generation: &&Generation| match question {
-            CacheQuestion::Purge(_) => true,
+            CacheQuestion::Purge(..) => true,
             CacheQuestion::List { .. } => generation.phase == Phase::Serving,
         };
         let asked: Vec<_> = self.generations.iter().filter(is_asked).collect();
         let numbers = asked.iter().map(|generation| generation.number);
         let (ticket, answer) = self.inquiries.ask(numbers, Instant::now())?;
         for generation in asked {
-            let question = question.clone();
+            let mut question = question.clone();
+            // one of them is enough to tell other machines
+            if let CacheQuestion::Purge(_, reach) = &mut question
+                && generation.phase != Phase::Serving
+            {
+                *reach = PurgeReach::Here;
+            }
             generation.tell(Down::Cache { ticket, question });
         }
         self.inquiries.conclude(Instant::now());
@@ -419,6 +425,7 @@ impl Gateways {
             &self.sockets,
             Beginning {
                 members: self.members.clone(),
+                name: self.place.name.clone(),
                 ..self.beginning.clone()
             },
             self.words.clone(),

@@ -123,12 +123,14 @@ impl Gateway {
         let standing = Standing::new(targets(&settings.targets), settings.wait.clone());
         standing.suspend(beginning.suspension);
         let (up, up_receiver) = mpsc::unbounded_channel();
-        let mut store = Store::default();
+        let memory = Arc::new(CacheMemory::new(settings.cache_memory()));
+        let mut store = Store::new(beginning.name, Arc::clone(&memory));
         store.set(&settings, &up);
         let standing = standing
             .with_rates(rates::open(inherited_fd(RATES_FD)?)?)
             .with_budgets(store.budgets())
-            .with_cache(Arc::new(CacheMemory::new(settings.cache_memory())));
+            .with_answers(store.answers())
+            .with_cache(memory);
         let standing = Arc::new(standing);
         let (tidings, tidings_receiver) = mpsc::unbounded_channel();
         let members = endpoints(members, &tidings);
@@ -223,8 +225,7 @@ impl Gateway {
                 }
                 Some(Down::MetricsText { ticket, text }) => self.metrics.told(ticket, text),
                 Some(Down::Cache { ticket, question }) => {
-                    let answer = caching::answer(self.standing.used_cache(), question);
-                    let _ = self.up.send(Up::Cache { ticket, answer });
+                    caching::answer(&self.standing, ticket, question, &self.up);
                 }
                 Some(Down::Drain {
                     grace_ms,
@@ -333,7 +334,9 @@ impl Gateway {
             .standing
             .succeed(targets(&settings.targets), settings.wait.clone());
         self.store.set(&settings, &self.up);
-        let standing = standing.with_budgets(self.store.budgets());
+        let standing = standing
+            .with_budgets(self.store.budgets())
+            .with_answers(self.store.answers());
         standing.cache().resize(settings.cache_memory());
         // Whoever asks for a new target finds its members: no thread serves it before it knows them. Of others
         // the threads may just be hearing.

@@ -10,6 +10,7 @@ const SERVER: &str = "let count = 0;\n\
       if (url.pathname === '/count') return say({}, `${count}`);\n\
       if (url.pathname === '/slow') return void setTimeout(() => { r.writeHead(200, { 'Cache-Control': 'max-age=60' }); r.write('slow '); setTimeout(() => r.end(`${++count}`), 100); }, 200);\n\
       if (url.pathname === '/text') { count += 1; return say({ 'Cache-Control': 'max-age=60', ETag: '\"t\"' }, 'the same words. '.repeat(200)); }\n\
+      if (url.pathname === '/dies') { if (count++ > 0) return say({ 'Cache-Control': 'max-age=60' }, 'whole'); r.writeHead(200, { 'Cache-Control': 'max-age=60', 'Content-Length': 100 }); r.write('half'); return void setTimeout(() => process.kill(process.pid, 'SIGKILL'), 300); }\n\
       if (url.pathname === '/swr') return say({ 'Cache-Control': 'max-age=0, stale-while-revalidate=600' });\n\
       if (url.pathname === '/mine') return say({ 'Set-Cookie': 'a=b', 'Cache-Control': 'public, max-age=60' });\n\
       say({ 'Cache-Control': 'max-age=60', 'Cache-Tag': 'all, page' });\n\
@@ -231,4 +232,25 @@ fn the_cache_says_why() {
     let sent = Mainstay::say(["explain", "/page", "--send"]);
     let sent = sent.beside(&running).finish().expect_code(0).output;
     assert!(sent.contains("cache: a hit: it was kept here"), "{sent}");
+}
+
+#[test]
+fn a_worker_killed_in_the_middle_of_an_answer_gives_half_of_it_to_nobody_as_a_whole() {
+    let running = running(CONFIG);
+    let request = "GET /dies HTTP/1.1\r\nHost: api.example\r\nConnection: close\r\n\r\n";
+    let mut wires: Vec<_> = (0..50).map(|_| running.connect()).collect();
+    for wire in &mut wires {
+        wire.send(request);
+    }
+    for mut wire in wires {
+        let bytes = wire.read_to_end();
+        let text = String::from_utf8_lossy(&bytes);
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        // what was begun is visibly cut off; what was not is one error, or an answer
+        let is_cut = head.contains("content-length: 100") && body == "half";
+        let is_error = head.starts_with("HTTP/1.1 502") || head.starts_with("HTTP/1.1 503");
+        assert!(is_cut || is_error, "{text}");
+    }
+    // the next worker counts from the beginning, and dies as well; then nothing of either is kept
+    running.get("/count").expect(200).body_is("0");
 }

@@ -45,6 +45,7 @@ mod routing;
 mod servers;
 mod settings_reload;
 mod several_files;
+mod shared_cache;
 mod shortener;
 mod soak;
 mod start;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use http::HeaderName;
 use mainstay_pipeline::{
-    CacheOptions, CacheState, Credentials, Heuristic, QueryOrder, QueryRule, RequestDirectives,
-    UnsafeSharing,
+    CacheOptions, CacheState, Credentials, Heuristic, QueryOrder, QueryRule, Reach,
+    RequestDirectives, UnsafeSharing,
 };
 use mainstay_values::{Problem, Size};
 
@@ -25,6 +25,12 @@ pub(crate) fn of(preset: Preset) -> CacheOptions {
 impl Word for Credentials {
     const WANTED: &'static str = "what becomes of requests with credentials";
     const WORDS: &'static [(&'static str, Self)] = &[("pass", Self::Pass), ("share", Self::Share)];
+}
+
+impl Word for Reach {
+    const WANTED: &'static str = "who keeps the same";
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("machines", Self::Machines), ("machine", Self::Machine)];
 }
 
 impl Word for RequestDirectives {
@@ -97,6 +103,12 @@ pub(crate) const SECTION: Section = Section {
             kind: "`pass` or `share`",
             default: "\"pass\"",
             doc: "What becomes of requests with `Cookie` or `Authorization`, or whose sender was verified: they pass by, or they share answers that say `public` or `s-maxage`.",
+        },
+        Key {
+            name: "share",
+            kind: "`machines` or `machine`",
+            default: "\"machines\"",
+            doc: "Who keeps the same where there is a `store`: all machines whose instances have the same name, each of which uses what others fetched, and one fetches for all; or each machine for itself.",
         },
         Key {
             name: "requests",
@@ -208,6 +220,7 @@ pub(crate) fn read(section: Reader<'_>, slot: &mut CacheOptions) {
     section.set_within("stale", &year, &mut slot.stale);
     section.set("credentials", &mut slot.credentials);
     section.set("requests", &mut slot.requests);
+    section.set("share", &mut slot.reach);
     query(&section, slot);
     section.set("query_order", &mut slot.query_order);
     headers(&section, slot);

@@ -30,9 +30,10 @@ pub use body::BodyOptions;
 pub(crate) use body::LimitSize;
 pub(crate) use cache::Cache;
 pub use cache::{
-    CacheMemory, CacheOptions, CacheOutcome, CacheState, Credentials, Extent, Heuristic, Inventory,
-    KeptAnswer, KeptResource, Purge, PurgeMode, QueryOrder, QueryRule, Refresh, RequestDirectives,
-    UnsafeSharing, cache_sentence,
+    CacheMemory, CacheOptions, CacheOutcome, CacheState, Claim, Claimed, Credentials, Extent,
+    Heuristic, Inventory, KeptAnswer, KeptResource, Later, Purge, PurgeMode, Put, QueryOrder,
+    QueryRule, Reach, Refresh, RequestDirectives, Right, Shared, SharedAnswers, SharedName,
+    SharedPlace, UnsafeSharing, cache_sentence, check_directives, check_entry,
 };
 pub use compress::{BreachGuard, Coding, CompressOptions, OriginCoding};
 pub(crate) use compress::{Compress, Encoded, Wish};

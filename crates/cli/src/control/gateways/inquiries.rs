@@ -98,9 +98,13 @@ impl Inquiries {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::PurgeKnown;
 
     fn purged(answers: u64) -> CacheAnswer {
-        CacheAnswer::Purged { answers }
+        CacheAnswer::Purged {
+            answers,
+            known: PurgeKnown::Here,
+        }
     }
 
     #[test]

@@ -302,6 +302,21 @@ fn unquoted(value: &[u8]) -> std::borrow::Cow<'_, [u8]> {
     plain.into()
 }
 
+/// Reads a value as each field that says something of caching, for those who try to break that.
+pub fn check_directives(value: &[u8]) {
+    let Ok(field) = http::HeaderValue::from_bytes(value) else {
+        return;
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert(CACHE_CONTROL, field.clone());
+    headers.insert(http::header::PRAGMA, field.clone());
+    let _ = (Said::of(&headers), Asked::of(&headers));
+    headers.insert(HeaderName::from_static("cdn-cache-control"), field);
+    let _ = Said::of(&headers);
+    let _ = super::date::parse(value);
+    let _ = super::ranges::part(value, 1_000);
+}
+
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;

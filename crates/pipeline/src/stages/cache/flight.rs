@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::fill::Fill;
 use super::key::Key;
 use super::memory::CacheMemory;
+use super::together::Hold;
 use crate::Refusal;
 
 /// What became of a fetch, for those who wait. When it is given up, the channel closes, and one of them fetches.
@@ -46,6 +47,8 @@ pub(super) struct Ticket {
     id: u64,
     landing: watch::Sender<Landing>,
     is_outdated: Arc<AtomicBool>,
+    /// The same right for all machines that share.
+    hold: Option<Box<Hold>>,
 }
 
 impl Ticket {
@@ -56,6 +59,7 @@ impl Ticket {
             id: flight.id,
             landing: flight.landing.clone(),
             is_outdated: Arc::clone(&flight.is_outdated),
+            hold: None,
         }
     }
 
@@ -66,6 +70,16 @@ impl Ticket {
     /// Whether the resource was changed or purged since it was asked for.
     pub(super) fn is_outdated(&self) -> bool {
         self.is_outdated.load(Relaxed)
+    }
+
+    /// The right holds on all machines.
+    pub(super) fn hold(&mut self, hold: Hold) {
+        self.hold = Some(Box::new(hold));
+    }
+
+    /// The right for all machines, if it was given.
+    pub(super) fn held(&self) -> Option<&Hold> {
+        self.hold.as_deref()
     }
 
     /// Whether somebody waits.

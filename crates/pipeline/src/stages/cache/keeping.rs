@@ -63,6 +63,9 @@ impl On {
         let named = named.filter_map(|reference| here.path_here(reference));
         for path in own.into_iter().chain(named) {
             self.memory.invalidate(self.key(exchange, &path));
+            if let Some(shared) = &self.shared {
+                shared.forget(self.shared_place(exchange, &path));
+            }
         }
     }
 
@@ -255,6 +258,13 @@ impl On {
         let names = key::varies_on(headers, &keep.asked)?;
         let is_selected =
             !names.is_empty() || !options.key_headers.is_empty() || !options.key_cookies.is_empty();
+        if let Some(hold) = keep.ticket.held().filter(|_| is_selected) {
+            let shared = key::shared_digest(options, &names, &keep.asked);
+            hold.select(
+                shared,
+                names.iter().map(|name| name.as_str().to_owned()).collect(),
+            );
+        }
         let selection = is_selected.then(|| {
             let secret = self.memory.secret;
             Arc::new(Selection::of(secret, options, names, &keep.asked))
@@ -293,6 +303,11 @@ impl On {
         let has_failed = keep.note.status.is_some_and(|status| status >= 500);
         if keep.ticket.is_awaited() || (unkept.is_lasting() && !has_failed) {
             self.memory.pass(&keep.ticket, exchange.started());
+        }
+        // one that fails now may not the next time
+        let is_sound = keep.note.status.is_some_and(|status| status < 500);
+        if let Some(hold) = keep.ticket.held().filter(|_| is_sound) {
+            hold.pass(&keep.url);
         }
         keep.ticket.tell(Landing::Passing);
     }

@@ -1,14 +1,16 @@
 //! What tells answers apart: the resource's key, and of a resource the request fields that select one of its answers. Knows no store.
 
-use std::hash::Hasher as _;
+use std::hash::Hasher;
 
 use http::header::{ACCEPT_ENCODING, COOKIE, VARY};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use sha2::{Digest as _, Sha256};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use super::options::{CacheOptions, QueryOrder, QueryRule, UnsafeSharing, any_is};
 use super::terms::Unkept;
+use super::together::{SharedName, shortened};
 use crate::Exchange;
 use crate::exchange::Scheme;
 use crate::forwarding::is_told_by_us;
@@ -204,26 +206,65 @@ pub(super) fn digest(
         return 0;
     }
     let mut hasher = secret.hasher();
-    for name in names {
-        write_field(&mut hasher, name.as_str(), request);
-    }
-    for name in headers {
-        write_field(&mut hasher, name, request);
-    }
-    for wanted in cookies {
-        hasher.write_u8(0xfe);
-        for (name, value) in self::cookies(request) {
-            if name == wanted.as_bytes() {
-                hasher.write(value);
-                hasher.write_u8(0xff);
-            }
-        }
-    }
+    write_selection(&mut hasher, options, names, request);
     hasher.finish128().as_u128()
 }
 
+/// The same for several machines: without a secret, so by a hash of which nobody finds two alike.
+pub(super) fn shared_digest(
+    options: &CacheOptions,
+    names: &[HeaderName],
+    request: &HeaderMap,
+) -> SharedName {
+    let mut hasher = ShaHasher(Sha256::new());
+    write_selection(&mut hasher, options, names, request);
+    shortened(hasher.0)
+}
+
+struct ShaHasher(Sha256);
+
+impl Hasher for ShaHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Nobody asks a number of this one.
+    fn finish(&self) -> u64 {
+        0
+    }
+}
+
+fn write_selection(
+    hasher: &mut impl Hasher,
+    options: &CacheOptions,
+    names: &[HeaderName],
+    request: &HeaderMap,
+) {
+    for name in names {
+        write_field(hasher, name.as_str(), request);
+    }
+    for name in &options.key_headers {
+        write_field(hasher, name, request);
+    }
+    for wanted in &options.key_cookies {
+        hasher.write_u8(0xfe);
+        for (name, value) in cookies(request) {
+            if name == wanted.as_bytes() {
+                write_value(hasher, value);
+            }
+        }
+    }
+}
+
+/// With its length: a value may hold any byte that could end it.
+fn write_value(hasher: &mut impl Hasher, value: &[u8]) {
+    hasher.write_u8(0xff);
+    hasher.write(&(value.len() as u64).to_le_bytes());
+    hasher.write(value);
+}
+
 /// Members of all lines; blanks around commas mean nothing. A field that is not there differs from one that is empty.
-fn write_field(hasher: &mut SipHasher13, name: &str, request: &HeaderMap) {
+fn write_field(hasher: &mut impl Hasher, name: &str, request: &HeaderMap) {
     hasher.write_u8(0xfe);
     hasher.write(name.as_bytes());
     for line in request.get_all(name) {
@@ -232,8 +273,7 @@ fn write_field(hasher: &mut SipHasher13, name: &str, request: &HeaderMap) {
             continue;
         }
         for member in line.as_bytes().split(|byte| *byte == b',') {
-            hasher.write_u8(0xff);
-            hasher.write(member.trim_ascii());
+            write_value(hasher, member.trim_ascii());
         }
     }
 }

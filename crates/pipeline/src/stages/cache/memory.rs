@@ -16,12 +16,13 @@ use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 use tokio::sync::watch;
 
 use super::flight::{Flight, Landing, Ticket};
-use super::key::{Key, Secret, Selection};
+use super::key::{Key, Place, Secret, Selection};
 use super::passing::Passing;
 use super::purge::{Extent, Purge, PurgeMode};
 use super::stored::Stored;
 use super::terms::Unkept;
-use crate::Coding;
+use super::together::{Purges, SharedPlace};
+use crate::{Coding, Scheme};
 
 /// Answers of one resource that are kept; one more takes the place of the oldest.
 const MOST_VARIANTS: usize = 16;
@@ -49,6 +50,8 @@ pub struct CacheMemory {
     /// Bytes of answers that are just coming, which are not in the store yet.
     filling: AtomicU64,
     capacity: AtomicU64,
+    /// Of all machines that share.
+    purges: Mutex<Purges>,
     /// Resources that went for others.
     evicted: Arc<AtomicU64>,
 }
@@ -212,6 +215,7 @@ impl CacheMemory {
             secret: Secret::random(),
             filling: AtomicU64::new(0),
             capacity: AtomicU64::new(capacity),
+            purges: Mutex::default(),
             evicted,
         }
     }
@@ -319,6 +323,9 @@ impl CacheMemory {
         let resource = Resource::new(url.into(), variants.collect());
         self.resources.insert(ticket.key, Arc::new(resource));
         self.passing.remove(ticket.key);
+        if let Some(hold) = ticket.held() {
+            hold.keep(url, variant);
+        }
         Ok(())
     }
 
@@ -356,6 +363,25 @@ impl CacheMemory {
         variant.encoded.get_or_insert_default()[coding as usize] = Some(body);
         let resource = Resource::new(known.url.clone(), variants.into());
         self.resources.insert(key, Arc::new(resource));
+    }
+
+    pub(super) fn purges(&self) -> MutexGuard<'_, Purges> {
+        self.purges.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets a resource that was changed on another machine.
+    pub fn forget(&self, place: &SharedPlace) {
+        let scheme = if place.scheme == Scheme::Https.as_str() {
+            Scheme::Https
+        } else {
+            Scheme::Http
+        };
+        let here = Place {
+            scheme,
+            host: &place.host,
+            port: place.port,
+        };
+        self.invalidate(Key::of(self.secret, &place.target, here, &place.path));
     }
 
     /// Forgets a resource, since it was changed; what is just fetched of it is not kept.

@@ -22,6 +22,7 @@ mod flight;
 mod inventory;
 mod keeping;
 mod key;
+mod leading;
 mod memory;
 mod note;
 mod options;
@@ -34,9 +35,11 @@ mod stage;
 mod stored;
 mod structured;
 mod terms;
+mod together;
 mod usage;
 
 pub(crate) use answer::{Kept, KnownCoding};
+pub use directives::check_directives;
 pub use fetch::Refresh;
 pub(crate) use fetch::{Fetch, Found, Outcome};
 pub(crate) use fill::Reader;
@@ -45,12 +48,15 @@ pub use memory::CacheMemory;
 pub use note::CacheOutcome;
 pub(crate) use note::{CACHE_STATUS, Note};
 pub use options::{
-    CacheOptions, CacheState, Credentials, Heuristic, QueryOrder, QueryRule, RequestDirectives,
-    UnsafeSharing,
+    CacheOptions, CacheState, Credentials, Heuristic, QueryOrder, QueryRule, Reach,
+    RequestDirectives, UnsafeSharing,
 };
 pub use purge::{Extent, Purge, PurgeMode};
 pub use sentence::cache_sentence;
 pub(crate) use stage::{Cache, Meeting, On, Search};
+pub use together::{
+    Claim, Claimed, Later, Put, Right, Shared, SharedAnswers, SharedName, SharedPlace, check_entry,
+};
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mainstay_values::Size;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::memory::CacheMemory;
 
@@ -22,6 +23,8 @@ pub struct CacheOptions {
     pub heuristic: Heuristic,
     /// How long after that an answer may still be used, while it is fetched anew or the origin fails, where it says nothing.
     pub stale: Duration,
+    /// Who keeps the same, where there is a store.
+    pub reach: Reach,
     /// The largest body that is kept.
     pub object_limit: Size,
     /// What becomes of requests that carry `Cookie` or `Authorization`, or whose sender was verified.
@@ -51,6 +54,17 @@ pub enum CacheState {
     Off,
     /// It does.
     On,
+}
+
+/// Who keeps the same, where there is a store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    /// All machines of that name: each uses what others fetched, and one fetches for all.
+    #[default]
+    Machines,
+    /// Each machine for itself.
+    Machine,
 }
 
 /// Whether answers that do not say how long they are fresh may be taken to be so for a tenth of their age (RFC 9111, 4.2.2).
@@ -138,6 +152,18 @@ impl CacheOptions {
         }
     }
 
+    /// Tells options by which answers are judged from others. How much is kept does not count.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let judging = Self {
+            memory: CacheMemory::USUAL_CAPACITY,
+            ..self.clone()
+        };
+        let text = serde_json::to_vec(&judging).unwrap_or_default();
+        let mut number = [0; 8];
+        number.copy_from_slice(&Sha256::digest(text)[..8]);
+        u64::from_be_bytes(number)
+    }
+
     /// Whether this is shared though it should not be.
     pub(super) fn shares(&self, what: UnsafeSharing) -> bool {
         self.sharing.contains(&what)
@@ -153,6 +179,7 @@ impl Default for CacheOptions {
             negative: None,
             heuristic: Heuristic::Off,
             stale: Duration::ZERO,
+            reach: Reach::Machines,
             object_limit: Size::mb(1),
             credentials: Credentials::Pass,
             requests: RequestDirectives::Heed,

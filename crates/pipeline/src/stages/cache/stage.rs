@@ -4,20 +4,19 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::header::{ETAG, LAST_MODIFIED};
 use http::uri::PathAndQuery;
 use tokio::sync::watch;
 
 use super::answer::{self, Kept};
-use super::conditions::{self, Conditions};
-use super::fetch::{Fetch, Found, Keep, Outcome, Passage, Refresh};
+use super::fetch::{Fetch, Found, Outcome, Passage};
 use super::fill::Fill;
-use super::flight::{self, Landing, Ticket};
+use super::flight::{self, Landing};
 use super::key::{self, Key, Place};
 use super::memory::{Begin, CacheMemory, Company, Resource, Variant};
 use super::note::{CacheOutcome, Note};
-use super::options::{CacheOptions, CacheState};
+use super::options::{CacheOptions, CacheState, Reach};
 use super::request::{self, Wants};
+use super::together::{For, Others, SharedAnswers};
 use super::usage::{self, Usage};
 use crate::{Exchange, Refusal, Request, Response, Standing};
 
@@ -28,13 +27,17 @@ const MOST_LOOKS: usize = 8;
 
 /// The stage of one route.
 #[derive(Debug)]
-pub(crate) struct Cache(Option<On>);
+pub(crate) struct Cache(pub(super) Option<On>);
 
 /// One that is on.
 #[derive(Debug)]
 pub(crate) struct On {
     pub(super) options: CacheOptions,
     pub(super) memory: Arc<CacheMemory>,
+    /// Other machines that keep the same.
+    pub(super) shared: Option<Arc<dyn SharedAnswers>>,
+    /// Of the options: what was judged by others is not used.
+    pub(super) fingerprint: u64,
     /// Names of targets by index.
     targets: Arc<[String]>,
 }
@@ -48,6 +51,11 @@ impl Cache {
         Self(Some(On {
             options: options.clone(),
             memory: Arc::clone(standing.cache()),
+            shared: standing
+                .answers()
+                .filter(|_| options.reach == Reach::Machines)
+                .cloned(),
+            fingerprint: options.fingerprint(),
             targets: targets.map(|target| target.name.clone()).collect(),
         }))
     }
@@ -114,12 +122,12 @@ pub(crate) enum Meeting<'a> {
 /// One request's way through the cache.
 #[derive(Debug)]
 pub(crate) struct Search {
-    key: Key,
+    pub(super) key: Key,
     /// What is asked for, as far as it tells answers apart.
-    path: PathAndQuery,
-    wants: Wants,
-    company: Company,
-    note: Note,
+    pub(super) path: PathAndQuery,
+    pub(super) wants: Wants,
+    pub(super) company: Company,
+    pub(super) note: Note,
 }
 
 /// What a look has led to.
@@ -143,8 +151,16 @@ fn ask(search: &mut Search, old: Option<Variant>) -> Result<Look, Refusal> {
 
 impl On {
     pub(super) fn key(&self, exchange: &Exchange, path: &str) -> Key {
-        let target = self.targets.get(exchange.target).map_or("", String::as_str);
-        Key::of(self.memory.secret, target, Place::of(exchange), path)
+        Key::of(
+            self.memory.secret,
+            self.target(exchange),
+            Place::of(exchange),
+            path,
+        )
+    }
+
+    pub(super) fn target(&self, exchange: &Exchange) -> &str {
+        self.targets.get(exchange.target).map_or("", String::as_str)
     }
 
     fn meet(&self, exchange: &mut Exchange, request: &mut Request) -> Meeting<'_> {
@@ -211,7 +227,29 @@ impl On {
                 .begin(search.key, digest, resource.as_ref(), search.company)
             {
                 Begin::Again => {}
-                Begin::Lead(ticket) => {
+                Begin::Lead(mut ticket) => {
+                    let mut old = old;
+                    if search.company == Company::Welcome && self.shared.is_some() {
+                        let path = search.path.clone();
+                        let whom = For::Client(&search.wants.asked);
+                        let asked = self.ask_others(
+                            exchange,
+                            request,
+                            &mut ticket,
+                            path.as_str(),
+                            &mut old,
+                            whom,
+                        );
+                        // boxed: who is alone carries nothing of it
+                        match Box::pin(asked).await {
+                            Others::Kept => {
+                                search.note.detail = Some("store");
+                                continue;
+                            }
+                            Others::Passing => search.company = Company::Alone,
+                            Others::Fetch | Others::Busy => {}
+                        }
+                    }
                     let keep = self.lead(exchange, request, search, old, ticket);
                     return Ok(Found::Fetch(Fetch::Keep(Box::new(keep))));
                 }
@@ -371,7 +409,7 @@ impl On {
     }
 
     /// Which of a resource's answers is fetched, as far as the last one tells.
-    fn flight_digest(&self, resource: Option<&Resource>, request: &Request) -> u128 {
+    pub(super) fn flight_digest(&self, resource: Option<&Resource>, request: &Request) -> u128 {
         let (secret, options) = (self.memory.secret, &self.options);
         let known = resource.and_then(|resource| resource.variants.first());
         match known.and_then(|variant| variant.selection.as_ref()) {
@@ -398,89 +436,5 @@ impl On {
             variant,
         });
         Found::Answer(response)
-    }
-
-    /// Makes a request one whose answer may be kept.
-    fn lead(
-        &self,
-        exchange: &Exchange,
-        request: &mut Request,
-        search: Search,
-        old: Option<Variant>,
-        ticket: Ticket,
-    ) -> Keep {
-        let url = Place::of(exchange).url(search.path.as_str());
-        if request.uri().path_and_query() != Some(&search.path) {
-            *request.uri_mut() = search.path.into();
-        }
-        let headers = request.headers_mut();
-        key::drop_ignored_cookies(&self.options, headers);
-        let is_validation = old.as_ref().is_some_and(|old| {
-            let head = &old.stored.head;
-            head.field(&ETAG).is_some() || head.field(&LAST_MODIFIED).is_some()
-        });
-        // who asks alone since nothing is kept passes on what the client has
-        let is_whole = search.company == Company::Welcome || is_validation;
-        let conditions = if is_whole {
-            Conditions::take(headers)
-        } else {
-            Conditions::default()
-        };
-        let asked = headers.clone();
-        if let Some(old) = &old {
-            let head = &old.stored.head;
-            conditions::ask(headers, head.field(&ETAG), head.field(&LAST_MODIFIED));
-        }
-        Keep {
-            ticket,
-            key: search.key,
-            url: url.into(),
-            wants: search.wants,
-            asked,
-            uri: request.uri().clone(),
-            version: request.version(),
-            conditions,
-            old,
-            is_validation,
-            note: Note {
-                is_collapsed: false,
-                ..search.note
-            },
-            vouched: exchange.vouched.clone(),
-        }
-    }
-
-    /// Has an answer fetched anew beside the exchange, unless somebody does.
-    fn refresh(
-        &self,
-        exchange: &mut Exchange,
-        request: &Request,
-        search: &Search,
-        resource: Option<&Arc<Resource>>,
-        variant: &Variant,
-    ) {
-        let digest = self.flight_digest(resource.map(Arc::as_ref), request);
-        let begun = self
-            .memory
-            .begin(search.key, digest, resource, Company::Welcome);
-        let Begin::Lead(ticket) = begun else {
-            return;
-        };
-        let mut own = Request::new(crate::Body::Empty);
-        *own.uri_mut() = request.uri().clone();
-        *own.version_mut() = request.version();
-        *own.headers_mut() = request.headers().clone();
-        let beside = exchange.beside(&own);
-        let search = Search {
-            path: search.path.clone(),
-            ..*search
-        };
-        let mut keep = self.lead(&beside, &mut own, search, Some(variant.clone()), ticket);
-        keep.conditions = Conditions::default();
-        exchange.refresh = Some(Box::new(Refresh {
-            exchange: beside,
-            request: own,
-            keep: Box::new(keep),
-        }));
     }
 }

@@ -21,8 +21,8 @@ pub(super) struct Head {
     /// When it came.
     pub(super) came: Instant,
     /// The fields, one after the other: two bytes for the length of the name, two for that of the value, both.
-    fields: Bytes,
-    count: u16,
+    pub(super) fields: Bytes,
+    pub(super) count: u16,
 }
 
 /// Longer names or values have no place in a head.

@@ -94,7 +94,7 @@ pub(super) struct Terms {
     pub(super) if_error: u32,
     /// How old it was when it came.
     pub(super) initial_age: u32,
-    flags: u8,
+    pub(super) flags: u8,
 }
 
 /// Never without asking the origin.
@@ -109,6 +109,8 @@ const FOR_AUTHORIZED: u8 = 8;
 const IMMUTABLE: u8 = 16;
 /// Not after its time because a client wants it so.
 const NOT_FOR_THE_ASKING: u8 = 32;
+/// All of them.
+pub(super) const KNOWN_FLAGS: u8 = 63;
 
 impl Terms {
     pub(super) const fn always_validates(self) -> bool {
@@ -162,7 +164,7 @@ const MOST_BY_HEURISTICS: u32 = 86_400;
 
 /// Statuses of which the whole answer is kept, where something says how long. Those that tell of a request that was broken, or of an
 /// origin that is, are never: one client's mistake is not another's.
-const fn is_kept(status: StatusCode) -> bool {
+pub(super) const fn is_kept(status: StatusCode) -> bool {
     matches!(
         status.as_u16(),
         200 | 203 | 204 | 300 | 301 | 302 | 303 | 307 | 308 | 404 | 410
