@@ -2,8 +2,10 @@
 
 mod cases;
 mod company;
+mod model;
 mod oracle;
 mod safety;
+mod weight;
 
 use std::cell::RefCell;
 use std::rc::Rc;
