@@ -206,7 +206,7 @@ def idle(folder, count):
             found = len(family(root, 'sleep'))
             if found < count:
                 raise SystemExit(f'{name} runs {found} of {count} apps')
-            time.sleep(5)   # what the start cost is over
+            time.sleep(90)   # what the start cost is over, and nobody looks for ports any more
             own = [pid for pid in family(root) if pid not in family(root, 'sleep')]
             before = ticks(own)
             time.sleep(IDLE_SECONDS)

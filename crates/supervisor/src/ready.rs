@@ -40,6 +40,9 @@ pub(crate) enum Found {
 /// A slow look is no use to anybody; a fast one costs CPU the app needs for starting.
 const FIRST_LOOK: Duration = Duration::from_millis(10);
 const LAST_LOOK: Duration = Duration::from_millis(100);
+/// Whoever has not listened by then may never do it: there may be a hundred of them, and looking costs CPU.
+const PATIENT_AFTER: Duration = Duration::from_secs(10);
+const RARE_LOOK: Duration = Duration::from_secs(30);
 
 /// How long a worker may be without its port before we look where else it listens.
 const LOOK_ELSEWHERE_AFTER: Duration = Duration::from_secs(2);
@@ -65,7 +68,7 @@ pub(crate) async fn look(expected: Expected, tree: Tree) -> Found {
 async fn look_at_port(port: u16, tree: &Tree) -> Found {
     let started = Instant::now();
     let mut pause = FIRST_LOOK;
-    let mut looked_elsewhere = started + LOOK_ELSEWHERE_AFTER;
+    let mut look_elsewhere = started + LOOK_ELSEWHERE_AFTER;
     loop {
         for address in [
             IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -76,15 +79,24 @@ async fn look_at_port(port: u16, tree: &Tree) -> Found {
                 return Found::Here(Endpoint::Tcp(address));
             }
         }
-        if Instant::now() >= looked_elsewhere {
+        if Instant::now() >= look_elsewhere {
             let ports = ports::of_processes(&tree.members());
             if !ports.is_empty() && !ports.contains(&port) {
                 return Found::Elsewhere(ports);
             }
-            looked_elsewhere = Instant::now() + LOOK_ELSEWHERE_AFTER;
+            look_elsewhere = Instant::now() + started.elapsed().max(LOOK_ELSEWHERE_AFTER);
         }
         sleep_until(Instant::now() + pause).await;
-        pause = (pause * 2).min(LAST_LOOK);
+        pause = (pause * 2).min(longest_pause(started.elapsed()));
+    }
+}
+
+/// How long is waited between two looks at most, `looked` after the first one.
+fn longest_pause(looked: Duration) -> Duration {
+    if looked < PATIENT_AFTER {
+        LAST_LOOK
+    } else {
+        (looked / 10).min(RARE_LOOK)
     }
 }
 
@@ -102,4 +114,23 @@ async fn look_at_queue(listener: &UnixListener, path: &std::path::Path) {
 fn has_waiting(listener: &UnixListener) -> bool {
     let mut sets = [PollFd::new(listener, PollFlags::IN)];
     poll(&mut sets, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_become_rare_where_nobody_listens() {
+        let seconds = Duration::from_secs;
+        for (looked, pause) in [
+            (seconds(1), LAST_LOOK),
+            (seconds(9), LAST_LOOK),
+            (seconds(10), seconds(1)),
+            (seconds(50), seconds(5)),
+            (seconds(3_500), RARE_LOOK),
+        ] {
+            assert_eq!(longest_pause(looked), pause, "after {looked:?}");
+        }
+    }
 }

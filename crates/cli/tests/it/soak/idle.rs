@@ -41,9 +41,11 @@ fn a_hundred_idle_apps_cost_next_to_nothing() {
     let (apps, seconds) = (form.pick(25, 100), form.pick(3, 30));
     let mut settings = String::from("name = \"many\"\n");
     for number in 0..apps {
+        // half of them as files of PM2 have them
+        let http = ["false", "\"auto\"\nlisten = \"own\""][number % 2];
         let _ = write!(
             settings,
-            "[app.idle{number}]\ncommand = \"sleep 100000\"\nhttp = false\nmin_uptime = \"100ms\"\n"
+            "[app.idle{number}]\ncommand = \"sleep 100000\"\nhttp = {http}\nmin_uptime = \"100ms\"\n"
         );
     }
     let mainstay = Mainstay::run("")
@@ -59,8 +61,8 @@ fn a_hundred_idle_apps_cost_next_to_nothing() {
     let mut ours = mainstay.descendants();
     ours.push(i32::try_from(mainstay.pid()).expect("a process id"));
     ours.retain(|pid| role(*pid).is_some());
-    // what the start cost is over
-    thread::sleep(Duration::from_secs(1));
+    // what the start cost is over, and those of whom nobody knows whether they listen are looked at rarely
+    thread::sleep(Duration::from_secs(form.pick(1, 120)));
     let before: u64 = ours.iter().map(|pid| ticks(*pid)).sum();
     thread::sleep(Duration::from_secs(seconds));
     let used = ours.iter().map(|pid| ticks(*pid)).sum::<u64>() - before;
@@ -75,8 +77,8 @@ fn a_hundred_idle_apps_cost_next_to_nothing() {
         kilobytes < 20 * 1024,
         "{kilobytes} KiB for {apps} idle apps"
     );
-    // short forms have too few ticks to tell more
-    let most = form.pick(3.0, 0.5);
+    // those that are just beginning are looked at often, and short forms have too few ticks to tell more
+    let most = form.pick(25.0, 0.5);
     assert!(
         percent < most,
         "{percent:.2}% of a CPU for {apps} idle apps"
