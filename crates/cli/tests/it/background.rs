@@ -201,7 +201,7 @@ fn workers_have_ids_of_their_own_over_all_instances() {
     home.say("scale shop many")
         .finish()
         .expect_code(2)
-        .says(["`3`, `+1` or `-1`"]);
+        .says(["`3`, `+1`, `-1`, or `auto`"]);
 
     does(&home, "signal 2 SIGUSR2");
     eventually("the app's word", || {
