@@ -153,7 +153,7 @@ const RESERVED: &[(&str, &[&str], Tests, &str)] = &[
     ),
     (
         "libc",
-        &[],
+        &["supervisor"],
         Tests::Bound,
         "system calls go through rustix; the supervisor's OS module states its own exceptions",
     ),

@@ -2,20 +2,23 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe;
-use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::time::timeout;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 use crate::events::{Event, Note, WorkerId};
+use crate::handover::Descriptors;
 use crate::lines::{Lines, Piece};
 use crate::output::{Line, Room, Stream, Taken};
+use crate::running::run_out;
 
 /// How many last lines are kept for the report of a failure, and how long each may be.
 const LAST_LINES: usize = 100;
@@ -33,6 +36,16 @@ pub(crate) struct Output {
     awaited: Option<String>,
     seen: AtomicBool,
     came: Notify,
+    /// Whoever reads shall stop: somebody else goes on.
+    put_down: watch::Sender<bool>,
+}
+
+/// What is remembered of it while nobody reads.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct OutputState {
+    last: VecDeque<String>,
+    awaited: Option<String>,
+    seen: bool,
 }
 
 impl Output {
@@ -41,6 +54,30 @@ impl Output {
         Self {
             room,
             awaited,
+            ..Self::default()
+        }
+    }
+
+    /// Nobody reads on; each reader tells what it has left.
+    pub(crate) fn stop_reading(&self) {
+        self.put_down.send_replace(true);
+    }
+
+    /// What is remembered, once nobody reads.
+    pub(crate) fn state(&self) -> OutputState {
+        OutputState {
+            last: self.locked().clone(),
+            awaited: self.awaited.clone(),
+            seen: self.seen.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn take_up(state: OutputState, room: Arc<Room>) -> Self {
+        Self {
+            room,
+            last: Mutex::new(state.last),
+            awaited: state.awaited,
+            seen: AtomicBool::new(state.seen),
             ..Self::default()
         }
     }
@@ -91,6 +128,13 @@ impl Output {
     }
 }
 
+/// Waits until it is so; nobody takes it back.
+async fn told(put_down: &mut watch::Receiver<bool>) {
+    if put_down.wait_for(|is_down| *is_down).await.is_err() {
+        std::future::pending().await
+    }
+}
+
 fn contains(line: &[u8], text: &[u8]) -> bool {
     text.is_empty() || line.windows(text.len()).any(|window| window == text)
 }
@@ -103,6 +147,51 @@ pub(crate) struct Drain {
     events: UnboundedSender<Event>,
     /// A piece of the line that comes in was dropped.
     is_losing: bool,
+}
+
+/// A stream that nobody reads, and what was read of it and not passed on.
+#[derive(Debug)]
+pub(crate) struct Left {
+    pipe: OwnedFd,
+    lines: Lines,
+    is_losing: bool,
+}
+
+/// The same for whoever takes it up.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct LeftState {
+    pub(crate) stream: Stream,
+    pipe: RawFd,
+    lines: Lines,
+    is_losing: bool,
+}
+
+impl Left {
+    /// Of which nothing was read.
+    pub(crate) fn unread(pipe: OwnedFd) -> Self {
+        Self {
+            pipe,
+            lines: Lines::default(),
+            is_losing: false,
+        }
+    }
+
+    pub(crate) fn put_down(self, stream: Stream, descriptors: &mut Descriptors) -> LeftState {
+        LeftState {
+            stream,
+            pipe: descriptors.keep(self.pipe),
+            lines: self.lines,
+            is_losing: self.is_losing,
+        }
+    }
+
+    pub(crate) fn take_up(state: LeftState, descriptors: &mut Descriptors) -> io::Result<Self> {
+        Ok(Self {
+            pipe: descriptors.take(state.pipe)?,
+            lines: state.lines,
+            is_losing: state.is_losing,
+        })
+    }
 }
 
 impl Drain {
@@ -122,24 +211,35 @@ impl Drain {
         }
     }
 
-    /// Passes on every line until every writer has closed the pipe. While a line waits for room, nothing is read: then
-    /// the worker waits too.
-    pub(crate) async fn run(mut self, pipe: OwnedFd) -> io::Result<()> {
-        let mut pipe = pipe::Receiver::from_owned_fd(pipe)?;
-        let mut lines = Lines::default();
+    pub(crate) fn stream(&self) -> Stream {
+        self.stream
+    }
+
+    /// Passes on every line until every writer has closed the pipe, or somebody else shall go on: what is left for them.
+    /// While a line waits for room, nothing is read: then the worker waits too.
+    pub(crate) async fn run(mut self, left: Left) -> io::Result<Option<Left>> {
+        let mut pipe = pipe::Receiver::from_owned_fd(left.pipe)?;
+        let mut lines = left.lines;
+        self.is_losing = left.is_losing;
+        let mut put_down = self.output.put_down.subscribe();
         loop {
-            let has_begun = lines.has_begun();
-            let more = pipe.read_buf(lines.buffer());
-            let read = if has_begun {
-                let Ok(read) = timeout(PAUSE, more).await else {
+            let pause = lines.has_begun().then(|| Instant::now() + PAUSE);
+            let read = tokio::select! {
+                biased;
+                () = told(&mut put_down) => {
+                    return Ok(Some(Left {
+                        pipe: pipe.into_nonblocking_fd()?,
+                        lines,
+                        is_losing: self.is_losing,
+                    }));
+                }
+                read = pipe.read_buf(lines.buffer()) => read?,
+                () = run_out(pause) => {
                     if let Some(piece) = lines.pause() {
                         self.pass_on(piece, SystemTime::now()).await;
                     }
                     continue;
-                };
-                read?
-            } else {
-                more.await?
+                }
             };
             let at = SystemTime::now();
             while let Some(piece) = lines.next() {
@@ -150,7 +250,7 @@ impl Drain {
                     self.pass_on(piece, at).await;
                 }
                 self.confess();
-                return Ok(());
+                return Ok(None);
             }
         }
     }

@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+use tokio::time::timeout;
+
 use super::*;
 use crate::output::LineEnd;
 
@@ -38,7 +40,7 @@ fn worker() -> WorkerId {
 fn flood() -> (
     Arc<Output>,
     UnboundedReceiver<Event>,
-    tokio::task::JoinHandle<io::Result<()>>,
+    tokio::task::JoinHandle<io::Result<Option<Left>>>,
 ) {
     let (sender, receiver) = unbounded_channel();
     let output = Arc::new(Output::default());
@@ -51,7 +53,11 @@ fn flood() -> (
             io::Write::write_all(&mut file, &line).unwrap();
         }
     });
-    (output, receiver, tokio::spawn(drain.run(read)))
+    (
+        output,
+        receiver,
+        tokio::spawn(drain.run(Left::unread(read))),
+    )
 }
 
 /// All that has come: lines, and lines that were dropped.
@@ -146,7 +152,7 @@ async fn what_has_no_end_yet_is_shown_after_a_while() {
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
     let mut file = std::fs::File::from(write);
     io::Write::write_all(&mut file, b"whole\nName: ").unwrap();
-    let drain = tokio::spawn(drain.run(read));
+    let drain = tokio::spawn(drain.run(Left::unread(read)));
     let mut next = async || match receiver.recv().await {
         Some(Event::Output(line)) => (line.bytes.clone(), line.is_continued, line.end),
         other => panic!("{other:?}"),

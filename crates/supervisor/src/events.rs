@@ -157,7 +157,7 @@ pub struct Failure {
 }
 
 /// What kept a worker from becoming ready.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Cause {
     /// It could not be started at all; the reason names the program.
     NotStarted(String),

@@ -16,11 +16,11 @@ pub(crate) struct Group {
     /// What all workers of the app share.
     pub(crate) shared: Shared,
     /// A name for its folders, different from that of every other app.
-    folder: String,
-    releases: Vec<Release>,
+    pub(crate) folder: String,
+    pub(crate) releases: Vec<Release>,
     /// The release that counts.
-    settled: Option<u32>,
-    last: u32,
+    pub(crate) settled: Option<u32>,
+    pub(crate) last: u32,
 }
 
 impl Group {

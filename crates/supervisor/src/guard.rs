@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, BufReader, Read as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use serde::{Deserialize, Serialize};
 
+use crate::handover::Descriptors;
 use crate::tree::Tree;
 
 /// No line of ours is longer.
@@ -71,6 +73,13 @@ fn end(trees: &[Tree], grace: Duration) {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Guarded(Arc<Mutex<Listed>>);
 
+/// What the guard was told, and by which way.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct GuardedState {
+    pipe: Option<RawFd>,
+    trees: BTreeMap<u32, String>,
+}
+
 #[derive(Debug, Default)]
 struct Listed {
     pipe: Option<OwnedFd>,
@@ -103,6 +112,22 @@ impl Guarded {
         for (group, mark) in &listed.trees {
             listed.write(&added(*group, mark));
         }
+    }
+
+    /// The pipe's end, and all that is listed.
+    pub(crate) fn state(&self, descriptors: &mut Descriptors) -> io::Result<GuardedState> {
+        let listed = self.listed();
+        let pipe = listed.pipe.as_ref().map(OwnedFd::try_clone).transpose()?;
+        Ok(GuardedState {
+            pipe: pipe.map(|pipe| descriptors.keep(pipe)),
+            trees: listed.trees.clone(),
+        })
+    }
+
+    pub(crate) fn take_up(state: GuardedState, descriptors: &mut Descriptors) -> io::Result<Self> {
+        let pipe = state.pipe.map(|pipe| descriptors.take(pipe)).transpose()?;
+        let trees = state.trees;
+        Ok(Self(Arc::new(Mutex::new(Listed { pipe, trees }))))
     }
 
     fn listed(&self) -> MutexGuard<'_, Listed> {

@@ -4,7 +4,7 @@ use crate::events::{Endpoint, ServerKind};
 use crate::options::{AppKind, Ready};
 
 /// What a start has told so far.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "signs that come in any order"
@@ -29,7 +29,7 @@ pub(crate) struct Heard {
     pub(crate) leaving: bool,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Listening {
     pub(crate) pid: u32,
     pub(crate) endpoint: Endpoint,

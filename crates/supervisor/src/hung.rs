@@ -21,7 +21,7 @@ pub(crate) fn look_every(limit: Duration) -> Duration {
 const MOST_THREADS: usize = 512;
 
 /// What the kernel says of a process's main thread, which runs a Node app's event loop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Cpu {
     /// Time on a CPU, in all its life.
     ran: Duration,
@@ -76,7 +76,7 @@ impl Cpu {
 }
 
 /// Watches the reports of one start of a worker. Moments are counted from any fixed one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Watch {
     /// The longest silence of a worker that could speak.
     limit: Duration,

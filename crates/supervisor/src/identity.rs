@@ -5,7 +5,7 @@ use std::path::Path;
 use thiserror::Error;
 
 /// As whom a process runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Identity {
     /// User id.
     pub uid: u32,

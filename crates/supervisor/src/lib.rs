@@ -11,6 +11,7 @@ pub mod events;
 pub mod footprint;
 mod group;
 pub mod guard;
+mod handover;
 mod heard;
 mod hint;
 mod hung;
@@ -50,6 +51,7 @@ mod worker;
 
 pub use errand::{Errand, ErrandError};
 pub use events::{Event, WorkerId};
+pub use handover::{Descriptors, HandoverError, PutDown, SupervisorState};
 pub use numbers::Numbers;
 pub use options::AppOptions;
 pub use probe::{Probed, Prober};

@@ -92,7 +92,7 @@ impl Default for Policy {
 }
 
 /// A life: where it is, and what is remembered of it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Life {
     /// Where it is.
     pub state: State,
@@ -101,7 +101,7 @@ pub struct Life {
 }
 
 /// Where a worker is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub enum State {
     /// Not yet started.
     #[default]
@@ -138,7 +138,7 @@ pub enum State {
 }
 
 /// What comes after an end that was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Then {
     /// Nothing.
     Stop,

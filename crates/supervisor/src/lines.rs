@@ -13,7 +13,7 @@ pub(crate) struct Piece<'a> {
 }
 
 /// Holds less than one line and one read between reads.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Lines {
     buffer: Vec<u8>,
     /// How much of the buffer was handed out.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const GROUPS: &str = "/sys/fs/cgroup";
 
 /// The kernel's count of such kills, remembered while the process lives: a dead one has no group any more.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Kills {
     file: PathBuf,
     count: u64,

@@ -24,6 +24,7 @@ use crate::start_error::StartError;
 use crate::tree::MARK;
 use crate::{count, hung, ports, variables};
 use rustix::process::{Resource, Rlimit};
+use serde::{Deserialize, Serialize};
 
 /// How often a worker measures itself whose app is scaled by that, in milliseconds.
 const SCALED_STATS_EVERY: &str = "1000";
@@ -44,6 +45,15 @@ pub(crate) struct Plan {
     pub(crate) policy: Policy,
     /// By which workers are known.
     pub(crate) numbers: Numbers,
+}
+
+/// What was decided when a release was prepared, and stays so whatever links and files say later.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PlanState {
+    pub(crate) options: AppOptions,
+    pub(crate) launch: Launch,
+    pub(crate) workers: u32,
+    pub(crate) identity: Option<Identity>,
 }
 
 /// One start, ready to go.
@@ -74,6 +84,16 @@ fn nonce() -> u128 {
 type Variables = BTreeMap<OsString, OsString>;
 
 impl Plan {
+    /// What it was made of.
+    pub(crate) fn state(&self) -> PlanState {
+        PlanState {
+            options: self.options.clone(),
+            launch: self.launch.clone(),
+            workers: self.workers,
+            identity: self.identity,
+        }
+    }
+
     /// What cannot work is said before anything is started.
     pub(crate) fn several_workers_need_ports_of_their_own(&self) -> Result<(), StartError> {
         match (self.runtime(), self.options.port) {
@@ -152,7 +172,7 @@ impl Plan {
                 set(&mut env, "LISTEN_FDS", "1");
                 set(&mut env, "LISTEN_FDNAMES", "http");
                 words = with_listen_pid(words);
-                Expected::Accepted(listener, files.socket(start))
+                Expected::Accepted(Arc::new(listener), files.socket(start))
             }
             Runtime::Deno => {
                 let port = self.port(&mut env)?;

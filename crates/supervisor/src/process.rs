@@ -188,6 +188,14 @@ pub(crate) fn is_watched(pid: u32) -> bool {
 pub struct Process {
     pid: Pid,
     pidfd: AsyncFd<OwnedFd>,
+    watching: Watching,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Watching {
+    On,
+    /// Somebody will take it up by its number, which stays its own until it is reaped.
+    PutDown,
 }
 
 impl Process {
@@ -197,9 +205,19 @@ impl Process {
     /// `ESRCH` if there is no such process.
     pub fn watch(pid: Pid) -> io::Result<Self> {
         let pidfd = readable(pidfd_open(pid, PidfdFlags::empty())?)?;
-        let process = Self { pid, pidfd };
+        let process = Self {
+            pid,
+            pidfd,
+            watching: Watching::On,
+        };
         watch(process.id());
         Ok(process)
+    }
+
+    /// Watches it no more, without leaving it to whoever reaps orphans: [`Process::watch`] takes it up again.
+    pub fn put_down(mut self) -> Pid {
+        self.watching = Watching::PutDown;
+        self.pid
     }
 
     /// Its process id, which is also the id of its process group.
@@ -259,7 +277,9 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        unwatch(self.id());
+        if self.watching == Watching::On {
+            unwatch(self.id());
+        }
     }
 }
 

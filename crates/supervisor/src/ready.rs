@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -14,7 +15,7 @@ use crate::ports;
 use crate::tree::Tree;
 
 /// How a worker becomes reachable.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Expected {
     /// It says so itself (Node with the preload script).
     Said,
@@ -23,7 +24,7 @@ pub(crate) enum Expected {
     /// It listens on this loopback port.
     Port(u16),
     /// It accepts from this socket of ours, reachable by this path.
-    Accepted(UnixListener, PathBuf),
+    Accepted(Arc<UnixListener>, PathBuf),
 }
 
 /// What was found by looking.

@@ -16,7 +16,7 @@ const LONGEST_GROWN: Duration = Duration::from_secs(15);
 const LONG_LIFE: Duration = Duration::from_secs(30);
 
 /// Failed starts, the oldest first.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Record {
     /// Failed starts in a row.
     row: u32,

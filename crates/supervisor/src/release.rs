@@ -1,13 +1,16 @@
 //! One version of an app and the workers that were started from it. Each worker lives on its own; here is who may
 //! speak to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
 
 use crate::events::WorkerId;
+use crate::handover::Carried;
 use crate::plan::Plan;
 use crate::socket::{Files, Place};
 use crate::start_error::StartError;
@@ -22,8 +25,18 @@ pub(crate) struct Release {
     /// Files that were made when the release was prepared, so that what is wrong with them is known before any start.
     prepared: BTreeMap<u32, Files>,
     /// By number and incarnation.
-    workers: BTreeMap<(u32, u32), UnboundedSender<Wish>>,
+    workers: BTreeMap<(u32, u32), Living>,
 }
+
+/// A worker's task, and the way to it.
+#[derive(Debug)]
+struct Living {
+    wishes: UnboundedSender<Wish>,
+    task: Option<Task>,
+}
+
+/// Ends with its worker, or with what somebody else takes up.
+pub(crate) type Task = JoinHandle<Option<io::Result<Carried>>>;
 
 impl Release {
     /// Makes the files of all planned workers; starts nothing.
@@ -59,7 +72,7 @@ impl Release {
         if self.lives(index, incarnation) {
             return Ok(());
         }
-        self.workers.retain(|_, wishes| !wishes.is_closed());
+        self.workers.retain(|_, worker| !worker.wishes.is_closed());
         let prepared = self.prepared.remove(&index).filter(|_| incarnation == 0);
         let files = match prepared {
             Some(files) => files,
@@ -73,40 +86,87 @@ impl Release {
         };
         let (wish, wishes) = unbounded_channel();
         let worker = Worker::new(id, Arc::clone(&self.plan), files, shared.clone(), wishes);
-        self.workers.insert((index, incarnation), wish);
-        tokio::spawn(worker.live());
+        let living = Living {
+            wishes: wish,
+            task: Some(tokio::spawn(worker.live())),
+        };
+        self.workers.insert((index, incarnation), living);
+        Ok(())
+    }
+
+    /// A release of which somebody else has looked after the workers so far.
+    pub(crate) fn present(number: u32, plan: Plan, place: Place) -> Self {
+        Self {
+            number,
+            plan: Arc::new(plan),
+            place,
+            prepared: BTreeMap::new(),
+            workers: BTreeMap::new(),
+        }
+    }
+
+    /// Nobody looks after its workers any more: their tasks end with what somebody else takes up.
+    pub(crate) fn put_down(&mut self) -> Vec<Task> {
+        self.wish_all(Wish::PutDown);
+        let workers = self.workers.values_mut();
+        workers.filter_map(|worker| worker.task.take()).collect()
+    }
+
+    /// Looks after a worker that was put down.
+    pub(crate) fn take_up(&mut self, carried: Carried, shared: &Shared) -> io::Result<()> {
+        let (index, incarnation) = (carried.state.index, carried.state.incarnation);
+        let id = WorkerId {
+            app: Arc::clone(&self.plan.app),
+            release: self.number,
+            index,
+            incarnation,
+        };
+        let files = self.place.present_files(self.number, index, incarnation);
+        let (wish, wishes) = unbounded_channel();
+        for wished in carried.wishes() {
+            let _ = wish.send(wished);
+        }
+        let worker = Worker::new(id, Arc::clone(&self.plan), files, shared.clone(), wishes);
+        let (worker, life) = worker.take_up(carried)?;
+        let living = Living {
+            wishes: wish,
+            task: Some(tokio::spawn(worker.live_on(life, VecDeque::new()))),
+        };
+        self.workers.insert((index, incarnation), living);
         Ok(())
     }
 
     /// Wishes something of one worker. One that has ended hears nothing.
     pub(crate) fn wish(&self, worker: &WorkerId, wish: Wish) {
         if let Some(worker) = self.workers.get(&(worker.index, worker.incarnation)) {
-            let _ = worker.send(wish);
+            let _ = worker.wishes.send(wish);
         }
     }
 
     /// Wishes something of every worker.
     pub(crate) fn wish_all(&self, wish: Wish) {
         for worker in self.workers.values() {
-            let _ = worker.send(wish);
+            let _ = worker.wishes.send(wish);
         }
     }
 
     /// Waits until every worker has ended for good.
     pub(crate) async fn ended(&self) {
         for worker in self.workers.values() {
-            worker.closed().await;
+            worker.wishes.closed().await;
         }
     }
 
     /// Whether any worker lives.
     pub(crate) fn is_alive(&self) -> bool {
-        self.workers.values().any(|worker| !worker.is_closed())
+        self.workers
+            .values()
+            .any(|worker| !worker.wishes.is_closed())
     }
 
     fn lives(&self, index: u32, incarnation: u32) -> bool {
         self.workers
             .get(&(index, incarnation))
-            .is_some_and(|worker| !worker.is_closed())
+            .is_some_and(|worker| !worker.wishes.is_closed())
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::drain::{Drain, Output};
+use crate::drain::{Drain, Left, Output};
 use crate::events::{Event, WorkerId};
 use crate::launch::becomes_command;
 use crate::memory::Kills;
@@ -34,9 +34,9 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 const HASTY_WORDS: Duration = Duration::from_millis(2);
 
 /// How long what started the listener may take to notice that it has ended, and to end with its status.
-const FOLLOW_GRACE: Duration = Duration::from_millis(500);
+pub(crate) const FOLLOW_GRACE: Duration = Duration::from_millis(500);
 
-type Look = std::pin::Pin<Box<dyn Future<Output = Found> + Send>>;
+pub(crate) type Look = std::pin::Pin<Box<dyn Future<Output = Found> + Send>>;
 
 /// A process that was started for a worker.
 pub(crate) struct Running {
@@ -46,19 +46,42 @@ pub(crate) struct Running {
     pub(crate) start: u32,
     pub(crate) ear: Option<Ear>,
     pub(crate) look: Look,
+    /// What `look` looks for, until it is found.
+    pub(crate) expected: Option<Expected>,
     pub(crate) output: Arc<Output>,
     pub(crate) tree: Tree,
     /// The kernel's kills for want of memory, before this start.
-    kills: Option<Kills>,
+    pub(crate) kills: Option<Kills>,
     /// Whether we killed it.
-    killed: bool,
-    drains: Vec<JoinHandle<io::Result<()>>>,
-    /// The process that listens, when it is not the first one.
-    listener: Option<AsyncFd<OwnedFd>>,
+    pub(crate) killed: bool,
+    pub(crate) drains: Vec<Reading>,
+    /// The process that listens and was asked to end, when it is not the first one.
+    pub(crate) listener: Option<Listener>,
     /// When what started the listener is asked to end too.
-    hurry: Option<Instant>,
+    pub(crate) hurry: Option<Instant>,
     /// A shell passes no signal on.
-    headed_by_shell: bool,
+    pub(crate) headed_by_shell: bool,
+}
+
+/// A stream that is being read.
+pub(crate) struct Reading {
+    pub(crate) stream: Stream,
+    pub(crate) task: JoinHandle<io::Result<Option<Left>>>,
+}
+
+/// A process that is not the first one of its start.
+pub(crate) struct Listener {
+    pub(crate) pid: u32,
+    pub(crate) handle: AsyncFd<OwnedFd>,
+}
+
+impl Reading {
+    pub(crate) fn begin(drain: Drain, left: Left) -> Self {
+        Self {
+            stream: drain.stream(),
+            task: tokio::spawn(drain.run(left)),
+        }
+    }
 }
 
 /// What happens to a running process by itself.
@@ -93,12 +116,12 @@ impl Running {
                 Stream::Stderr => spawn.stderr = Some(write),
             }
             let drain = Drain::new(worker.clone(), stream, Arc::clone(output), events.clone());
-            drains.push(tokio::spawn(drain.run(read)));
+            drains.push(Reading::begin(drain, Left::unread(read)));
         }
         let process = match spawn.start() {
             Ok(process) => process,
             Err(error) => {
-                drains.iter().for_each(JoinHandle::abort);
+                drains.iter().for_each(|reading| reading.task.abort());
                 return Err(error);
             }
         };
@@ -107,7 +130,8 @@ impl Running {
             mark: prepared.mark,
         };
         Ok(Self {
-            look: Box::pin(look(prepared.expected, tree.clone())),
+            look: Box::pin(look(prepared.expected.clone(), tree.clone())),
+            expected: Some(prepared.expected),
             kills: Kills::of(process.id()),
             killed: false,
             process,
@@ -144,6 +168,7 @@ impl Running {
                 () = self.output.awaited_came() => return Happened::Written,
                 found = &mut self.look, if looking == Looking::Yes => {
                     self.look = Box::pin(std::future::pending());
+                    self.expected = None;
                     return Happened::Found(found);
                 }
             }
@@ -167,10 +192,11 @@ impl Running {
     /// Asks it to end: the process that listens first, the others when that one is gone.
     pub(crate) fn ask_to_end(&mut self, signal: RawSignal, listener: Option<u32>) {
         let apart = listener.filter(|pid| *pid != self.process.id() && self.tree.owns(*pid));
-        match apart.and_then(handle) {
-            Some(handle) => {
+        match apart.and_then(|pid| Some((pid, handle(pid)?))) {
+            Some((pid, handle)) => {
                 let _ = rustix::process::pidfd_send_signal(&handle, signal);
-                self.listener = readable(handle).ok();
+                let handle = readable(handle).ok();
+                self.listener = handle.map(|handle| Listener { pid, handle });
             }
             None if self.headed_by_shell => self.process.signal_group(signal),
             None => self.process.signal(signal),
@@ -223,7 +249,7 @@ impl Running {
         self.last_words(LAST_WORDS).await;
         self.output.room.hurry();
         self.last_words(LAST_WORDS).await;
-        self.drains.iter().for_each(JoinHandle::abort);
+        self.drains.iter().for_each(|reading| reading.task.abort());
         let _ = self.process.wait().await;
     }
 
@@ -235,7 +261,7 @@ impl Running {
         let drains = &mut self.drains;
         let all = async {
             while let Some(drain) = drains.last_mut() {
-                let _ = drain.await;
+                let _ = (&mut drain.task).await;
                 drains.pop();
             }
         };
@@ -316,10 +342,10 @@ pub(crate) async fn run_out(timer: Option<Instant>) {
     }
 }
 
-async fn listener_ended(listener: Option<&AsyncFd<OwnedFd>>) {
+async fn listener_ended(listener: Option<&Listener>) {
     match listener {
         Some(listener) => {
-            let _ = listener.readable().await;
+            let _ = listener.handle.readable().await;
         }
         None => std::future::pending().await,
     }

@@ -83,19 +83,51 @@ impl Worker {
     }
 
     fn listens(&mut self, listening: Listening) -> Option<lifecycle::Event> {
-        if let Ready::Http(path) = &self.plan.options.ready
-            && self.heard.listening.is_none()
-        {
-            let prober = self.plan.prober.clone();
-            let endpoint = listening.endpoint.clone();
-            self.probing = Some(Box::pin(prober.until_well(endpoint, path.clone())));
-        }
         let is_first = self.heard.listening.replace(listening).is_none();
+        if is_first {
+            self.probe();
+        }
         if is_first && self.heard.announced && !self.heard.leaving {
             // it was ready without; now it can be called, too
             self.announce();
         }
         self.came_up()
+    }
+
+    /// Asks whether it is ready, where that is wanted.
+    fn probe(&mut self) {
+        if let Ready::Http(path) = &self.plan.options.ready
+            && let Some(listening) = &self.heard.listening
+        {
+            let prober = self.plan.prober.clone();
+            let endpoint = listening.endpoint.clone();
+            self.probing = Some(Box::pin(prober.until_well(endpoint, path.clone())));
+        }
+    }
+
+    /// Asks whether it is still there, where that is wanted.
+    fn feel_pulse(&mut self) {
+        let options = &self.plan.options;
+        if let (Ready::Http(path), Liveness::Asked) = (&options.ready, options.liveness)
+            && !options.hang_timeout.is_zero()
+            && let Some(heard) = &self.heard.listening
+        {
+            let (prober, endpoint) = (self.plan.prober.clone(), heard.endpoint.clone());
+            let pulse = Pulse::new(prober, endpoint, path.clone(), options.hang_timeout);
+            self.pulse = Some(pulse);
+        }
+    }
+
+    /// Asks what was being asked when it was put down.
+    pub(crate) fn ask_again(&mut self) {
+        if self.running.is_none() {
+            return;
+        }
+        if self.heard.announced {
+            self.feel_pulse();
+        } else if !self.heard.answer {
+            self.probe();
+        }
     }
 
     pub(crate) fn came_up(&self) -> Option<lifecycle::Event> {
@@ -111,20 +143,8 @@ impl Worker {
         let heard = self.heard.listening.clone();
         let pid = heard.as_ref().map_or(running.id(), |heard| heard.pid);
         running.came_up(pid);
-        let options = &self.plan.options;
-        if let (Ready::Http(path), Liveness::Asked) = (&options.ready, options.liveness)
-            && !options.hang_timeout.is_zero()
-            && let Some(heard) = &heard
-        {
-            let (prober, endpoint) = (self.plan.prober.clone(), heard.endpoint.clone());
-            self.pulse = Some(Pulse::new(
-                prober,
-                endpoint,
-                path.clone(),
-                options.hang_timeout,
-            ));
-        }
         let took = running.started.elapsed();
+        self.feel_pulse();
         self.heard.announced = true;
         self.ever_ready = true;
         self.pass_turn();

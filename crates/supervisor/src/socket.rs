@@ -60,11 +60,24 @@ impl Place {
         index: u32,
         incarnation: u32,
     ) -> Result<Files, StartError> {
+        let name = self.folder(release, index, incarnation);
+        Files::create(&self.sockets, &name, self.owners)
+    }
+
+    /// The files of a worker that lives.
+    pub(crate) fn present_files(&self, release: u32, index: u32, incarnation: u32) -> Files {
+        Files {
+            folder: self.sockets.join(self.folder(release, index, incarnation)),
+            owners: self.owners,
+        }
+    }
+
+    fn folder(&self, release: u32, index: u32, incarnation: u32) -> String {
         let mut name = format!("{}.{release}.{index}", self.name);
         if incarnation > 0 {
             let _ = write!(name, ".{incarnation}");
         }
-        Files::create(&self.sockets, &name, self.owners)
+        name
     }
 }
 
@@ -154,6 +167,11 @@ impl Files {
                 break;
             }
         }
+    }
+
+    /// Leaves everything where it is, for whoever takes it up.
+    pub(crate) fn leave(self) {
+        std::mem::forget(self);
     }
 
     fn hand_over(&self, path: &Path, mode: u32) -> io::Result<()> {

@@ -30,10 +30,10 @@ use crate::worker::{Shared, Wish};
 pub struct Supervisor {
     surroundings: Surroundings,
     events: UnboundedSender<Event>,
-    guarded: Guarded,
-    groups: Vec<Group>,
+    pub(crate) guarded: Guarded,
+    pub(crate) groups: Vec<Group>,
     /// How many apps there ever were.
-    apps: usize,
+    pub(crate) apps: usize,
 }
 
 impl Supervisor {
@@ -60,17 +60,31 @@ impl Supervisor {
             let app = options.name.clone();
             prepared.push((app, supervisor.prepare(options)?));
         }
-        crate::limits::raise_own();
         crate::os::keep_from_children();
-        // Orphans of our workers become our children instead of init's, so that we can end them. Where the kernel
-        // refuses, they are init's, as always.
-        let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
-        tokio::spawn(strangers::reap());
+        be_parent();
         for (app, release) in prepared {
             supervisor.launch(&app, release, 0..u32::MAX)?;
             supervisor.settle(&app, release);
         }
         Ok(supervisor)
+    }
+
+    /// With apps that are there already.
+    pub(crate) fn of(
+        surroundings: Surroundings,
+        events: UnboundedSender<Event>,
+        guarded: Guarded,
+        groups: Vec<Group>,
+        apps: usize,
+    ) -> Self {
+        be_parent();
+        Self {
+            surroundings,
+            events,
+            guarded,
+            groups,
+            apps,
+        }
     }
 
     /// The guard behind the other end of `pipe` takes the place of one that is gone: it is told every worker's process
@@ -269,7 +283,15 @@ impl Supervisor {
         self.groups.iter().find(|group| group.app() == app)
     }
 
-    fn find_mut(&mut self, app: &str) -> Option<&mut Group> {
+    pub(crate) fn find_mut(&mut self, app: &str) -> Option<&mut Group> {
         self.groups.iter_mut().find(|group| group.app() == app)
     }
+}
+
+/// Orphans of our workers become our children instead of init's, so that we can end them. Where the kernel refuses, they
+/// are init's, as always.
+fn be_parent() {
+    crate::limits::raise_own();
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    tokio::spawn(strangers::reap());
 }

@@ -10,7 +10,7 @@ use crate::identity::Identity;
 use crate::launch::{Launch, Target};
 use crate::numbers::Numbers;
 use crate::options::AppOptions;
-use crate::plan::Plan;
+use crate::plan::{Plan, PlanState};
 use crate::probe::Prober;
 use crate::socket::Owners;
 use crate::start_error::StartError;
@@ -60,9 +60,7 @@ impl Surroundings {
         if let Target::Path(path) = &mut options.target {
             resolve_folder(path, &cwd);
         }
-        let mut environment = options.filter_env.apply(self.environment.clone());
-        let own = options.env.iter();
-        environment.extend(own.map(|(name, value)| (name.into(), value.into())));
+        let environment = self.environment_of(&options);
         let launch = Launch::resolve(&options.target, &options.command_line, &environment, &cwd);
         let launch = launch.map_err(|source| StartError::Launch {
             app: app.clone(),
@@ -76,26 +74,49 @@ impl Surroundings {
                 app: app.clone(),
                 source,
             })?;
+        let plan = self.planned(PlanState {
+            workers: count::workers(options.workers),
+            launch,
+            identity,
+            options,
+        })?;
+        plan.several_workers_need_ports_of_their_own()?;
+        Ok(plan)
+    }
+
+    /// What was decided, with what follows from it here.
+    pub(crate) fn planned(&self, decided: PlanState) -> Result<Plan, StartError> {
+        let PlanState {
+            options,
+            launch,
+            workers,
+            identity,
+        } = decided;
         let limits = options.limits.resolve();
         let limits = limits.map_err(|source| StartError::Limit {
-            app: app.clone(),
+            app: options.name.clone(),
             source,
         })?;
-        let plan = Plan {
-            workers: count::workers(options.workers),
-            app: app.as_str().into(),
+        Ok(Plan {
+            app: options.name.as_str().into(),
+            environment: self.environment_of(&options),
             launch,
+            workers,
             identity,
             limits,
             prober: self.prober.clone(),
-            environment,
             preload: self.preload.clone(),
             policy: options.policy(),
             numbers: self.numbers.clone(),
             options,
-        };
-        plan.several_workers_need_ports_of_their_own()?;
-        Ok(plan)
+        })
+    }
+
+    fn environment_of(&self, options: &AppOptions) -> BTreeMap<OsString, OsString> {
+        let mut environment = options.filter_env.apply(self.environment.clone());
+        let own = options.env.iter();
+        environment.extend(own.map(|(name, value)| (name.into(), value.into())));
+        environment
     }
 
     /// What a start of this app would come to, as far as that can be known without starting anything.

@@ -9,7 +9,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, getpgid, pidfd_open, pidfd_send_s
 pub(crate) const MARK: &str = "MAINSTAY_INTERNAL_TREE";
 
 /// A worker's tree.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Tree {
     /// The process group, which is the first process.
     pub(crate) group: u32,

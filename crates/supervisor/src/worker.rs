@@ -1,6 +1,7 @@
 //! Drives one worker through its life: `lifecycle` decides, this acts. One task per worker.
 
 use std::collections::VecDeque;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use tokio::time::Instant;
 use crate::drain::Output;
 use crate::events::{Cause, Event, Note, WorkerId};
 use crate::guard::Guarded;
+use crate::handover::Carried;
 use crate::heard::Heard;
 use crate::hung::Watch;
 use crate::lifecycle::{self, Action, Life, Moment, State, step};
@@ -28,7 +30,7 @@ use crate::signal::Signal;
 use crate::socket::Files;
 
 /// What the rest of the program wants of a worker, or knows of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Wish {
     /// Be given nothing new.
     Withdraw,
@@ -42,6 +44,14 @@ pub(crate) enum Wish {
     Signal(Signal),
     Stop,
     Kill,
+    /// Look after the process no more: somebody else will.
+    PutDown,
+}
+
+/// What a worker's task waits for.
+enum Next {
+    Event(lifecycle::Event),
+    PutDown,
 }
 
 /// What the workers of an app share with the rest of the program, and with each other.
@@ -62,17 +72,19 @@ pub(crate) struct Worker {
     pub(crate) files: Arc<Files>,
     pub(crate) shared: Shared,
     /// Absent once nobody can wish any more.
-    wishes: Option<UnboundedReceiver<Wish>>,
-    room: Arc<Room>,
+    pub(crate) wishes: Option<UnboundedReceiver<Wish>>,
+    /// Whether it shall be put down, as soon as nothing is in between.
+    put_down: bool,
+    pub(crate) room: Arc<Room>,
     /// Of the last start.
     pub(crate) output: Arc<Output>,
-    starts: u32,
+    pub(crate) starts: u32,
     pub(crate) running: Option<Running>,
-    timer: Option<Instant>,
+    pub(crate) timer: Option<Instant>,
     /// When it is ready without listening, where nobody knows whether it will.
-    silence: Option<Instant>,
+    pub(crate) silence: Option<Instant>,
     /// The last start that was ready was so without listening.
-    is_silent: bool,
+    pub(crate) is_silent: bool,
     /// What is known of the present start.
     pub(crate) heard: Heard,
     /// Asks whether it is ready, where that is wanted.
@@ -114,6 +126,7 @@ impl Worker {
             files: Arc::new(files),
             shared,
             wishes: Some(wishes),
+            put_down: false,
             room: Arc::default(),
             output: Arc::default(),
             starts: 0,
@@ -135,14 +148,25 @@ impl Worker {
         }
     }
 
-    /// Lives until it is stopped.
-    pub(crate) async fn live(mut self) {
-        let mut life = Life::default();
-        let mut pending = VecDeque::from([lifecycle::Event::Start]);
+    /// Lives until it is stopped, or put down: then somebody else goes on.
+    pub(crate) async fn live(self) -> Option<io::Result<Carried>> {
+        let begin = VecDeque::from([lifecycle::Event::Start]);
+        self.live_on(Life::default(), begin).await
+    }
+
+    /// As above, where it has lived before.
+    pub(crate) async fn live_on(
+        mut self,
+        mut life: Life,
+        mut pending: VecDeque<lifecycle::Event>,
+    ) -> Option<io::Result<Carried>> {
         while life.state != State::Stopped {
             let event = match pending.pop_front() {
                 Some(event) => event,
-                None => self.next_event().await,
+                None => match self.next_event().await {
+                    Next::Event(event) => event,
+                    Next::PutDown => return Some(self.put_down(life).await),
+                },
             };
             let moment = Moment {
                 now: self.born.elapsed(),
@@ -155,6 +179,7 @@ impl Worker {
             }
         }
         self.finish().await;
+        None
     }
 
     /// Does what was decided; what comes of it at once is the next event.
@@ -249,8 +274,12 @@ impl Worker {
     }
 
     /// Waits for whatever comes first: a wish, the timer, something said, found or ended.
-    async fn next_event(&mut self) -> lifecycle::Event {
+    async fn next_event(&mut self) -> Next {
         loop {
+            // what is being taken down has nobody else who would
+            if self.put_down && self.burials.is_empty() {
+                return Next::PutDown;
+            }
             let looking = if self.heard.listening.is_none() {
                 Looking::Yes
             } else {
@@ -288,9 +317,10 @@ impl Worker {
                 },
                 () = run_out(self.next_look) => self.look(),
                 silence = silent(&mut self.pulse) => self.suspect(silence),
+                Some(_) = self.burials.join_next(), if self.put_down => None,
             };
             if let Some(event) = event {
-                return event;
+                return Next::Event(event);
             }
         }
     }
@@ -305,6 +335,10 @@ impl Worker {
                 if let Some(running) = &self.running {
                     running.signal(signal.raw(), listener);
                 }
+                return None;
+            }
+            Wish::PutDown => {
+                self.put_down = true;
                 return None;
             }
             Wish::Stop => lifecycle::Event::Stop,

@@ -14,7 +14,7 @@ use super::words::{ScriptCall, exec_last, plain, rough};
 use super::{CommandLine, Interpreter, LaunchError, Runtime, Target, typescript};
 
 /// What is executed for an app.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Launch {
     /// The program and its arguments.
     pub words: Vec<String>,

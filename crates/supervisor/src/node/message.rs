@@ -1,7 +1,7 @@
 //! What a Node worker says: the preload's lines on the control FIFO, and PM2's words on Node's own channel. The
 //! worker is not trusted: lines are bounded, and whatever is not understood is counted and passed over.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::events::{NodeStats, ServerKind};
 
@@ -49,7 +49,7 @@ pub(crate) fn is_ready(line: &[u8]) -> bool {
 }
 
 /// Bytes to lines, bounded: a line that grows too long is thrown away whole.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct LineReader {
     pub(crate) buffer: Vec<u8>,
     skipping: bool,
@@ -58,21 +58,21 @@ pub(crate) struct LineReader {
 }
 
 impl LineReader {
-    /// Takes the complete lines out of the buffer.
-    pub(crate) fn lines(&mut self, mut each: impl FnMut(&[u8])) {
-        let mut start = 0;
-        while let Some(end) = self.buffer[start..].iter().position(|byte| *byte == b'\n') {
+    /// Takes the next complete line out of the buffer, without its end. After `None` there is room for a read.
+    pub(crate) fn next_line(&mut self) -> Option<Vec<u8>> {
+        while let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
+            let mut line: Vec<u8> = self.buffer.drain(..=end).collect();
+            line.pop();
             if !std::mem::take(&mut self.skipping) {
-                each(&self.buffer[start..start + end]);
+                return Some(line);
             }
-            start += end + 1;
         }
-        self.buffer.drain(..start);
         if self.buffer.len() > LONGEST {
             self.garbage += u64::from(!self.skipping);
             self.skipping = true;
             self.buffer = Vec::new();
         }
+        None
     }
 }
 
@@ -121,7 +121,7 @@ mod tests {
         let mut seen = Vec::new();
         for chunk in [&vec![b'x'; LONGEST + 1][..], b"yyy", b"\nok\n", b"half"] {
             reader.buffer.extend_from_slice(chunk);
-            reader.lines(|line| seen.push(line.to_vec()));
+            seen.extend(std::iter::from_fn(|| reader.next_line()));
         }
         assert_eq!(seen, [b"ok"]);
         assert_eq!(reader.garbage, 1);

@@ -41,6 +41,20 @@ pub fn inherited_fd(number: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+/// Another descriptor for what the parent, or the program that we were before, left open under this number; that one
+/// stays open too. It is ours alone and close-on-exec.
+///
+/// # Errors
+/// The kernel's `EBADF` when nothing is open there.
+pub(crate) fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
+    if number < 0 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: the borrow lasts for the call below only, which fails cleanly if nothing is open there.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    Ok(rustix::io::fcntl_dupfd_cloexec(borrowed, 3)?)
+}
+
 /// Marks every descriptor but the standard streams close-on-exec. Whoever started us may have left some open without
 /// meaning to; what a child of ours shall have it gets by name.
 pub fn keep_from_children() {

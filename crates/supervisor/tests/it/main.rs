@@ -6,6 +6,7 @@
 
 mod ends;
 mod faults;
+mod handover;
 mod hung;
 mod node;
 mod others;

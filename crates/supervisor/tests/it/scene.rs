@@ -13,8 +13,8 @@ use mainstay_supervisor::launch::Target;
 use mainstay_supervisor::options::Workers;
 use mainstay_supervisor::process::Exit;
 use mainstay_supervisor::{
-    AppOptions, Event, Numbers, Probed, Prober, StartError, Supervisor, Surroundings, WorkerId,
-    node,
+    AppOptions, Descriptors, Event, Numbers, Probed, Prober, StartError, Supervisor, Surroundings,
+    WorkerId, node,
 };
 use rustix::process::Signal;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -30,6 +30,7 @@ pub(crate) struct Scene {
 pub(crate) struct Play {
     pub(crate) supervisor: Supervisor,
     pub(crate) root: PathBuf,
+    environment: BTreeMap<String, String>,
     events: UnboundedReceiver<Event>,
     output: Vec<u8>,
     /// How much of the output `line` has looked at.
@@ -78,24 +79,11 @@ impl Scene {
     pub(crate) fn try_start(self, options: AppOptions) -> Result<Play, StartError> {
         let (sender, events) = unbounded_channel();
         let root = self.folder.path();
-        let environment = self.environment.into_iter();
-        let surroundings = Surroundings {
-            environment: environment.map(|(k, v)| (k.into(), v.into())).collect(),
-            cwd: root.to_owned(),
-            sockets: root.join("s"),
-            preload: node::install(root).unwrap(),
-            prober: Prober::new(|endpoint, path| async move {
-                tokio::task::spawn_blocking(move || probed(&endpoint, &path))
-                    .await
-                    .unwrap()
-            }),
-            gateway_group: None,
-            numbers: Numbers::default(),
-            guard: None,
-        };
+        let surroundings = surroundings(root, &self.environment);
         Ok(Play {
             supervisor: Supervisor::start(vec![options], surroundings, sender)?,
             root: root.to_owned(),
+            environment: self.environment,
             events,
             output: Vec::new(),
             read: 0,
@@ -134,6 +122,24 @@ pub(crate) fn workers(count: u32, command: &str) -> AppOptions {
     }
 }
 
+fn surroundings(root: &Path, environment: &BTreeMap<String, String>) -> Surroundings {
+    let environment = environment.iter();
+    Surroundings {
+        environment: environment.map(|(k, v)| (k.into(), v.into())).collect(),
+        cwd: root.to_owned(),
+        sockets: root.join("s"),
+        preload: node::install(root).unwrap(),
+        prober: Prober::new(|endpoint, path| async move {
+            tokio::task::spawn_blocking(move || probed(&endpoint, &path))
+                .await
+                .unwrap()
+        }),
+        gateway_group: None,
+        numbers: Numbers::default(),
+        guard: None,
+    }
+}
+
 /// Puts a symlink in one step where perhaps another one was, as deployments do.
 fn link(root: &Path, target: &str, name: &str) {
     let fresh = root.join(format!(".{name}"));
@@ -144,6 +150,35 @@ fn link(root: &Path, target: &str, name: &str) {
 impl Play {
     pub(crate) fn link(&self, target: &str, name: &str) {
         link(&self.root, target, name);
+    }
+
+    /// Puts every worker down; what another supervisor must know, as it would be told.
+    pub(crate) async fn put_down(&mut self) -> (String, Descriptors) {
+        let put_down = self.supervisor.put_down();
+        let put_down = tokio::time::timeout(PATIENCE, put_down).await.unwrap();
+        let mut descriptors = Descriptors::default();
+        let state = self.supervisor.state(put_down.unwrap(), &mut descriptors);
+        let state = serde_json::to_string(&state.unwrap()).unwrap();
+        (state, descriptors)
+    }
+
+    /// Another supervisor goes on.
+    pub(crate) fn take_up(&mut self, state: &str, mut descriptors: Descriptors) {
+        let (sender, events) = unbounded_channel();
+        let taken = Supervisor::take_up(
+            serde_json::from_str(state).unwrap(),
+            &mut descriptors,
+            surroundings(&self.root, &self.environment),
+            sender,
+        );
+        self.supervisor = taken.unwrap();
+        // what was said before is still to be heard
+        let mut before = std::mem::replace(&mut self.events, events);
+        while let Ok(event) = before.try_recv() {
+            if let Event::Output(line) = event {
+                self.output.extend_from_slice(&line.bytes);
+            }
+        }
     }
 
     /// Fails if such an event comes within this time.
