@@ -20,7 +20,7 @@ pub(crate) use self::cache::{Cache, CacheExplain, CacheList, CachePurge, CacheSt
 pub(crate) use self::common::{Common, Targets, Which};
 pub(crate) use self::csp::{Csp, CspWish};
 pub(crate) use self::documents::{Completions, Help};
-pub(crate) use self::instance::{Crashes, Diff, Reload, Status};
+pub(crate) use self::instance::{Crashes, Diff, Reload, Status, Upgrade};
 pub(crate) use self::inventory::{Scale, Signal, Startup, Uninstall, Unstartup};
 pub(crate) use self::layers::{Disable, Enable};
 pub(crate) use self::limits::{Limits, Unban};
@@ -125,6 +125,9 @@ pub(crate) enum Command {
     /// List and remove what was made on this machine: units, records, and with `--purge` log files
     #[command(hide = true)]
     Uninstall(Uninstall),
+    /// Put another program in the place of the one that runs an instance, without losing a request or a worker
+    #[command(hide = true)]
+    Upgrade(Upgrade),
     /// Tell what a reload would change
     #[command(hide = true)]
     Diff(Diff),

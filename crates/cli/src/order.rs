@@ -1,6 +1,7 @@
 //! What a command asks of a running instance, and what it is told while that is done. Does nothing of it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use mainstay_config::Layer;
@@ -25,6 +26,13 @@ pub(crate) enum Order {
     Settings,
     /// A new gateway on the same sockets; the settings stay.
     Gateway,
+    /// This program in the place of the present one; without one, what is now in its file.
+    Upgrade(Option<PathBuf>),
+    /// After that: a gateway and a guard of the new program.
+    Upgraded {
+        /// The version before.
+        before: String,
+    },
     /// Fresh workers for these apps, from the settings that are in force.
     Fresh(Vec<String>, Fresh),
     /// A successor for one worker, from its release.
@@ -110,7 +118,11 @@ impl Order {
             | Self::Relieve { app: named, .. }
             | Self::Scale { app: named, .. }
             | Self::Fit { app: named, .. } => named == app,
-            Self::Everything | Self::Settings | Self::Gateway => false,
+            Self::Everything
+            | Self::Settings
+            | Self::Gateway
+            | Self::Upgrade(_)
+            | Self::Upgraded { .. } => false,
         }
     }
 

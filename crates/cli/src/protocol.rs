@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use mainstay_observe::Totals;
@@ -24,7 +25,7 @@ pub(crate) const VERSION: u32 = 2;
 const LONGEST: usize = 16 * 1024 * 1024;
 
 /// From the control plane.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Down {
     /// The first message.
     Begin(Box<Beginning>),
@@ -288,6 +289,59 @@ pub(crate) async fn send<T: Serialize>(
     to.write_all(&json).await
 }
 
+/// Messages as they come, which may be waited for in vain and asked for again: what has come of one is kept.
+#[derive(Debug)]
+pub(crate) struct Inbox<R> {
+    from: R,
+    come: Vec<u8>,
+}
+
+impl<R: AsyncRead + Unpin> Inbox<R> {
+    /// `come` is what was read of `from` before.
+    pub(crate) fn new(from: R, come: Vec<u8>) -> Self {
+        Self { from, come }
+    }
+
+    /// The next message; `None` when nothing follows. Cancel-safe.
+    pub(crate) async fn next<T: for<'a> Deserialize<'a>>(&mut self) -> io::Result<Option<T>> {
+        loop {
+            if let Some(content) = self.content()? {
+                let message = serde_json::from_slice(&self.come[content.clone()])?;
+                self.come.drain(..content.end);
+                return Ok(Some(message));
+            }
+            if self.from.read_buf(&mut self.come).await? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Where it comes from, and what has come of the next message.
+    pub(crate) fn into_parts(self) -> (R, Vec<u8>) {
+        (self.from, self.come)
+    }
+
+    /// Where the next message stands in what has come, if it is whole.
+    fn content(&self) -> io::Result<Option<Range<usize>>> {
+        let Some(head) = self.come.first_chunk() else {
+            return Ok(None);
+        };
+        let length = length(*head)?;
+        let content = 4..4 + length;
+        Ok((self.come.len() >= content.end).then_some(content))
+    }
+}
+
+fn length(head: [u8; 4]) -> io::Result<usize> {
+    let length = u32::from_le_bytes(head) as usize;
+    if length > LONGEST {
+        return Err(io::Error::other(format!(
+            "a message of {length} bytes, more than {LONGEST}"
+        )));
+    }
+    Ok(length)
+}
+
 /// Reads the next message; `None` at a clean end.
 pub(crate) async fn receive<T: for<'a> Deserialize<'a>>(
     from: &mut (impl AsyncRead + Unpin),
@@ -298,13 +352,7 @@ pub(crate) async fn receive<T: for<'a> Deserialize<'a>>(
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         Err(error) => return Err(error),
     }
-    let length = u32::from_le_bytes(head) as usize;
-    if length > LONGEST {
-        return Err(io::Error::other(format!(
-            "a message of {length} bytes, more than {LONGEST}"
-        )));
-    }
-    let mut content = vec![0; length];
+    let mut content = vec![0; length(head)?];
     from.read_exact(&mut content).await?;
     Ok(Some(serde_json::from_slice(&content)?))
 }
@@ -349,11 +397,44 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn whoever_stops_waiting_loses_nothing_and_the_next_goes_on() {
+        let (mut one, other) = tokio::io::duplex(1024);
+        let mut message = Vec::new();
+        for up in [Up::Ready, Up::Released { ids: vec![7] }, Up::Drained] {
+            send(&mut message, &up).await.expect("written");
+        }
+        let mut inbox = Inbox::new(other, Vec::new());
+        let mut seen = Vec::new();
+        for byte in message {
+            one.write_all(&[byte]).await.expect("sent");
+            let next = std::pin::pin!(inbox.next::<Up>());
+            if let std::task::Poll::Ready(up) = futures_poll(next).await {
+                seen.push(format!("{:?}", up.expect("a message").expect("no end")));
+            }
+            let (from, come) = inbox.into_parts();
+            inbox = Inbox::new(from, come);
+        }
+        assert_eq!(seen, ["Ready", "Released { ids: [7] }", "Drained"]);
+        drop(one);
+        assert!(inbox.next::<Up>().await.expect("an end").is_none());
+    }
+
+    /// Looks once, as `select!` does.
+    async fn futures_poll<F: Future>(
+        mut future: std::pin::Pin<&mut F>,
+    ) -> std::task::Poll<F::Output> {
+        std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context))).await
+    }
+
+    #[tokio::test]
     async fn an_absurd_length_is_refused() {
         let (mut one, mut other) = tokio::io::duplex(64);
         one.write_all(&[0xff, 0xff, 0xff, 0xff, 0])
             .await
             .expect("sent");
         assert!(receive::<Up>(&mut other).await.is_err());
+        let (mut one, other) = tokio::io::duplex(64);
+        one.write_all(&[0xff; 4]).await.expect("sent");
+        assert!(Inbox::new(other, Vec::new()).next::<Up>().await.is_err());
     }
 }

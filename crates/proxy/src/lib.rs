@@ -21,7 +21,8 @@ pub use counters::Counters;
 pub use drain::{DrainOptions, Listening};
 pub use fetch::{FetchError, fetch};
 pub use listen::{
-    BindError, Bound, Claimant, Company, Holding, Listener, SocketAccess, bind, claimant, probe,
+    BindError, Bound, BoundState, Claimant, Company, Holding, Listener, SocketAccess, bind,
+    claimant, probe,
 };
 pub use options::{ClientOptions, Options, UpstreamOptions};
 pub use thread::{Serving, Thread, Workshop};

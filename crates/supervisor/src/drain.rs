@@ -131,7 +131,7 @@ impl Output {
 /// Waits until it is so; nobody takes it back.
 async fn told(put_down: &mut watch::Receiver<bool>) {
     if put_down.wait_for(|is_down| *is_down).await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

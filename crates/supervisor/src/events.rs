@@ -14,9 +14,10 @@ use crate::process::Exit;
 
 /// One worker: its app, the release it was started from, its number there, from 0, and which one of those it is that held
 /// that number one after the other.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct WorkerId {
     /// The app's name.
+    #[serde(with = "name")]
     pub app: Arc<str>,
     /// The release of the app, counted up from 1 within the instance.
     pub release: u32,
@@ -29,6 +30,26 @@ pub struct WorkerId {
 impl fmt::Display for WorkerId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}:{}", self.app, self.index)
+    }
+}
+
+/// A shared name, written as it is.
+mod name {
+    use std::sync::Arc;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        name: &Arc<str>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(name)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<str>, D::Error> {
+        String::deserialize(deserializer).map(Arc::from)
     }
 }
 

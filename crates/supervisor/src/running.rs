@@ -121,7 +121,9 @@ impl Running {
         let process = match spawn.start() {
             Ok(process) => process,
             Err(error) => {
-                drains.iter().for_each(|reading| reading.task.abort());
+                for reading in &drains {
+                    reading.task.abort();
+                }
                 return Err(error);
             }
         };
@@ -249,7 +251,9 @@ impl Running {
         self.last_words(LAST_WORDS).await;
         self.output.room.hurry();
         self.last_words(LAST_WORDS).await;
-        self.drains.iter().for_each(|reading| reading.task.abort());
+        for reading in &self.drains {
+            reading.task.abort();
+        }
         let _ = self.process.wait().await;
     }
 

@@ -1,5 +1,7 @@
 //! The words of commands that ask a running instance how it stands, or order a reload.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::Which;
@@ -16,6 +18,16 @@ pub(crate) struct Reload {
     /// Replace the gateway by a new one on the same sockets
     #[arg(long, conflicts_with = "apps")]
     pub(crate) gateway: bool,
+    #[command(flatten)]
+    pub(crate) which: Which,
+}
+
+/// `mainstay upgrade`.
+#[derive(Args)]
+pub(crate) struct Upgrade {
+    /// The new program; without it, what is now in the file of the one that runs
+    #[arg(value_name = "BINARY")]
+    pub(crate) binary: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) which: Which,
 }

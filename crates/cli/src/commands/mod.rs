@@ -31,6 +31,7 @@ mod table;
 mod targets;
 mod top;
 mod unit;
+mod upgrade;
 
 pub(crate) use hash::Hash;
 pub(crate) use instance::Instance;
@@ -80,6 +81,7 @@ pub(crate) fn execute(command: Command) -> Outcome {
         Command::Demo(common) => demo::execute(&common.flags()),
         Command::Start(run) => start::execute(&run),
         Command::Stop(targets) => order::stop(&targets),
+        Command::Upgrade(upgrade) => upgrade::execute(&upgrade),
         Command::Restart(targets) => start::restart(&targets),
         Command::Delete(targets) => order::delete(&targets),
         Command::Scale(scale) => order::scale(&scale),

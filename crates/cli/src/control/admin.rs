@@ -1,7 +1,9 @@
 //! The admin socket: for this user, on this machine. Knows how to ask; what is answered stands elsewhere.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::Path;
 use std::time::Duration;
 
@@ -59,6 +61,8 @@ pub(super) enum Question {
     List(oneshot::Sender<String>),
     /// `POST /signal`, with a [`Signalling`] as JSON.
     Signal(Signalling, Asker),
+    /// `POST /upgraded`: how the last upgrade ended, once it has.
+    Upgraded(Asker),
     /// `POST /stop`.
     Stop(Asker),
 }
@@ -71,12 +75,19 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 /// One JSON value for each line, as things happen.
 const LINES: &str = "application/x-ndjson";
-const KNOWN: &str = "there is GET /status, /status.json, /diff.json, /csp.json, /crashes.json, /debug.json, /limits.json, /cache.json, /list.json and /metrics, POST /reload, /logs, /disable, /enable, /suspend, /unban, /cache/list, /cache/purge, /signal and /stop\n";
+const KNOWN: &str = "there is GET /status, /status.json, /diff.json, /csp.json, /crashes.json, /debug.json, /limits.json, /cache.json, /list.json and /metrics, POST /reload, /logs, /disable, /enable, /suspend, /unban, /cache/list, /cache/purge, /signal, /upgraded and /stop\n";
 
 /// Opens the socket: 0600, and only this user (or root) is heard.
-pub(super) fn open(path: &Path) -> io::Result<mpsc::Receiver<Question>> {
-    let listener = UnixListener::bind(path)?;
+pub(super) fn open(path: &Path) -> io::Result<OwnedFd> {
+    let listener = StdUnixListener::bind(path)?;
+    listener.set_nonblocking(true)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener.into())
+}
+
+/// Listens on a socket that was opened.
+pub(super) fn listen(socket: &OwnedFd) -> io::Result<mpsc::Receiver<Question>> {
+    let listener = UnixListener::from_std(socket.try_clone()?.into())?;
     let (sender, questions) = mpsc::channel(WAITING);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
@@ -145,13 +156,14 @@ async fn answer(sender: mpsc::Sender<Question>, call: Call) -> Reply {
             Ok(wish) => told(&sender, |asker| Question::Signal(wish, asker)).await,
             Err(error) => plain_http::text(StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")),
         },
+        (&Method::POST, "/upgraded") => told(&sender, Question::Upgraded).await,
         (&Method::POST, "/stop") => told(&sender, Question::Stop).await,
         (
             _,
             "/status" | "/status.json" | "/diff.json" | "/csp.json" | "/crashes.json"
             | "/debug.json" | "/metrics" | "/reload" | "/logs" | "/disable" | "/enable"
             | "/suspend" | "/limits.json" | "/cache.json" | "/cache/list" | "/cache/purge"
-            | "/list.json" | "/unban" | "/signal" | "/stop",
+            | "/list.json" | "/unban" | "/signal" | "/upgraded" | "/stop",
         ) => plain_http::text(StatusCode::METHOD_NOT_ALLOWED, TEXT, KNOWN),
         _ => plain_http::text(StatusCode::NOT_FOUND, TEXT, KNOWN),
     }

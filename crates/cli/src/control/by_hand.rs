@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use mainstay_config::{AppSettings, Settings};
 use mainstay_supervisor::options::Workers;
+use serde::{Deserialize, Serialize};
 
 use super::autoscale::fitted;
 use super::hands::Hands;
@@ -17,14 +18,14 @@ use crate::order::{Count, Relief};
 const MOST_WORKERS: u32 = 1_024;
 
 /// See the module.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct ByHand {
     halted: BTreeMap<String, Halt>,
     scaled: BTreeMap<String, Scaled>,
 }
 
 /// Why an app does not run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Halt {
     /// It is still listed.
     Stopped,
@@ -32,7 +33,7 @@ pub(super) enum Halt {
     Deleted,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Scaled {
     workers: u32,
     /// What the settings said: once they say something else, that holds.

@@ -47,6 +47,19 @@ impl Crashes {
         }
     }
 
+    /// As the program before has kept them.
+    pub(super) fn take_up(name: &str, reports: Vec<Crash>) -> Self {
+        Self {
+            reports: reports.into(),
+            store: CrashStore::of(name),
+        }
+    }
+
+    /// All of them, the oldest first.
+    pub(super) fn reports(&self) -> Vec<Crash> {
+        self.reports.iter().cloned().collect()
+    }
+
     /// Waits until all are on disk, but not for one that hangs.
     pub(super) fn settle(&self) {
         self.store.settle();

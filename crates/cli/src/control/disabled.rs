@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use mainstay_config::{Layer, Settings};
 use mainstay_values::format_duration;
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
 
 use super::beginning::gateway_settings;
+use super::handover::{ago, at, until};
 use super::state::Control;
 use crate::failure::Failure;
 use crate::order::{Disable, Ending};
@@ -27,6 +29,20 @@ struct Span {
     until: Option<Instant>,
 }
 
+/// All of them for the next program: since when, and how long still.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct DisabledState(Vec<(Layer, Duration, Option<Duration>)>);
+
+impl From<DisabledState> for Disabled {
+    fn from(state: DisabledState) -> Self {
+        let span = |(layer, since, left)| {
+            let (since, until) = (ago(since), at(left));
+            (layer, Span { since, until })
+        };
+        Self(state.0.into_iter().map(span).collect())
+    }
+}
+
 /// One of them, for `mainstay status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct DisabledLayer {
@@ -38,6 +54,12 @@ pub(super) struct DisabledLayer {
 }
 
 impl Disabled {
+    pub(super) fn state(&self) -> DisabledState {
+        let span =
+            |(layer, span): (&Layer, &Span)| (*layer, span.since.elapsed(), until(span.until));
+        DisabledState(self.0.iter().map(span).collect())
+    }
+
     /// From now on, for so long. What was said before about this layer is forgotten.
     fn add(&mut self, layer: Layer, time: Option<Duration>, now: Instant) {
         let since = self.0.get(&layer).map_or(now, |known| known.since);

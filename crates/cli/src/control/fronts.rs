@@ -1,14 +1,16 @@
 //! Which addresses lead where, and the sockets for them. Decides nothing about requests.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
 use mainstay_config::{AppListen, AppSettings, Reach, Settings};
 use mainstay_pipeline::{RouteOptions, TargetKind};
-use mainstay_proxy::{Address as Resolved, Bound, Listener, SocketAccess, bind};
+use mainstay_proxy::{Address as Resolved, Bound, BoundState, Listener, SocketAccess, bind};
 use mainstay_supervisor::events::ReadyWorker;
 use mainstay_supervisor::identity::group_id;
 use mainstay_supervisor::options::AppKind;
 use mainstay_values::Address;
+use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 use crate::holder;
@@ -24,7 +26,7 @@ pub(super) struct OpenFront {
 }
 
 /// The addresses that apps ask for themselves, where the settings leave it to them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Asked {
     /// Of the app that decides the common address.
     shared: Option<Address>,
@@ -42,6 +44,21 @@ pub(super) struct Sockets {
     pub(super) fronts: Vec<OpenFront>,
     pub(super) observe: Option<Bound>,
     observe_written: Option<Address>,
+}
+
+/// The same for the next program.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SocketsState {
+    fronts: Vec<FrontState>,
+    observe: Option<BoundState>,
+    observe_written: Option<Address>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct FrontState {
+    written: Vec<Address>,
+    bound: Vec<BoundState>,
+    routes: Vec<RouteOptions>,
 }
 
 /// Names and kinds of all targets, in the order by which everybody counts them. `workers` says how many each
@@ -314,6 +331,51 @@ pub(crate) fn socket_access(settings: &Settings) -> Result<SocketAccess, Failure
 }
 
 impl Sockets {
+    /// All of them, each as `state` tells it.
+    pub(super) fn put_down(
+        &self,
+        state: &mut impl FnMut(&Bound) -> io::Result<BoundState>,
+    ) -> io::Result<SocketsState> {
+        let mut fronts = Vec::new();
+        for front in &self.fronts {
+            fronts.push(FrontState {
+                written: front.written.clone(),
+                bound: front
+                    .bound
+                    .iter()
+                    .map(&mut *state)
+                    .collect::<io::Result<_>>()?,
+                routes: front.routes.clone(),
+            });
+        }
+        Ok(SocketsState {
+            fronts,
+            observe: self.observe.as_ref().map(state).transpose()?,
+            observe_written: self.observe_written.clone(),
+        })
+    }
+
+    /// All of them, each as `take` gives it.
+    pub(super) fn taken_up(
+        state: SocketsState,
+        take: &mut impl FnMut(BoundState) -> io::Result<Bound>,
+    ) -> io::Result<Self> {
+        let mut fronts = Vec::new();
+        for front in state.fronts {
+            let bound = front.bound.into_iter().map(&mut *take);
+            fronts.push(OpenFront {
+                bound: bound.collect::<io::Result<_>>()?,
+                written: front.written,
+                routes: front.routes,
+            });
+        }
+        Ok(Self {
+            fronts,
+            observe: state.observe.map(take).transpose()?,
+            observe_written: state.observe_written,
+        })
+    }
+
     /// The sockets of an address, by how it was written.
     fn find(&self, address: &Address) -> Option<&Bound> {
         let bound = self.fronts.iter().flat_map(|front| {

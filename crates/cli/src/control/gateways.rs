@@ -6,6 +6,7 @@ mod agreement;
 mod comeback;
 mod counts;
 mod generation;
+mod handover;
 mod holds;
 mod inquiries;
 mod news;
@@ -31,6 +32,7 @@ use crate::protocol::{Beginning, CacheQuestion, Down, GatewaySettings, Member, P
 
 pub(super) use agreement::Agreement;
 pub(super) use generation::Place;
+pub(super) use handover::GatewaysState;
 pub(super) use inquiries::Inquired;
 
 /// Words that may wait here before gateways have to.

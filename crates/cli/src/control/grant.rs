@@ -9,6 +9,7 @@ use mainstay_supervisor::options::AppKind;
 use super::beginning::{beginning, gateway_settings};
 use super::fronts::{self, Sockets};
 use super::gateways::Gateways;
+use super::guard::Guard;
 use super::hands::{News, Wish};
 use super::log_files;
 use super::members::Servers;
@@ -54,6 +55,7 @@ impl Control {
         if let Some(Order::Fit { app, .. }) = last {
             self.on_fitted(&app, ending.code);
         }
+        self.note_upgraded(ending);
         self.set_upkeep();
         self.write_record();
         self.begin_next();
@@ -142,6 +144,15 @@ impl Control {
             Wish::Scaled(app, None) => self.by_hand.unscale(&app),
             Wish::Places(places) => self.places = places,
             Wish::ReplaceGateway => self.replace_gateway(),
+            Wish::Rehearse(answer) => {
+                let _ = answer.send(self.rehearse());
+            }
+            Wish::HandOver(program, answer) => self.handing_over = Some((program, answer)),
+            Wish::Renew(answer) => {
+                self.guard.iter_mut().for_each(Guard::retire);
+                self.gateways.iter_mut().for_each(Gateways::replace);
+                let _ = answer.send(self.gateways.is_some());
+            }
         }
     }
 

@@ -1,11 +1,14 @@
 //! The guard: a process that outlives the control plane by a moment and ends what it left behind.
 
+use std::io;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use mainstay_supervisor::os::inherited_fd;
 use mainstay_supervisor::process::{ParentDeath, Process};
+use rustix::process::{Pid, Signal};
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
 
 use super::own;
@@ -39,6 +42,20 @@ pub(super) struct Guard {
     /// None between one and the next.
     process: Option<Process>,
     next: Instant,
+    /// Whether its end is meant.
+    asked: Asked,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Yes,
+    No,
+}
+
+/// The guard on its way to the next program.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct GuardState {
+    pid: Option<i32>,
 }
 
 impl Guard {
@@ -49,8 +66,36 @@ impl Guard {
             name: name.to_owned(),
             process: Some(process),
             next: Instant::now() + PAUSE,
+            asked: Asked::No,
         };
         Ok((guard, pipe))
+    }
+
+    /// Goes on with one that the program before has started.
+    pub(super) fn take_up(name: &str, state: &GuardState) -> io::Result<Self> {
+        let watch = |pid| Process::watch(Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidData)?);
+        Ok(Self {
+            name: name.to_owned(),
+            process: state.pid.map(watch).transpose()?,
+            next: Instant::now(),
+            asked: Asked::No,
+        })
+    }
+
+    /// What the next program must know.
+    pub(super) fn state(&self) -> GuardState {
+        let process = self.process.as_ref();
+        GuardState {
+            pid: process.map(|process| process.pid().as_raw_nonzero().get()),
+        }
+    }
+
+    /// Ends it, so that another takes its place.
+    pub(super) fn retire(&mut self) {
+        if let Some(process) = &self.process {
+            self.asked = Asked::Yes;
+            process.signal(Signal::KILL);
+        }
     }
 
     /// Waits until it has ended, and starts another; the pipe's end is that of the new one. Cancel-safe.
@@ -60,7 +105,9 @@ impl Guard {
                 let exit = process.wait().await;
                 let exit = exit.map_or_else(|error| error.to_string(), |exit| exit.to_string());
                 self.process = None;
-                say::warning(&format!("the guard ended ({exit}); another is started"));
+                if std::mem::replace(&mut self.asked, Asked::No) == Asked::No {
+                    say::warning(&format!("the guard ended ({exit}); another is started"));
+                }
             }
             sleep_until(self.next).await;
             self.next = Instant::now() + PAUSE;
@@ -76,8 +123,8 @@ impl Guard {
 }
 
 fn start(name: &str) -> Result<(Process, OwnedFd), Failure> {
-    let internal = |error: std::io::Error| Failure::internal("starting the guard", error);
-    let (reader, writer) = std::io::pipe().map_err(internal)?;
+    let internal = |error: io::Error| Failure::internal("starting the guard", error);
+    let (reader, writer) = io::pipe().map_err(internal)?;
     let mut spawn = own::process("guard", name);
     spawn.descriptors = vec![(reader.into(), PIPE_FD)];
     // it must live on when we are gone: that is what it is for

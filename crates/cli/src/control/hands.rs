@@ -13,9 +13,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::by_hand::Halt;
 use super::grant::Opened;
+use super::handover::Handover;
 use super::members::{OnTrial, Servers};
 use super::reload::Gateway;
 use super::trial::Judge;
+use super::upgrade::Program;
 use crate::failure::Failure;
 use crate::order::Asker;
 use crate::say;
@@ -66,6 +68,13 @@ pub(super) enum Wish {
     Places(BTreeMap<String, String>),
     /// Start another gateway in the place of the present one.
     ReplaceGateway,
+    /// What this control plane would hand over, as far as another program must be able to read it.
+    Rehearse(oneshot::Sender<Result<Handover, Failure>>),
+    /// Become another program. Only why that could not be is answered.
+    HandOver(Program, oneshot::Sender<Failure>),
+    /// The program is another one: end the guard, so that one of the new program takes its place, and start a gateway of it.
+    /// Whether there is a gateway.
+    Renew(oneshot::Sender<bool>),
 }
 
 /// What happened, for whoever waits for it.
@@ -303,6 +312,25 @@ impl Hands {
     pub(super) async fn replace_gateway(&mut self) -> Result<(), Failure> {
         self.wish(Wish::ReplaceGateway);
         self.gateway_serves().await
+    }
+
+    /// What would be handed over.
+    pub(super) async fn rehearse(&self) -> Result<Handover, Failure> {
+        self.ask(Wish::Rehearse).await?
+    }
+
+    /// Becomes another program. Returns only if that cannot be.
+    pub(super) async fn hand_over(&self, program: Program) -> Failure {
+        let asked = self.ask(|answer| Wish::HandOver(program, answer)).await;
+        asked.unwrap_or_else(|failure| failure)
+    }
+
+    /// Guard and gateway become those of the new program, too.
+    pub(super) async fn renew(&mut self) -> Result<(), Failure> {
+        if self.ask(Wish::Renew).await? {
+            self.gateway_serves().await?;
+        }
+        Ok(())
     }
 
     /// Waits until the gateway that is being started serves.

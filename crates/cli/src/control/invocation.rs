@@ -16,7 +16,7 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use serde::{Deserialize, Serialize};
 
 use super::background::{self, Background};
-use super::own;
+use super::{handover, own};
 use crate::failure::Failure;
 use crate::{Outcome, commands, demo};
 
@@ -112,10 +112,13 @@ pub(super) fn hand_over(invocation: &Invocation) -> Result<(Command, File), Fail
 
 const HANDING_OVER: &str = "handing over to the control plane";
 
+/// The allocator switched them off for good, and workers would inherit that.
+pub(super) fn allow_huge_pages() {
+    let _ = rustix::thread::disable_transparent_huge_pages(false);
+}
+
 /// What [`hand_over`] left.
 pub(super) fn receive() -> Result<Invocation, Failure> {
-    // the allocator switched them off for good, workers would inherit that
-    let _ = rustix::thread::disable_transparent_huge_pages(false);
     let number = std::env::var(VARIABLE)
         .ok()
         .and_then(|number| number.parse().ok())
@@ -138,7 +141,8 @@ pub(super) fn environment() -> BTreeMap<std::ffi::OsString, std::ffi::OsString> 
     std::env::vars_os()
         .filter(|(name, _)| {
             let ours = [VARIABLE, background::VARIABLE, own::SMALL_PAGES.0];
-            ours.iter().all(|own| name != own)
+            let mut ours = ours.into_iter().chain(handover::VARIABLES);
+            ours.all(|own| name != own)
         })
         .collect()
 }

@@ -10,6 +10,7 @@ use mainstay_proxy::{Address, Trial};
 use mainstay_supervisor::WorkerId;
 use mainstay_supervisor::events::{Endpoint, ReadyWorker};
 use mainstay_values::Address as Written;
+use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 use crate::gateway::FOLDER_FD;
@@ -28,6 +29,14 @@ pub(super) struct Members {
     next_id: u64,
 }
 
+/// The same for the next program. Nobody is tried out then.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct MembersState {
+    targets: BTreeMap<String, Vec<Entry>>,
+    leaving: Vec<(u64, WorkerId)>,
+    next_id: u64,
+}
+
 /// A release that is being tried out.
 #[derive(Clone, Debug)]
 pub(super) struct OnTrial {
@@ -39,7 +48,7 @@ pub(super) struct OnTrial {
     pub(super) slow_after: Option<Duration>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Entry {
     member: Member,
     /// None for a server that runs elsewhere.
@@ -54,6 +63,24 @@ impl Members {
             leaving: HashMap::new(),
             trials: HashMap::new(),
             next_id: 0,
+        }
+    }
+
+    pub(super) fn state(&self) -> MembersState {
+        let leaving = self.leaving.iter();
+        MembersState {
+            targets: self.targets.clone(),
+            leaving: leaving.map(|(id, worker)| (*id, worker.clone())).collect(),
+            next_id: self.next_id,
+        }
+    }
+
+    pub(super) fn take_up(state: MembersState, folder: PathBuf) -> Self {
+        Self {
+            targets: state.targets,
+            leaving: state.leaving.into_iter().collect(),
+            next_id: state.next_id,
+            ..Self::new(folder)
         }
     }
 

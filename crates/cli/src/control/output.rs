@@ -4,8 +4,7 @@
 //! Written by threads of its own: whoever reads slowly makes lines wait and then drop, never a worker or
 //! the gateway.
 
-use std::fs::File;
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mainstay_observe::log::{Colours, shown};
-use mainstay_supervisor::Numbers;
+use mainstay_supervisor::{Descriptors, Numbers};
 use mainstay_supervisor::output::{Line, Stream};
 
 use tokio::sync::oneshot;
@@ -21,14 +20,13 @@ use tokio::sync::oneshot;
 use super::background::Background;
 use super::log_files::{LogFiles, Plans};
 use super::recent::{Recent, Remembrance};
+use super::relay::{Relay, RelayState};
 use super::seam::{Seam, Source};
 use crate::said::{FileLength, LogWish};
 
 /// What a gateway's pipe holds: as much as comes between two of its flushes at full speed, so that a flush wakes the reader
 /// once. Where the machine allows less, the pipe keeps its usual room.
 const PIPE: usize = 512 * 1024;
-/// What is read of it at once, and the longest line that stays whole.
-const ROOM: usize = 128 * 1024;
 /// How long a reader that does not read is waited for at the end.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -37,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) struct Output {
     sender: Sender<Piece>,
     /// One for each pipe of access lines; broken when all of it is out.
-    relays: Arc<Mutex<Vec<Receiver<()>>>>,
+    relays: Arc<Mutex<Vec<(Relay, Receiver<()>)>>>,
     stdout: Stdout,
     /// Filled where lines come in: whoever asks for them does not wait for whoever reads our output.
     recent: Arc<Mutex<Recent>>,
@@ -125,34 +123,76 @@ impl Output {
     pub(super) fn access_pipe(&self) -> io::Result<OwnedFd> {
         let (reader, writer) = io::pipe()?;
         let _ = rustix::pipe::fcntl_setpipe_size(&writer, PIPE);
-        let (over, relay_over) = channel::<()>();
-        let stdout = self.stdout.clone();
-        thread::Builder::new()
-            .name("access lines".to_owned())
-            .spawn(move || {
-                pass_on(File::from(OwnedFd::from(reader)), &stdout);
-                drop(over);
-            })?;
-        let mut relays = self.relays.lock().unwrap_or_else(PoisonError::into_inner);
-        relays.retain(|relay| relay.try_recv() == Err(TryRecvError::Empty));
-        relays.push(relay_over);
+        self.relay(Relay::new(reader.into(), Vec::new()))?;
         Ok(writer.into())
     }
 
-    /// Waits until the app's lines so far are out, but not for a reader that does not read.
-    pub(super) fn settle(&self) {
-        let (done, waits) = channel();
-        if self.sender.send(Piece::Barrier(done)).is_ok() {
-            let _ = waits.recv_timeout(PATIENCE);
+    fn relay(&self, relay: Relay) -> io::Result<()> {
+        let (over, relay_over) = channel::<()>();
+        let (stdout, running) = (self.stdout.clone(), relay.clone());
+        thread::Builder::new()
+            .name("access lines".to_owned())
+            .spawn(move || {
+                running.run(|lines| drop(stdout.write(Source::Access, lines)));
+                drop(over);
+            })?;
+        let mut relays = self.relays();
+        relays.retain(|(relay, _)| !relay.is_over());
+        relays.push((relay, relay_over));
+        Ok(())
+    }
+
+    fn relays(&self) -> MutexGuard<'_, Vec<(Relay, Receiver<()>)>> {
+        self.relays.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes what it has and then nothing more, so that another program can go on: what it must know for that. None: somebody
+    /// does not read what is written.
+    pub(super) fn put_down(
+        &self,
+        descriptors: &mut Descriptors,
+    ) -> io::Result<Option<Vec<RelayState>>> {
+        if !self.settle() {
+            return Ok(None);
         }
+        let mut states = Vec::new();
+        for (relay, _) in &*self.relays() {
+            if !relay.hold(PATIENCE) {
+                return Ok(None);
+            }
+            states.extend(relay.state(descriptors)?);
+        }
+        Ok(Some(states))
+    }
+
+    /// Goes on itself.
+    pub(super) fn resume(&self) {
+        self.relays().iter().for_each(|(relay, _)| relay.go_on());
+    }
+
+    /// Goes on where the program before has put it down.
+    pub(super) fn take_up(
+        &self,
+        relays: Vec<RelayState>,
+        descriptors: &mut Descriptors,
+    ) -> io::Result<()> {
+        let mut relays = relays.into_iter();
+        relays.try_for_each(|relay| self.relay(Relay::take_up(relay, descriptors)?))
+    }
+
+    /// Waits until the app's lines so far are out, but not for a reader that does not read. Whether they are.
+    pub(super) fn settle(&self) -> bool {
+        let (done, waits) = channel();
+        let asked = self.sender.send(Piece::Barrier(done)).is_ok();
+        asked && waits.recv_timeout(PATIENCE).is_ok()
     }
 
     /// Waits until everything is out, once no gateway is left, but not for a reader that does not read.
     pub(super) fn finish(&self) {
         self.settle();
         let deadline = Instant::now() + PATIENCE;
-        let mut relays = self.relays.lock().unwrap_or_else(PoisonError::into_inner);
-        for relay in relays.drain(..) {
+        let mut relays = self.relays();
+        for (_, relay) in relays.drain(..) {
             let _ = relay.recv_timeout(deadline.saturating_duration_since(Instant::now()));
         }
     }
@@ -272,27 +312,5 @@ fn write(pieces: &Receiver<Piece>, mut sink: Sink) {
             }
             Err(_) => return,
         }
-    }
-}
-
-/// Passes on whole lines. What a gateway leaves of a line when it dies is none, and is left out.
-fn pass_on(mut pipe: File, stdout: &Stdout) {
-    let mut buffer = vec![0; ROOM];
-    let mut filled = 0;
-    loop {
-        match pipe.read(&mut buffer[filled..]) {
-            Ok(0) => return,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(_) => return,
-        }
-        let end = match buffer[..filled].iter().rposition(|byte| *byte == b'\n') {
-            Some(newline) => newline + 1,
-            None if filled == ROOM => ROOM,
-            None => continue,
-        };
-        let _ = stdout.write(Source::Access, &buffer[..end]);
-        buffer.copy_within(end..filled, 0);
-        filled -= end;
     }
 }

@@ -8,7 +8,7 @@ use super::by_hand::{self, ByHand, Halt};
 use super::changes::{Change, Changes};
 use super::hands::Hands;
 use super::invocation::Origin;
-use super::{relieve, replace};
+use super::{relieve, replace, upgrade};
 use crate::failure::Failure;
 use crate::order::Order;
 
@@ -39,6 +39,10 @@ pub(super) async fn reload(what: Reload, mut hands: Hands) -> Result<String, Fai
             hands.replace_gateway().await?;
             return Ok("another gateway serves".to_owned());
         }
+        Order::Upgrade(program) => {
+            return upgrade::upgrade(program.as_deref(), &what.name, hands).await;
+        }
+        Order::Upgraded { before } => return upgrade::complete(before, hands).await,
         Order::Fresh(apps, _) => {
             // what was stopped by hand is not started by the clock
             let runs = |app: &&String| what.by_hand.halted(app).is_none();

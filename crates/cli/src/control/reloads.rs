@@ -146,6 +146,21 @@ impl Reloads {
         waiting.for_each(|asker| asker.done(&ending));
     }
 
+    /// Tells this asker, too, how the running one ends.
+    pub(super) fn join(&mut self, asker: Asker) {
+        if let Some(running) = &mut self.running {
+            running.askers.push(asker);
+        }
+    }
+
+    /// Tells those who wait that they have to ask again: the program becomes another one.
+    pub(super) fn turn_away(&mut self) {
+        let ending = Failure::cut_short("Mainstay is upgraded just now; ask again");
+        let ending = Ending::from(ending);
+        let waiting = self.waiting.drain(..).flat_map(|(_, askers)| askers);
+        waiting.for_each(|asker| asker.done(&ending));
+    }
+
     /// What runs now, and since when.
     pub(super) fn running(&self) -> Option<(&Order, Instant)> {
         let running = self.running.as_ref()?;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use mainstay_supervisor::events::{NodeStats, Why};
 use mainstay_supervisor::{Event, WorkerId};
+use serde::{Deserialize, Serialize};
 
 use crate::listing::WorkerState;
 
@@ -41,6 +42,68 @@ pub(super) struct Record {
     pub(super) stats: Option<(Instant, NodeStats)>,
 }
 
+/// All of it for the next program. What processes measure of themselves they will say again.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct RosterState(Vec<(WorkerId, RecordState)>);
+
+#[derive(Debug, Serialize, Deserialize)]
+struct RecordState {
+    pid: Option<u32>,
+    group: Option<u32>,
+    state: WorkerState,
+    age: Duration,
+    starts: u64,
+    last_exit: Option<String>,
+    is_looping: bool,
+    is_hung: bool,
+    memory: Option<u64>,
+}
+
+impl From<&Record> for RecordState {
+    fn from(record: &Record) -> Self {
+        Self {
+            pid: record.pid,
+            group: record.group,
+            state: record.state,
+            age: record.started.elapsed(),
+            starts: record.starts,
+            last_exit: record.last_exit.clone(),
+            is_looping: record.is_looping,
+            is_hung: record.is_hung,
+            memory: record.memory,
+        }
+    }
+}
+
+impl From<RecordState> for Record {
+    fn from(state: RecordState) -> Self {
+        let now = Instant::now();
+        Self {
+            pid: state.pid,
+            group: state.group,
+            state: state.state,
+            started: now.checked_sub(state.age).unwrap_or(now),
+            starts: state.starts,
+            last_exit: state.last_exit,
+            is_looping: state.is_looping,
+            is_hung: state.is_hung,
+            memory: state.memory,
+            stats: None,
+        }
+    }
+}
+
+impl From<RosterState> for Roster {
+    fn from(state: RosterState) -> Self {
+        let workers = state.0.into_iter();
+        Self {
+            workers: workers
+                .map(|(worker, record)| (worker, record.into()))
+                .collect(),
+        }
+    }
+}
+
 impl Record {
     /// Starts after the first.
     pub(super) fn restarts(&self) -> u64 {
@@ -60,6 +123,15 @@ impl Record {
 }
 
 impl Roster {
+    pub(super) fn state(&self) -> RosterState {
+        let workers = self.workers.iter();
+        RosterState(
+            workers
+                .map(|(worker, record)| (worker.clone(), record.into()))
+                .collect(),
+        )
+    }
+
     /// Takes note of what happened.
     pub(super) fn note(&mut self, event: &Event) {
         match event {

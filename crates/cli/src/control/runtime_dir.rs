@@ -2,6 +2,7 @@
 
 use std::fs::{File, Permissions};
 use std::io::{self, Write as _};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -24,7 +25,7 @@ pub(crate) struct RuntimeDir {
     pub(crate) path: PathBuf,
     /// Workers' sockets; others may pass through it by name, not list it.
     pub(crate) sockets: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl RuntimeDir {
@@ -65,8 +66,22 @@ impl RuntimeDir {
         Ok(Self {
             path,
             sockets,
-            _lock: lock,
+            lock,
         })
+    }
+
+    /// One that the program before has claimed, with its lock.
+    pub(super) fn take_up(path: PathBuf, lock: OwnedFd) -> Self {
+        Self {
+            sockets: path.join(SOCKETS),
+            path,
+            lock: lock.into(),
+        }
+    }
+
+    /// Another descriptor for the lock: as long as it is open, the directory is claimed.
+    pub(super) fn lock_descriptor(&self) -> io::Result<OwnedFd> {
+        Ok(self.lock.try_clone()?.into())
     }
 
     /// Lets other users pass through the folder of sockets: each socket says itself who may connect.

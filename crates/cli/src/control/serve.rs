@@ -40,6 +40,10 @@ impl Control {
         }
         self.set_upkeep();
         loop {
+            if let Some((program, answer)) = self.handing_over.take() {
+                let failure = self.hand_over(&program, signals).await;
+                let _ = answer.send(failure);
+            }
             tokio::select! {
                 asked = signals.next() => match asked {
                     Asked::End => return Ok(ExitCode::SUCCESS),
@@ -356,6 +360,7 @@ impl Control {
                 let _ = asker.send(listing.unwrap_or_default());
             }
             Question::Signal(wish, asker) => asker.done(&self.signal(&wish)),
+            Question::Upgraded(asker) => self.on_upgraded_asked(asker),
             Question::Stop(asker) => self.stop_askers.push(asker),
         }
     }

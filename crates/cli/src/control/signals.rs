@@ -1,8 +1,11 @@
 //! The signals that an instance listens to.
 
+use std::collections::VecDeque;
 use std::io;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::timeout;
 
 /// Ours from now on: SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2.
 #[derive(Debug)]
@@ -15,6 +18,8 @@ pub(super) struct Signals {
     hang_up_asks: Asked,
     /// The first means nothing here, nor may it end us. Log rotators send the second.
     users: [Signal; 2],
+    /// What came while nobody could do anything about it.
+    waiting: VecDeque<Asked>,
 }
 
 /// What a signal asks for.
@@ -49,11 +54,24 @@ impl Signals {
                 signal(SignalKind::user_defined1())?,
                 signal(SignalKind::user_defined2())?,
             ],
+            waiting: VecDeque::new(),
         })
+    }
+
+    /// Whether something has come, which [`Signals::next`] will tell.
+    pub(super) async fn has_come(&mut self) -> bool {
+        // a moment, in which the runtime takes in what the kernel has told
+        if let Ok(asked) = timeout(Duration::from_millis(1), self.next()).await {
+            self.waiting.push_front(asked);
+        }
+        !self.waiting.is_empty()
     }
 
     /// Waits for the next. Cancel-safe.
     pub(super) async fn next(&mut self) -> Asked {
+        if let Some(asked) = self.waiting.pop_front() {
+            return asked;
+        }
         loop {
             let [first, second] = &mut self.users;
             tokio::select! {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use mainstay_config::Settings;
 use mainstay_pipeline::DebugToken;
 use mainstay_supervisor::{Event, Numbers, Supervisor, Surroundings, WorkerId, count, node};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::admin::{self, Question};
 use super::autoscale::Autoscale;
@@ -35,10 +35,11 @@ use super::surroundings::{
     debug_token, default_node_env, gateway_identity, instance_id, open_folder,
 };
 use super::suspended::Suspended;
+use super::upgrade::Program;
 use super::upkeep::Upkeep;
 use super::violations::Violations;
 use crate::failure::Failure;
-use crate::order::Asker;
+use crate::order::{Asker, Ending};
 use crate::state::Ids;
 use crate::{clock, rates};
 
@@ -63,6 +64,8 @@ pub(super) struct Control {
     pub(super) supervisor: Supervisor,
     pub(super) events: mpsc::UnboundedReceiver<Event>,
     pub(super) questions: mpsc::Receiver<Question>,
+    /// What holds the instance's place on this machine: its lock and its admin socket.
+    pub(super) seat: Seat,
     pub(super) wishes: mpsc::UnboundedReceiver<Wish>,
     pub(super) reloads: Reloads,
     pub(super) upkeep: Upkeep,
@@ -104,6 +107,17 @@ pub(super) struct Control {
     pub(super) serves: bool,
     /// Whether everything that was to be started is there.
     pub(super) is_up: bool,
+    /// The program that is to take our place, and who is told if it does not.
+    pub(super) handing_over: Option<(Program, oneshot::Sender<Failure>)>,
+    /// How the upgrade ended by which this program came.
+    pub(super) upgraded: Option<Ending>,
+}
+
+/// See [`Control::seat`].
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) lock: OwnedFd,
+    pub(super) admin: OwnedFd,
 }
 
 impl Control {
@@ -124,7 +138,11 @@ impl Control {
         }
         let preload = node::install(&runtime_dir.path).map_err(machine)?;
         let folder = open_folder(&runtime_dir.sockets).map_err(machine)?;
-        let questions = admin::open(&runtime_dir.path.join(ADMIN)).map_err(machine)?;
+        let seat = Seat {
+            lock: runtime_dir.lock_descriptor().map_err(machine)?,
+            admin: admin::open(&runtime_dir.path.join(ADMIN)).map_err(machine)?,
+        };
+        let questions = admin::listen(&seat.admin).map_err(machine)?;
         let numbers = Numbers::default();
         let plans = log_files::plans(&settings.apps);
         let output = Output::start(background.as_ref(), numbers.clone(), plans)
@@ -175,6 +193,7 @@ impl Control {
             supervisor,
             events,
             questions,
+            seat,
             wishes,
             reloads: Reloads::new(hands),
             upkeep: Upkeep::default(),
@@ -198,6 +217,8 @@ impl Control {
             runtime: runtime_dir.path.clone(),
             serves: false,
             is_up: false,
+            handing_over: None,
+            upgraded: None,
             settings,
             origin,
             name,

@@ -380,6 +380,7 @@ fn named(order: &Order) -> String {
         Order::Apps(apps) => apps.join(", "),
         Order::Settings => "the settings".to_owned(),
         Order::Gateway => "the gateway".to_owned(),
+        Order::Upgrade(_) | Order::Upgraded { .. } => "the program".to_owned(),
         Order::Fresh(apps, _) => format!("{} with fresh workers", apps.join(", ")),
         Order::Relieve { app, index, .. } => format!("{app}:{index} for its memory"),
         Order::Restart(apps) | Order::Start(apps) | Order::Stop(apps) | Order::Delete(apps) => {

@@ -112,6 +112,7 @@ impl Control {
             | Question::Disable(..)
             | Question::Enable(..)
             | Question::Signal(..)
+            | Question::Upgraded(..)
             | Question::Suspend(..) => refuse(question),
             question => self.on_question(question),
         }
@@ -142,6 +143,7 @@ fn refuse(question: Question) {
     | Question::Disable(_, asker)
     | Question::Enable(_, asker)
     | Question::Signal(_, asker)
+    | Question::Upgraded(asker)
     | Question::Suspend(_, asker) = question
     {
         let failure = Failure::cut_short("the instance is stopping");

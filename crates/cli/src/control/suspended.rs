@@ -5,9 +5,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mainstay_pipeline::Suspension;
 use mainstay_values::format_duration;
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
 
 use super::gateways::Agreement;
+use super::handover::{ago, at, until};
 use super::state::Control;
 use crate::failure::Failure;
 use crate::order::{Asker, Ending, Suspend};
@@ -37,6 +39,40 @@ struct Pause {
     deadline: Duration,
 }
 
+/// The same for the next program.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SuspendedState {
+    /// With the time that one request may wait.
+    pause: Option<(SpanState, Duration)>,
+    maintenance: Option<SpanState>,
+}
+
+/// Since when, and how long still.
+#[derive(Debug, Serialize, Deserialize)]
+struct SpanState(Duration, Option<Duration>);
+
+impl From<SpanState> for Span {
+    fn from(SpanState(since, left): SpanState) -> Self {
+        Self {
+            since: ago(since),
+            until: at(left),
+        }
+    }
+}
+
+impl From<SuspendedState> for Suspended {
+    fn from(state: SuspendedState) -> Self {
+        Self {
+            pause: state.pause.map(|(span, deadline)| Pause {
+                span: span.into(),
+                deadline,
+            }),
+            maintenance: state.maintenance.map(Span::from),
+            askers: Vec::new(),
+        }
+    }
+}
+
 /// Which of both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
@@ -62,6 +98,10 @@ impl Span {
         }
     }
 
+    fn state(&self) -> SpanState {
+        SpanState(self.since.elapsed(), until(self.until))
+    }
+
     fn at(&self, now: Instant) -> SuspendedSpan {
         SuspendedSpan {
             since: now - self.since,
@@ -71,6 +111,18 @@ impl Span {
 }
 
 impl Suspended {
+    pub(super) fn state(&self) -> SuspendedState {
+        SuspendedState {
+            pause: self.pause.map(|pause| (pause.span.state(), pause.deadline)),
+            maintenance: self.maintenance.map(|span| span.state()),
+        }
+    }
+
+    /// Whether somebody waits until one holds everywhere.
+    pub(super) fn is_awaited(&self) -> bool {
+        !self.askers.is_empty()
+    }
+
     /// What gateways are told. Of both, maintenance holds: nobody waits for what is closed.
     pub(super) fn in_force(&self, now: Instant) -> Suspension {
         if let Some(span) = &self.maintenance {

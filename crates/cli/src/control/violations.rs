@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use mainstay_observe::Timestamp;
 use mainstay_pipeline::{CspOptions, Reported, Violation};
+use serde::{Deserialize, Serialize};
 
 use crate::policy::{Collected, Seen};
 
@@ -17,6 +18,22 @@ const MOST: usize = 2_000;
 pub(super) struct Violations {
     seen: BTreeMap<Violation, (u64, Option<SystemTime>)>,
     dropped: u64,
+}
+
+/// See [`Violations::state`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ViolationsState {
+    seen: Vec<(Violation, (u64, Option<SystemTime>))>,
+    dropped: u64,
+}
+
+impl From<ViolationsState> for Violations {
+    fn from(state: ViolationsState) -> Self {
+        Self {
+            seen: state.seen.into_iter().collect(),
+            dropped: state.dropped,
+        }
+    }
 }
 
 impl Violations {
@@ -31,6 +48,18 @@ impl Violations {
             let (count, last) = self.seen.entry(violation).or_default();
             *count += reports;
             *last = Some(now);
+        }
+    }
+
+    /// The same for the next program.
+    pub(super) fn state(&self) -> ViolationsState {
+        ViolationsState {
+            seen: self
+                .seen
+                .iter()
+                .map(|(kind, seen)| (kind.clone(), *seen))
+                .collect(),
+            dropped: self.dropped,
         }
     }
 

@@ -68,6 +68,20 @@ impl Ids {
         }
     }
 
+    /// As handed out by the program before.
+    pub(crate) fn take_up(mut self, numbers: BTreeMap<String, Vec<u32>>) -> Self {
+        for (app, numbers) in &numbers {
+            self.told.set(app, numbers.clone());
+        }
+        self.numbers = numbers;
+        self
+    }
+
+    /// All that were handed out.
+    pub(crate) fn numbers(&self) -> &BTreeMap<String, Vec<u32>> {
+        &self.numbers
+    }
+
     /// Gives every worker of these apps a number: those it had before, where it had one. More workers get more, fewer
     /// keep theirs for the time when there are more again.
     pub(crate) fn claim(&mut self, apps: &[(String, u32)]) {

@@ -226,6 +226,7 @@ documents! {
     commands_of_the_logs_page_do_what_they_say: "docs/operations/logs.md",
     commands_of_the_ports_page_do_what_they_say: "docs/operations/ports.md",
     commands_of_the_reload_page_do_what_they_say: "docs/operations/reload.md",
+    commands_of_the_upgrade_page_do_what_they_say: "docs/operations/upgrade.md",
     commands_of_the_workers_page_do_what_they_say: "docs/operations/workers.md",
     commands_of_the_filters_page_do_what_they_say: "docs/protection/filters.md",
     commands_of_the_authentication_page_do_what_they_say: "docs/protection/authentication.md",

@@ -60,5 +60,6 @@ mod top;
 mod trial;
 mod unharmed;
 mod unix_sockets;
+mod upgrade;
 mod upstream_faults;
 mod watching;

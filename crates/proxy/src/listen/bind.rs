@@ -28,23 +28,23 @@ pub struct Bound {
 /// As long as a copy of it is there, an address is claimed, and a Unix socket has its file.
 #[derive(Clone, Debug)]
 pub struct Holding {
-    _held: Arc<Held>,
+    held: Arc<Held>,
 }
 
 #[derive(Debug)]
-struct Held {
-    _claim: Option<Claim>,
-    _file: Option<SocketFile>,
+pub(super) struct Held {
+    pub(super) claim: Option<Claim>,
+    pub(super) file: Option<SocketFile>,
 }
 
 impl Holding {
     fn new(claim: Option<Claim>, file: Option<SocketFile>) -> Self {
-        let held = Held {
-            _claim: claim,
-            _file: file,
-        };
+        Self::of(Held { claim, file })
+    }
+
+    pub(super) fn of(held: Held) -> Self {
         Self {
-            _held: Arc::new(held),
+            held: Arc::new(held),
         }
     }
 }
@@ -201,6 +201,19 @@ impl Bound {
             sockets: sockets.collect::<Result<_, _>>()?,
             holding: self.holding.clone(),
         })
+    }
+
+    /// One that is there already.
+    pub(super) fn kept(address: Resolved, sockets: Vec<Listener>, holding: Holding) -> Self {
+        Self {
+            address,
+            sockets,
+            holding,
+        }
+    }
+
+    pub(super) fn held(&self) -> &Held {
+        &self.holding.held
     }
 
     /// Keeps the address as this does, without its sockets.

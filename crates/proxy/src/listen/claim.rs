@@ -6,6 +6,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::{SocketAddr as Name, UnixListener};
@@ -22,7 +23,7 @@ const LONGEST: usize = 107;
 /// A name that is held.
 #[derive(Debug)]
 pub(super) struct Claim {
-    _held: UnixListener,
+    held: UnixListener,
 }
 
 /// Who holds a name.
@@ -43,7 +44,7 @@ impl Claim {
     pub(super) fn take(name: &[u8]) -> io::Result<Option<Self>> {
         let name = Name::from_abstract_name(name)?;
         match UnixListener::bind_addr(&name) {
-            Ok(held) => Ok(Some(Self { _held: held })),
+            Ok(held) => Ok(Some(Self { held })),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 let own = rustix::process::geteuid().as_raw();
                 match holder(&name) {
@@ -54,6 +55,20 @@ impl Claim {
             }
             // a sandbox without such sockets
             Err(_) => Ok(None),
+        }
+    }
+}
+
+impl Claim {
+    /// Another descriptor for it.
+    pub(super) fn descriptor(&self) -> io::Result<OwnedFd> {
+        Ok(self.held.try_clone()?.into())
+    }
+
+    /// One that is held already.
+    pub(super) fn held(descriptor: OwnedFd) -> Self {
+        Self {
+            held: descriptor.into(),
         }
     }
 }

@@ -37,6 +37,18 @@ pub(super) struct SocketFile {
     identity: (u64, u64),
 }
 
+impl SocketFile {
+    /// What it takes to know it again.
+    pub(super) fn parts(&self) -> (PathBuf, (u64, u64)) {
+        (self.path.clone(), self.identity)
+    }
+
+    /// One that is there already.
+    pub(super) fn of((path, identity): (PathBuf, (u64, u64))) -> Self {
+        Self { path, identity }
+    }
+}
+
 impl Drop for SocketFile {
     fn drop(&mut self) {
         let found = self.path.symlink_metadata();

@@ -5,6 +5,7 @@ mod bind;
 mod claim;
 mod error;
 mod file;
+mod handover;
 mod listener;
 
 pub(crate) use accept::accept;
@@ -12,4 +13,5 @@ pub use bind::{Bound, Holding, bind, probe};
 pub use claim::{Claimant, claimant};
 pub use error::BindError;
 pub use file::SocketAccess;
+pub use handover::BoundState;
 pub use listener::{Company, Listener};

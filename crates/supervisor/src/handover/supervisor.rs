@@ -23,8 +23,8 @@ use crate::supervisor::Supervisor;
 use crate::surroundings::Surroundings;
 use crate::worker::Shared;
 
-/// Workers after whom nobody looks. Must be taken up: by [`Supervisor::resume`], or by the next program.
-#[derive(Debug)]
+/// Workers after whom nobody looks; by default, none. Must be taken up: by [`Supervisor::resume`], or by the next program.
+#[derive(Debug, Default)]
 pub struct PutDown {
     workers: Vec<(Arc<str>, Carried)>,
 }
@@ -105,12 +105,16 @@ impl Supervisor {
     /// All that the next program must know of those that were put down, with what must stay open for it.
     ///
     /// # Errors
-    /// When descriptors have run out.
+    /// When descriptors have run out; with what was put down, to be resumed.
     pub fn state(
         &self,
         put_down: PutDown,
         descriptors: &mut Descriptors,
-    ) -> io::Result<SupervisorState> {
+    ) -> Result<SupervisorState, (PutDown, io::Error)> {
+        let guarded = match self.guarded.state(descriptors) {
+            Ok(guarded) => guarded,
+            Err(error) => return Err((put_down, error)),
+        };
         let mut workers: BTreeMap<(Arc<str>, u32), Vec<_>> = BTreeMap::new();
         for (app, mut carried) in put_down.workers {
             carried.settle();
@@ -140,8 +144,32 @@ impl Supervisor {
         Ok(SupervisorState {
             apps: apps.collect(),
             count: self.apps,
-            guarded: self.guarded.state(descriptors)?,
+            guarded,
         })
+    }
+
+    /// Looks after workers again of which nothing was told to anybody.
+    ///
+    /// # Errors
+    /// As [`Supervisor::resume`].
+    pub fn take_back(&mut self, put_down: PutDown) -> Result<(), HandoverError> {
+        let mut outcome = Ok(());
+        for (app, mut carried) in put_down.workers {
+            carried.settle();
+            let Some(group) = self.find_mut(&app) else {
+                continue;
+            };
+            let (worker, shared) = (carried.state.index, group.shared.clone());
+            if let Some(release) = group.release_mut(carried.release) {
+                let taken = release.take_up(carried, &shared);
+                outcome = outcome.and(taken.map_err(|source| HandoverError::Worker {
+                    app: app.to_string(),
+                    worker,
+                    source,
+                }));
+            }
+        }
+        outcome
     }
 
     /// Looks after workers again that this program has put down itself.

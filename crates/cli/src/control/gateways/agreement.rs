@@ -37,6 +37,18 @@ pub(in crate::control) struct Agreement {
 }
 
 impl Agreements {
+    /// Tickets go on after this one.
+    pub(super) fn after(next_ticket: u64) -> Self {
+        Self {
+            open: Vec::new(),
+            next_ticket,
+        }
+    }
+
+    pub(super) fn next_ticket(&self) -> u64 {
+        self.next_ticket
+    }
+
     /// These are to be asked with the ticket, and answer within this time.
     pub(super) fn ask(
         &mut self,

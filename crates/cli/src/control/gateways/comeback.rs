@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
+
+use crate::control::handover::{at, until};
 
 /// A gateway that ends sooner than this after it began to accept died young, as does one that never did.
 pub(super) const HEALTHY: Duration = Duration::from_secs(1);
@@ -25,6 +28,26 @@ pub(super) struct Comeback {
     last_exit: Option<String>,
     /// When the next one is started.
     next: Option<Instant>,
+}
+
+/// The same for the next program.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ComebackState {
+    young_deaths: u32,
+    restarts: u64,
+    last_exit: Option<String>,
+    next: Option<Duration>,
+}
+
+impl From<ComebackState> for Comeback {
+    fn from(state: ComebackState) -> Self {
+        Self {
+            young_deaths: state.young_deaths,
+            restarts: state.restarts,
+            last_exit: state.last_exit,
+            next: at(state.next),
+        }
+    }
 }
 
 /// What a death means.
@@ -56,6 +79,15 @@ impl Comeback {
             Verdict::Loop(pause)
         } else {
             Verdict::Again(pause)
+        }
+    }
+
+    pub(super) fn state(&self) -> ComebackState {
+        ComebackState {
+            young_deaths: self.young_deaths,
+            restarts: self.restarts,
+            last_exit: self.last_exit.clone(),
+            next: until(self.next),
         }
     }
 

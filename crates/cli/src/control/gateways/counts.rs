@@ -1,10 +1,12 @@
 //! What all gateways counted, those that ended included, as one text. A number that was shown once never
 //! goes back: whatever is shown was told here first, and what was told outlives the one who told it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use mainstay_observe::{Exposition, Totals, names};
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -31,13 +33,42 @@ pub(super) enum Asker {
 pub(super) struct Counts {
     ended: Totals,
     /// Workers that were replaced, by app and reason.
-    replaced: BTreeMap<(String, &'static str), u64>,
+    replaced: BTreeMap<(String, Cow<'static, str>), u64>,
     /// Lines of output that were dropped, by app.
     dropped: BTreeMap<String, u64>,
     /// Steps of autoscaling, by app and direction.
-    steps: BTreeMap<(String, &'static str), u64>,
+    steps: BTreeMap<(String, Cow<'static, str>), u64>,
     open: Vec<Open>,
     next_ticket: u64,
+}
+
+/// The same for the next program. Whoever waits for an answer gets it before.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct CountsState {
+    ended: Totals,
+    replaced: Vec<(String, String, u64)>,
+    dropped: BTreeMap<String, u64>,
+    steps: Vec<(String, String, u64)>,
+    next_ticket: u64,
+}
+
+impl From<CountsState> for Counts {
+    fn from(state: CountsState) -> Self {
+        let labelled = |counts: Vec<(String, String, u64)>| {
+            let counts = counts.into_iter();
+            counts
+                .map(|(app, label, count)| ((app, Cow::Owned(label)), count))
+                .collect()
+        };
+        Self {
+            ended: state.ended,
+            replaced: labelled(state.replaced),
+            dropped: state.dropped,
+            steps: labelled(state.steps),
+            open: Vec::new(),
+            next_ticket: state.next_ticket,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -89,7 +120,10 @@ impl Counts {
 
     /// A worker was replaced.
     pub(super) fn replaced(&mut self, app: &str, reason: &'static str) {
-        *self.replaced.entry((app.to_owned(), reason)).or_default() += 1;
+        *self
+            .replaced
+            .entry((app.to_owned(), reason.into()))
+            .or_default() += 1;
     }
 
     /// Lines of an app were dropped.
@@ -99,7 +133,32 @@ impl Counts {
 
     /// An app got one worker more or fewer by its work.
     pub(super) fn stepped(&mut self, app: &str, direction: &'static str) {
-        *self.steps.entry((app.to_owned(), direction)).or_default() += 1;
+        *self
+            .steps
+            .entry((app.to_owned(), direction.into()))
+            .or_default() += 1;
+    }
+
+    pub(super) fn state(&self) -> CountsState {
+        let labelled = |counts: &BTreeMap<(String, Cow<'static, str>), u64>| {
+            let counts = counts.iter();
+            let labelled =
+                counts.map(|((app, label), count)| (app.clone(), label.to_string(), *count));
+            labelled.collect()
+        };
+        CountsState {
+            ended: self.ended.clone(),
+            replaced: labelled(&self.replaced),
+            dropped: self.dropped.clone(),
+            steps: labelled(&self.steps),
+            next_ticket: self.next_ticket,
+        }
+    }
+
+    /// Nobody's patience lasts any longer.
+    pub(super) fn hurry(&mut self) {
+        let now = Instant::now();
+        self.open.iter_mut().for_each(|open| open.until = now);
     }
 
     /// When somebody's patience ends.
@@ -161,7 +220,7 @@ impl Counts {
             );
         }
         for ((app, reason), count) in &self.replaced {
-            let labels = [("app", app.as_str()), ("reason", reason)];
+            let labels = [("app", app.as_str()), ("reason", reason.as_ref())];
             text.sample(names::WORKER_REPLACEMENTS_TOTAL, &labels, *count);
         }
         if !self.dropped.is_empty() {
@@ -182,7 +241,7 @@ impl Counts {
             );
         }
         for ((app, direction), count) in &self.steps {
-            let labels = [("app", app.as_str()), ("direction", direction)];
+            let labels = [("app", app.as_str()), ("direction", direction.as_ref())];
             text.sample(names::AUTOSCALE_STEPS_TOTAL, &labels, *count);
         }
         text.finish()

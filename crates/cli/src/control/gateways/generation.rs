@@ -1,6 +1,6 @@
 //! One gateway process as the control plane sees it: started, told, listened to. Decides nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -11,16 +11,18 @@ use mainstay_proxy::{Address, Bound, Holding};
 use mainstay_supervisor::identity::Identity;
 use mainstay_supervisor::process::Process;
 use rustix::process::Signal;
+use serde::{Deserialize, Serialize};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use super::super::fronts::Sockets;
 use super::super::output::Output;
 use super::super::own;
 use crate::gateway::{ACCESS_FD, CONTROL_FD, FIRST_SOCKET_FD, FOLDER_FD, RATES_FD};
-use crate::protocol::{self, Beginning, Down, Load, Up};
+use crate::protocol::{self, Beginning, Down, Inbox, Load, Up};
 
 /// What comes from a gateway.
 #[derive(Debug)]
@@ -35,7 +37,7 @@ pub(super) enum Word {
 pub(super) type Words = mpsc::Sender<(u64, Word)>;
 
 /// What a generation is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Phase {
     /// It has not said yet that it accepts.
     Starting,
@@ -69,8 +71,107 @@ pub(super) struct Generation {
     pub(super) in_flight: Vec<(u64, usize)>,
     /// By target, how long requests waited for a place at its members at most, since somebody looked.
     pub(super) waits: BTreeMap<String, Duration>,
-    process: Arc<Process>,
+    pub(super) process: Arc<Process>,
+    pub(super) link: Link,
+}
+
+/// The way to a gateway and back.
+#[derive(Debug)]
+pub(super) struct Link {
     to: mpsc::UnboundedSender<Down>,
+    put_down: watch::Sender<bool>,
+    /// None while nobody speaks and listens.
+    pub(super) tasks: Option<Tasks>,
+    /// What is there while nobody does.
+    pub(super) resting: Option<Resting>,
+}
+
+/// Who speaks and listens.
+#[derive(Debug)]
+pub(super) struct Tasks {
+    speaking: JoinHandle<Option<(OwnedWriteHalf, mpsc::UnboundedReceiver<Down>)>>,
+    listening: JoinHandle<Option<Inbox<OwnedReadHalf>>>,
+}
+
+/// A link that was put down between two messages.
+#[derive(Debug)]
+pub(super) struct Resting {
+    pub(super) socket: UnixStream,
+    /// The beginning of a message.
+    pub(super) come: Vec<u8>,
+    /// What is still to be told.
+    pub(super) to_tell: VecDeque<Down>,
+    more: Option<mpsc::UnboundedReceiver<Down>>,
+}
+
+impl Resting {
+    /// A link as the program before has left it.
+    pub(super) fn of(socket: UnixStream, come: Vec<u8>, to_tell: VecDeque<Down>) -> Self {
+        Self {
+            socket,
+            come,
+            to_tell,
+            more: None,
+        }
+    }
+
+    /// Takes in what was to be told since it rests.
+    pub(super) fn settle(&mut self) {
+        while let Some(Ok(message)) = self.more.as_mut().map(mpsc::UnboundedReceiver::try_recv) {
+            self.to_tell.push_back(message);
+        }
+    }
+}
+
+impl Tasks {
+    /// Both, once they have stopped. None: the gateway has ended, which was told.
+    pub(super) async fn rest(self) -> Option<Resting> {
+        let spoken = self.speaking.await.ok().flatten();
+        let (from, come) = self.listening.await.ok().flatten()?.into_parts();
+        let (to, more) = spoken?;
+        let socket = from.reunite(to).ok()?;
+        Some(Resting {
+            socket,
+            come,
+            to_tell: VecDeque::new(),
+            more: Some(more),
+        })
+    }
+}
+
+impl Link {
+    /// Speaks and listens from now on; what rests is told first.
+    pub(super) fn open(
+        number: u64,
+        resting: Resting,
+        process: &Arc<Process>,
+        words: Words,
+    ) -> Self {
+        let (from, to) = resting.socket.into_split();
+        let (sender, messages) = mpsc::unbounded_channel();
+        for message in resting.to_tell {
+            let _ = sender.send(message);
+        }
+        let (put_down, is_down) = watch::channel(false);
+        let inbox = Inbox::new(from, resting.come);
+        let listening = listen(number, inbox, Arc::clone(process), words, is_down.clone());
+        let speaking = speak(to, messages, Arc::clone(process), is_down);
+        Self {
+            to: sender,
+            put_down,
+            tasks: Some(Tasks {
+                listening: tokio::spawn(listening),
+                speaking: tokio::spawn(speaking),
+            }),
+            resting: None,
+        }
+    }
+
+    /// Both stop when nothing is in between; they are to be waited for.
+    pub(super) fn put_down(&mut self) -> Option<Tasks> {
+        self.put_down.send_replace(true);
+        self.tasks.take()
+    }
 }
 
 /// As what and where gateways run.
@@ -104,7 +205,7 @@ impl Generation {
     ) -> io::Result<Self> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         ours.set_nonblocking(true)?;
-        let (from, to) = UnixStream::from_std(ours)?.into_split();
+        let ours = UnixStream::from_std(ours)?;
         let mut descriptors = vec![
             (theirs.into(), CONTROL_FD),
             (place.folder.try_clone()?, FOLDER_FD),
@@ -118,9 +219,8 @@ impl Generation {
         spawn.descriptors = descriptors;
         spawn.identity = place.identity;
         let process = Arc::new(spawn.start()?);
-        tokio::spawn(listen(number, from, Arc::clone(&process), words));
-        let (sender, messages) = mpsc::unbounded_channel();
-        tokio::spawn(speak(to, messages, Arc::clone(&process)));
+        let resting = Resting::of(ours, Vec::new(), VecDeque::new());
+        let link = Link::open(number, resting, &process, words);
         let generation = Self {
             number,
             phase: Phase::Starting,
@@ -138,7 +238,7 @@ impl Generation {
             in_flight: Vec::new(),
             waits: BTreeMap::new(),
             process,
-            to: sender,
+            link,
         };
         generation.tell(Down::Begin(Box::new(beginning)));
         Ok(generation)
@@ -147,7 +247,7 @@ impl Generation {
     /// Tells it something, after what it was told before. One that does not listen any more is noticed by
     /// its end.
     pub(super) fn tell(&self, message: Down) {
-        let _ = self.to.send(message);
+        let _ = self.link.to.send(message);
     }
 
     /// How busy it is.
@@ -182,26 +282,55 @@ async fn speak(
     mut to: OwnedWriteHalf,
     mut messages: mpsc::UnboundedReceiver<Down>,
     process: Arc<Process>,
-) {
-    while let Some(message) = messages.recv().await {
+    mut put_down: watch::Receiver<bool>,
+) -> Option<(OwnedWriteHalf, mpsc::UnboundedReceiver<Down>)> {
+    loop {
+        let message = tokio::select! {
+            biased;
+            () = told(&mut put_down) => return Some((to, messages)),
+            message = messages.recv() => message?,
+        };
         match timeout(PATIENCE, protocol::send(&mut to, &message)).await {
             Ok(Ok(())) => {}
             // it has closed its end, and is on its way out
-            Ok(Err(_)) => return,
+            Ok(Err(_)) => break,
             // nobody can tell it anything any more: its successor can be told
-            Err(_) => return process.signal(Signal::KILL),
+            Err(_) => {
+                process.signal(Signal::KILL);
+                break;
+            }
         }
+    }
+    // what else is to be told is nobody's
+    let _ = put_down.wait_for(|is_down| *is_down).await;
+    Some((to, messages))
+}
+
+async fn told(put_down: &mut watch::Receiver<bool>) {
+    if put_down.wait_for(|is_down| *is_down).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 
-async fn listen(number: u64, mut from: OwnedReadHalf, process: Arc<Process>, words: Words) {
+async fn listen(
+    number: u64,
+    mut inbox: Inbox<OwnedReadHalf>,
+    process: Arc<Process>,
+    words: Words,
+    mut put_down: watch::Receiver<bool>,
+) -> Option<Inbox<OwnedReadHalf>> {
     loop {
-        let word = match protocol::receive(&mut from).await {
+        let said = tokio::select! {
+            biased;
+            () = told(&mut put_down) => return Some(inbox),
+            said = inbox.next() => said,
+        };
+        let word = match said {
             Ok(Some(up)) => Word::Said(up),
             Ok(None) | Err(_) => break,
         };
         if words.send((number, word)).await.is_err() {
-            return;
+            return None;
         }
     }
     if timeout(LAST_MOMENT, process.ended()).await.is_err() {
@@ -212,4 +341,5 @@ async fn listen(number: u64, mut from: OwnedReadHalf, process: Arc<Process>, wor
         Err(error) => error.to_string(),
     };
     let _ = words.send((number, Word::Ended(exit))).await;
+    None
 }

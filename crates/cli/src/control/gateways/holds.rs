@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::protocol::Member;
 
 /// Members that left, and the generations that have not let go of them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct Holds(HashMap<u64, HashSet<u64>>);
 
 impl Holds {

@@ -39,6 +39,18 @@ pub(in crate::control) struct Inquired {
 }
 
 impl Inquiries {
+    /// Tickets go on after this one.
+    pub(super) fn after(next_ticket: u64) -> Self {
+        Self {
+            open: Vec::new(),
+            next_ticket,
+        }
+    }
+
+    pub(super) fn next_ticket(&self) -> u64 {
+        self.next_ticket
+    }
+
     /// These are to be asked with the ticket. None when too many ask already.
     pub(super) fn ask(
         &mut self,
