@@ -13,6 +13,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::failure::Failure;
 use crate::protocol::PurgeKnown;
 
+/// The field of every answer that names the version of the program that gives it.
+pub(crate) const VERSION_FIELD: &str = "mainstay-version";
+
 /// What a reload is to bring in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

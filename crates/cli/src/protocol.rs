@@ -407,8 +407,7 @@ mod tests {
         let mut seen = Vec::new();
         for byte in message {
             one.write_all(&[byte]).await.expect("sent");
-            let next = std::pin::pin!(inbox.next::<Up>());
-            if let std::task::Poll::Ready(up) = futures_poll(next).await {
+            if let std::task::Poll::Ready(up) = look_once(inbox.next::<Up>()).await {
                 seen.push(format!("{:?}", up.expect("a message").expect("no end")));
             }
             let (from, come) = inbox.into_parts();
@@ -419,10 +418,9 @@ mod tests {
         assert!(inbox.next::<Up>().await.expect("an end").is_none());
     }
 
-    /// Looks once, as `select!` does.
-    async fn futures_poll<F: Future>(
-        mut future: std::pin::Pin<&mut F>,
-    ) -> std::task::Poll<F::Output> {
+    /// As `select!` does.
+    async fn look_once<F: Future>(future: F) -> std::task::Poll<F::Output> {
+        let mut future = std::pin::pin!(future);
         std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context))).await
     }
 

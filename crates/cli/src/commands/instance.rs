@@ -1,9 +1,10 @@
 //! A running instance, as commands reach it: found by name or because it is the only one, asked over its
-//! admin socket. Prints nothing.
+//! admin socket. Prints nothing, but that versions differ.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -13,13 +14,17 @@ use serde::Serialize;
 use crate::control::runtime_dir;
 use crate::failure::Failure;
 use crate::listing::Listing;
-use crate::order::{Ending, Told};
+use crate::order::{Ending, Told, VERSION_FIELD};
+use crate::say;
 
 /// Of an answer.
 pub(super) type Lines = io::Lines<BufReader<UnixStream>>;
 
 /// How long an instance may take to a plain question.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Commands that ask several instances say it once.
+static IS_SKEW_SAID: AtomicBool = AtomicBool::new(false);
 
 /// An instance that runs, or ran a moment ago.
 #[derive(Debug)]
@@ -114,6 +119,7 @@ impl Instance {
         let (head, body) = answer
             .split_once("\r\n\r\n")
             .ok_or(io::ErrorKind::InvalidData)?;
+        head.lines().for_each(|line| self.note_skew(line));
         Ok((head.to_owned(), body.to_owned()))
     }
 
@@ -161,10 +167,11 @@ impl Instance {
         let mut lines = BufReader::new(stream).lines();
         let status = lines.next().and_then(Result::ok).unwrap_or_default();
         // the rest of the head
-        for line in lines.by_ref() {
-            if line.is_ok_and(|line| line.is_empty()) {
+        for line in lines.by_ref().map_while(Result::ok) {
+            if line.is_empty() {
                 break;
             }
+            self.note_skew(&line);
         }
         if !status.contains(" 200 ") {
             let reason = lines.next().and_then(Result::ok).unwrap_or(status);
@@ -174,6 +181,32 @@ impl Instance {
             )));
         }
         Ok(lines)
+    }
+
+    /// A line of an answer's head may say that another version answers. That is said, once: both understand each other in
+    /// what both have.
+    fn note_skew(&self, line: &str) {
+        let own = env!("CARGO_PKG_VERSION");
+        let Some((name, version)) = line.split_once(':') else {
+            return;
+        };
+        let version = version.trim();
+        if !name.eq_ignore_ascii_case(VERSION_FIELD) || version == own {
+            return;
+        }
+        if !IS_SKEW_SAID.swap(true, Ordering::Relaxed) {
+            // it is told by whoever answers: nothing else of it reaches a terminal
+            let is_plain = |character: char| character.is_ascii_graphic();
+            let version: String = version
+                .chars()
+                .filter(|one| is_plain(*one))
+                .take(64)
+                .collect();
+            say::note(&format!(
+                "instance `{}` is Mainstay {version}, this command is {own}; `mainstay upgrade` brings it to the program in its file",
+                self.name
+            ));
+        }
     }
 
     /// Waits for the end of the instance's process, from now on or from before: whatever `stop` does meanwhile

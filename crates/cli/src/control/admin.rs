@@ -7,7 +7,7 @@ use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::Path;
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use mainstay_config::Layer;
 use mainstay_observe::Exposition;
 use mainstay_pipeline::Purge;
@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::output::Told;
 use super::recent::written;
-use crate::order::{Asker, CacheList, Disable, Order, Signalling, Suspend, Unban};
+use crate::order::{Asker, CacheList, Disable, Order, Signalling, Suspend, Unban, VERSION_FIELD};
 use crate::plain_http::{self, Call, Reply};
 use crate::said::{LogWish, Memory, Word};
 
@@ -97,12 +97,20 @@ pub(super) fn listen(socket: &OwnedFd) -> io::Result<mpsc::Receiver<Question>> {
             if is_ours {
                 let sender = sender.clone();
                 tokio::spawn(async move {
-                    plain_http::serve(stream, |call| answer(sender.clone(), call)).await;
+                    plain_http::serve(stream, |call| versioned(answer(sender.clone(), call))).await;
                 });
             }
         }
     });
     Ok(questions)
+}
+
+/// Whoever asks learns which version answers: a command of another one says so.
+async fn versioned(answer: impl Future<Output = Reply>) -> Reply {
+    let mut reply = answer.await;
+    let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
+    reply.headers_mut().insert(VERSION_FIELD, version);
+    reply
 }
 
 async fn answer(sender: mpsc::Sender<Question>, call: Call) -> Reply {

@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) struct Output {
     sender: Sender<Piece>,
     /// One for each pipe of access lines; broken when all of it is out.
-    relays: Arc<Mutex<Vec<(Relay, Receiver<()>)>>>,
+    relays: Arc<Mutex<Relays>>,
     stdout: Stdout,
     /// Filled where lines come in: whoever asks for them does not wait for whoever reads our output.
     recent: Arc<Mutex<Recent>>,
@@ -48,6 +48,8 @@ pub(super) struct Told {
     /// When all of that is written.
     pub(super) files: oneshot::Receiver<Vec<FileLength>>,
 }
+
+type Relays = Vec<(Relay, Receiver<()>)>;
 
 enum Piece {
     App(Line),
@@ -142,7 +144,7 @@ impl Output {
         Ok(())
     }
 
-    fn relays(&self) -> MutexGuard<'_, Vec<(Relay, Receiver<()>)>> {
+    fn relays(&self) -> MutexGuard<'_, Relays> {
         self.relays.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -39,9 +39,7 @@ pub(super) async fn reload(what: Reload, mut hands: Hands) -> Result<String, Fai
             hands.replace_gateway().await?;
             return Ok("another gateway serves".to_owned());
         }
-        Order::Upgrade(program) => {
-            return upgrade::upgrade(program.as_deref(), &what.name, hands).await;
-        }
+        Order::Upgrade(program) => return upgrade::begin(program.as_deref(), hands).await,
         Order::Upgraded { before } => return upgrade::complete(before, hands).await,
         Order::Fresh(apps, _) => {
             // what was stopped by hand is not started by the clock

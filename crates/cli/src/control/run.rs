@@ -67,6 +67,8 @@ async fn carry_on(arrival: Arrival) -> Outcome {
     let taken = Control::take_up(handover, &mut descriptors, &runtime_dir);
     // here the directory is still there, as the program before needs it
     let mut control = taken.map_err(|failure| way_back.go(failure))?;
+    // with the file of the program before, which is needed no more
+    drop(descriptors);
     let before = way_back.close();
     control.complete_upgrade(before);
     let result = control.serve(&mut signals).await;

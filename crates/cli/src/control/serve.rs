@@ -41,7 +41,7 @@ impl Control {
         self.set_upkeep();
         loop {
             if let Some((program, answer)) = self.handing_over.take() {
-                let failure = self.hand_over(&program, signals).await;
+                let failure = Box::pin(self.hand_over(&program, signals)).await;
                 let _ = answer.send(failure);
             }
             tokio::select! {

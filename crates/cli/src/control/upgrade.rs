@@ -48,18 +48,12 @@ struct Passed {
 
 /// Puts another program in our place. Nothing is touched before it has shown that it understands what it will find. Returns
 /// only if it does not come to that.
-pub(super) async fn upgrade(
-    program: Option<&Path>,
-    name: &str,
-    hands: &mut Hands,
-) -> Result<String, Failure> {
+pub(super) async fn begin(program: Option<&Path>, hands: &mut Hands) -> Result<String, Failure> {
     let program = Program::find(program)?;
     let rehearsed = hands.rehearse().await?;
     let version = program.test(&rehearsed).await?;
     let path = program.path.display();
-    hands.say(&format!(
-        "`{path}` is Mainstay {version} and can carry on `{name}`"
-    ));
+    hands.say(&format!("`{path}` is Mainstay {version} and can carry on"));
     Err(hands.hand_over(program).await)
 }
 

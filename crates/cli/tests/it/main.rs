@@ -47,6 +47,7 @@ mod settings_reload;
 mod several_files;
 mod shared_cache;
 mod shortener;
+mod skew;
 mod soak;
 mod start;
 mod startup;
