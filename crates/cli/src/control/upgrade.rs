@@ -1,8 +1,8 @@
 //! An upgrade of Mainstay: another program in the place of the one that runs, in the same process. The sequence, and the
 //! test that a program must pass before it; how the place is left and taken stands in `succession`.
 
-use std::fs::Metadata;
-use std::io;
+use std::fs::{File, Metadata};
+use std::io::{self, Read as _};
 use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -81,7 +81,8 @@ impl Program {
         };
         let found = std::fs::metadata(&path)
             .map_err(|error| Failure::usage(format!("`{}`: {error}", path.display())))?;
-        if !found.is_file() || found.permissions().mode() & 0o111 == 0 {
+        let may_run = found.is_file() && found.permissions().mode() & 0o111 != 0;
+        if !may_run || !begins_as_program(&path) {
             return Err(Failure::usage(format!(
                 "`{}` is not a program: expected an executable file",
                 path.display()
@@ -150,6 +151,13 @@ impl Program {
             }
         }
     }
+}
+
+/// Anything else would be run by a shell, whatever is in it.
+fn begins_as_program(path: &Path) -> bool {
+    let mut first = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(4).read_to_end(&mut first));
+    read.is_ok() && (first == b"\x7fELF" || first.starts_with(b"#!"))
 }
 
 /// Device, number, size and last change.
