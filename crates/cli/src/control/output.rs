@@ -12,8 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mainstay_observe::log::{Colours, shown};
-use mainstay_supervisor::{Descriptors, Numbers};
 use mainstay_supervisor::output::{Line, Stream};
+use mainstay_supervisor::{Descriptors, Numbers};
 
 use tokio::sync::oneshot;
 

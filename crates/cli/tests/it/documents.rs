@@ -110,7 +110,7 @@ impl Scene {
                 "mainstay",
                 "reload" | "status" | "stop" | "disable" | "enable" | "csp" | "pause" | "resume"
                 | "maintenance" | "limits" | "unban" | "crashes" | "logs" | "cache" | "ls"
-                | "restart" | "delete",
+                | "restart" | "delete" | "upgrade",
                 ..,
             ] => {
                 if self.running.is_none() && !self.has_background {
