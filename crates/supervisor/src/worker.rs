@@ -64,6 +64,10 @@ pub(crate) struct Shared {
 }
 
 /// One worker, from its first start to its last end.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what is remembered of a life; no two of them exclude each other"
+)]
 pub(crate) struct Worker {
     pub(crate) id: WorkerId,
     pub(crate) plan: Arc<Plan>,

@@ -89,6 +89,7 @@ impl From<RecordState> for Record {
             is_hung: state.is_hung,
             memory: state.memory,
             stats: None,
+            in_flight: None,
         }
     }
 }

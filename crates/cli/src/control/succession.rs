@@ -8,6 +8,8 @@ use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt as _;
 use std::sync::Arc;
 
+use mainstay_config::Settings;
+use mainstay_supervisor::identity::Identity;
 use mainstay_supervisor::os::{hear_signals, hold_signals, keep_from_children};
 use mainstay_supervisor::{
     Descriptors, HandoverError, Numbers, PutDown, Supervisor, SupervisorState, Surroundings, node,
@@ -23,7 +25,7 @@ use super::fronts::Sockets;
 use super::gateways::{Gateways, GatewaysState, Place};
 use super::guard::Guard;
 use super::handover::{self, Before, Handover, Head};
-use super::invocation::{self, Invocation};
+use super::invocation::{self, Invocation, Origin};
 use super::log_files;
 use super::members::Members;
 use super::output::Output;
@@ -255,21 +257,8 @@ impl Control {
         let guard = handover.guard.map(|guard| Guard::take_up(&name, &guard));
         let guard = guard.transpose().map_err(internal)?;
 
-        let mut environment = invocation::environment();
-        if !settings.apps.is_empty() {
-            default_node_env(&mut environment);
-        }
         let (sender, events) = mpsc::unbounded_channel();
-        let surroundings = Surroundings {
-            environment,
-            cwd: origin.folder.clone(),
-            sockets: runtime_dir.sockets.clone(),
-            preload: node::install(&runtime_dir.path).map_err(internal)?,
-            prober: prober(),
-            gateway_group: identity.map(|identity| identity.gid),
-            numbers,
-            guard: None,
-        };
+        let surroundings = surroundings(&settings, &origin, runtime_dir, identity, numbers)?;
         let ids = Ids::of(&name, &runtime_dir.path, surroundings.numbers.clone());
         let ids = ids.take_up(handover.numbers);
         let supervisor =
@@ -405,6 +394,30 @@ async fn exchange(
     descriptors.pass_on()?;
     let name = &handover.invocation.name;
     Err(handover::command(&program.path, name, number).exec())
+}
+
+/// What workers find that are started from now on, as the program before has found it.
+fn surroundings(
+    settings: &Settings,
+    origin: &Origin,
+    runtime_dir: &RuntimeDir,
+    identity: Option<Identity>,
+    numbers: Numbers,
+) -> Result<Surroundings, Failure> {
+    let mut environment = invocation::environment();
+    if !settings.apps.is_empty() {
+        default_node_env(&mut environment);
+    }
+    Ok(Surroundings {
+        environment,
+        cwd: origin.folder.clone(),
+        sockets: runtime_dir.sockets.clone(),
+        preload: node::install(&runtime_dir.path).map_err(internal)?,
+        prober: prober(),
+        gateway_group: identity.map(|identity| identity.gid),
+        numbers,
+        guard: None,
+    })
 }
 
 fn nobody_reads() -> Failure {

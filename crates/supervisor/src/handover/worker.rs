@@ -31,6 +31,10 @@ pub(crate) struct Carried {
 
 /// All that is known of a worker. Times are those that have passed, or are left.
 #[derive(Debug, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "as the worker remembers them"
+)]
 pub(crate) struct WorkerState {
     pub(crate) index: u32,
     pub(crate) incarnation: u32,
