@@ -130,12 +130,18 @@ impl Collected {
         });
     }
 
+    /// In the order of their arrival. Pieces end anywhere: no line is torn by one of the other stream.
     fn text(&self) -> String {
-        let bytes: Vec<u8> = self
-            .pieces
-            .iter()
-            .flat_map(|(_, piece)| piece.iter().copied())
-            .collect();
+        let mut bytes = Vec::new();
+        let mut begun = vec![Vec::new(); self.kept.len()];
+        for (stream, piece) in &self.pieces {
+            let line = &mut begun[*stream];
+            line.extend_from_slice(piece);
+            if let Some(newline) = line.iter().rposition(|byte| *byte == b'\n') {
+                bytes.extend(line.drain(..=newline));
+            }
+        }
+        bytes.extend(begun.into_iter().flatten());
         String::from_utf8_lossy(&bytes).into_owned()
     }
 }
@@ -176,12 +182,29 @@ mod tests {
     }
 
     #[test]
+    fn lines_are_whole_whatever_is_written_between_their_pieces() {
+        let mut collected = Collected {
+            kept: vec![0, 0],
+            ..Collected::default()
+        };
+        for (stream, piece) in [
+            (0, "note: one"),
+            (1, "two\nthr"),
+            (0, " more\n"),
+            (1, "ee\nfour"),
+        ] {
+            collected.keep(stream, piece.as_bytes());
+        }
+        assert_eq!(collected.text(), "two\nnote: one more\nthree\nfour");
+    }
+
+    #[test]
     fn a_flood_keeps_its_end_and_what_was_said_beside_it() {
         let mut collected = Collected {
             kept: vec![0, 0],
             ..Collected::default()
         };
-        collected.keep(1, b"beside");
+        collected.keep(1, b"beside\n");
         for number in 0..40_u8 {
             collected.keep(0, &vec![b'0' + number; KEPT / 8]);
         }
