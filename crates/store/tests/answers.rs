@@ -284,7 +284,7 @@ async fn a_store_that_is_away_is_told_later_and_used_only_then() {
 
 #[tokio::test]
 async fn what_is_in_a_cluster_s_slots_is_found_there_too() {
-    let server = testkit::Redis::start_with(&["--cluster-enabled", "yes"]);
+    let server = testkit::Redis::start_cluster();
     server
         .tell(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"])
         .expect("told");

@@ -152,7 +152,7 @@ async fn sentinels_name_another_when_one_dies() {
 
 #[tokio::test]
 async fn a_cluster_serves() {
-    let server = testkit::Redis::start_with(&["--cluster-enabled", "yes"]);
+    let server = testkit::Redis::start_cluster();
     let address = server.address().replace("redis://", "redis-cluster://");
     server
         .tell(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"])

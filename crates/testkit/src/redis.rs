@@ -28,6 +28,14 @@ impl Redis {
         Self::start_with(&[])
     }
 
+    /// One that is a cluster of its own. Its bus has a port of its own: the usual one, ten thousand above, is none for every port.
+    #[must_use]
+    #[track_caller]
+    pub fn start_cluster() -> Self {
+        let bus = free_port().to_string();
+        Self::start_with(&["--cluster-enabled", "yes", "--cluster-port", &bus])
+    }
+
     /// As [`Redis::start`], with further words of its command line, as `--requirepass s3cret`.
     #[must_use]
     #[track_caller]
