@@ -36,6 +36,8 @@ enum State {
 
 struct Gzip {
     deflate: Compress,
+    /// Whether the head was given out.
+    has_begun: bool,
     /// What was put in so far: its sum and its length are the end of the message.
     sum: Crc,
 }
@@ -124,6 +126,7 @@ impl State {
         Ok(match coding {
             Coding::Gzip => Self::Gzip(Box::new(Gzip {
                 deflate: Compress::new(Compression::new(u32::from(level)), false),
+                has_begun: false,
                 sum: Crc::new(),
             })),
             Coding::Br => Self::Br(Box::new(brotli::CompressorWriter::new(
@@ -139,8 +142,12 @@ impl State {
     /// As new; none of a coding whose state cannot be used again, which gives its end here.
     fn again(self, out: &mut Vec<u8>) -> io::Result<Option<Self>> {
         match self {
-            // a reset leaves something behind after some streams, and what is encoded with it then cannot be read
-            Self::Gzip(_) => Ok(None),
+            Self::Gzip(mut gzip) => {
+                gzip.deflate.reset();
+                gzip.has_begun = false;
+                gzip.sum.reset();
+                Ok(Some(Self::Gzip(gzip)))
+            }
             Self::Br(br) => {
                 out.append(&mut br.into_inner());
                 Ok(None)
@@ -171,8 +178,9 @@ impl Gzip {
         Ok(())
     }
 
-    fn begin(&self, out: &mut Vec<u8>) {
-        if self.deflate.total_in() == 0 && self.deflate.total_out() == 0 {
+    fn begin(&mut self, out: &mut Vec<u8>) {
+        if !self.has_begun {
+            self.has_begun = true;
             out.extend_from_slice(&GZIP_HEAD);
         }
     }
@@ -251,6 +259,7 @@ mod tests {
             for pieces in [
                 vec![],
                 vec![b"one".to_vec()],
+                vec![Vec::new(), Vec::new(), b"one".to_vec()],
                 vec![b"a".repeat(100_000), b"b".to_vec(), Vec::new()],
                 (0..200_u32)
                     .map(|number| number.to_string().into_bytes())
