@@ -15,6 +15,8 @@ use crate::thread::Thread;
 
 /// How long a handshake that has begun may take while the socket closes.
 const HANDSHAKE: Duration = Duration::from_millis(200);
+/// The same on this machine, where another processor may be in the middle of one.
+const LOCAL_HANDSHAKE: Duration = Duration::from_millis(10);
 /// How long accepting pauses when descriptors have run out.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -68,9 +70,9 @@ async fn accept_all(
 /// So nobody new is let in, those who are shaking hands may finish, and all are accepted before the socket
 /// goes. Whoever knocks meanwhile hears nothing, asks again a second later, and is refused.
 async fn accept_the_last(thread: &Thread, listener: AsyncListener) {
-    let is_filtered = filtered(&listener);
-    if is_filtered && !listener.is_local() {
-        shake_hands().await;
+    if filtered(&listener) {
+        let is_local = listener.is_local();
+        shake_hands(if is_local { LOCAL_HANDSHAKE } else { HANDSHAKE }).await;
     }
     let Ok(Some(listener)) = listener.into_last() else {
         return;
@@ -105,8 +107,8 @@ const ONLY_KNOWN: [SockFilter; 5] = [
     clippy::disallowed_methods,
     reason = "not on a request's way: a socket closes for good"
 )]
-async fn shake_hands() {
-    tokio::time::sleep(HANDSHAKE).await;
+async fn shake_hands(time: Duration) {
+    tokio::time::sleep(time).await;
 }
 
 #[expect(
