@@ -201,24 +201,24 @@ fn at_rest(mainstay: &Running) -> Sample {
 
 /// Compares the least of the first quarter with the least of the last: what was only held for a moment does not
 /// count, what is never given back does.
-#[track_caller]
-fn expect_flat(samples: &[Sample], seed: u64) {
+fn growth(samples: &[Sample]) -> Option<String> {
     let quarter = samples.len() / 4;
-    assert!(quarter > 0, "only {} turns, seed {seed}", samples.len());
     let (first, last) = (&samples[..quarter], &samples[samples.len() - quarter..]);
     for (process, of) in PROCESSES {
         for (measure, slack, number) in MEASURES {
             let least_of =
                 |samples: &[Sample]| samples.iter().map(|sample| number(of(sample))).min();
-            let (before, after) = (least_of(first), least_of(last));
-            assert!(
-                after <= before.map(|before| before + slack),
-                "{process}: {before:?}, then {after:?} {measure} after {} turns, seed {seed}",
-                samples.len()
-            );
+            let (before, after) = (least_of(first)?, least_of(last)?);
+            if after > before + slack {
+                return Some(format!("{process}: {before}, then {after} {measure}"));
+            }
         }
     }
+    None
 }
+
+/// Turns without which nothing can be said.
+const FEWEST_TURNS: usize = 8;
 
 /// Who is measured.
 type Of = fn(&Sample) -> Held;
@@ -260,10 +260,16 @@ fn lives_go_on_and_nothing_grows() {
     let end = Instant::now() + Form::asked().pick(Duration::from_secs(12), Duration::from_mins(30));
     let mut samples = Vec::new();
     let mut order = Chance(seed);
-    while Instant::now() < end || samples.len() < 8 {
+    while Instant::now() < end || samples.len() < FEWEST_TURNS {
+        samples.push(turn(TURNS[order.below(TURNS.len())]));
+    }
+    // a few samples may be unlucky. What grows from turn to turn has only grown more after more of them
+    let most = samples.len() * 4;
+    while growth(&samples).is_some() && samples.len() < most {
         samples.push(turn(TURNS[order.below(TURNS.len())]));
     }
     kills.judge(&load.stop());
-    expect_flat(&samples, seed);
+    let growth = growth(&samples);
+    assert_eq!(growth, None, "after {} turns, seed {seed}", samples.len());
     assert!(mainstay.stop().success());
 }
