@@ -311,6 +311,7 @@ fn cache(path: &str, options: &CacheOptions, out: &mut Vec<Effective>) {
     let is_heuristic = options.heuristic == Heuristic::On;
     lines.value("heuristic", &is_heuristic);
     lines.value("stale", &options.stale);
+    lines.value("validators", &options.validators);
     lines.value("credentials", &options.credentials);
     lines.value("share", &options.reach);
     lines.value("requests", &options.requests);

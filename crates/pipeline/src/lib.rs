@@ -54,8 +54,8 @@ pub use stages::{
     KeyOptions, Leak, MaintenanceOptions, MethodRule, OriginCoding, OriginPattern, OverloadOptions,
     PageKind, PageOptions, PasswordHash, Priority, Purge, PurgeMode, QueryOrder, QueryRule,
     REPORT_PATH, Recorder, Refresh, Reported, RequestDirectives, RouteAdmission, RouteOptions,
-    RouteTimeouts, Seen, StandardFields, Traps, UnsafeSharing, Verification, Violation, Violations,
-    cache_sentence, jwt, make_key,
+    RouteTimeouts, Seen, StandardFields, Traps, UnsafeSharing, Validators, Verification, Violation,
+    Violations, cache_sentence, jwt, make_key,
 };
 pub use stages::{
     Algorithm, BanOptions, KeyPart, Listed, NotATable, QuotaHeaders, RatePolicies, RatePolicy,

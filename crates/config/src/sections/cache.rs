@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderName;
 use mainstay_pipeline::{
     CacheOptions, CacheState, Credentials, Heuristic, QueryOrder, QueryRule, Reach,
-    RequestDirectives, UnsafeSharing,
+    RequestDirectives, UnsafeSharing, Validators,
 };
 use mainstay_values::{Problem, Size};
 
@@ -31,6 +31,11 @@ impl Word for Reach {
     const WANTED: &'static str = "who keeps the same";
     const WORDS: &'static [(&'static str, Self)] =
         &[("machines", Self::Machines), ("machine", Self::Machine)];
+}
+
+impl Word for Validators {
+    const WANTED: &'static str = "by what clients ask whether an answer has changed";
+    const WORDS: &'static [(&'static str, Self)] = &[("app", Self::Origin), ("weak", Self::Weak)];
 }
 
 impl Word for RequestDirectives {
@@ -97,6 +102,12 @@ pub(crate) const SECTION: Section = Section {
             kind: "duration, up to 365d",
             default: "\"0s\"",
             doc: "How long after its time an answer may still be used, while it is fetched anew or the app fails, where it does not say that itself (`stale-while-revalidate`, `stale-if-error`).",
+        },
+        Key {
+            name: "validators",
+            kind: "`app` or `weak`",
+            default: "\"app\"",
+            doc: "By what clients that have an answer already can ask for it: by what the app says, or where it says no `ETag`, by a weak one that is made of the kept body.",
         },
         Key {
             name: "credentials",
@@ -167,6 +178,7 @@ pub(crate) const SECTION: Section = Section {
         ("proxy_cache_valid", "ttl"),
         ("proxy_cache_use_stale", "stale"),
         ("grace", "stale"),
+        ("etag", "validators"),
         ("bypass", "credentials"),
         ("key", "key_headers` or `key_cookies"),
     ],
@@ -218,6 +230,7 @@ pub(crate) fn read(section: Reader<'_>, slot: &mut CacheOptions) {
         };
     }
     section.set_within("stale", &year, &mut slot.stale);
+    section.set("validators", &mut slot.validators);
     section.set("credentials", &mut slot.credentials);
     section.set("requests", &mut slot.requests);
     section.set("share", &mut slot.reach);

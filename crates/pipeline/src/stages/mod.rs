@@ -33,7 +33,7 @@ pub use cache::{
     CacheMemory, CacheOptions, CacheOutcome, CacheState, Claim, Claimed, Credentials, Extent,
     Heuristic, Inventory, KeptAnswer, KeptResource, Later, Purge, PurgeMode, Put, QueryOrder,
     QueryRule, Reach, Refresh, RequestDirectives, Right, Shared, SharedAnswers, SharedName,
-    SharedPlace, UnsafeSharing, cache_sentence, check_directives, check_entry,
+    SharedPlace, UnsafeSharing, Validators, cache_sentence, check_directives, check_entry,
 };
 pub use compress::{BreachGuard, Coding, CompressOptions, OriginCoding};
 pub(crate) use compress::{Compress, Encoded, Wish};

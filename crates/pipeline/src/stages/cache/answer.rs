@@ -167,6 +167,10 @@ fn take_part(response: &mut Response, body: &Bytes, range: &HeaderValue) {
 /// The head of a kept answer with what a 304 says anew (RFC 9111, 3.2). What describes the content stays.
 pub(super) fn freshened(head: &Head, not_modified: &HeaderMap) -> HeaderMap {
     let mut headers = head.headers();
+    if head.terms.is_tagged_here() {
+        // whether it gets one again is decided anew
+        headers.remove(ETAG);
+    }
     for name in not_modified.keys() {
         let is_of_content = [
             CONTENT_ENCODING,

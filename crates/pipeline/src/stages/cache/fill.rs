@@ -15,6 +15,7 @@ use super::flight::{Landing, Ticket};
 use super::key::Selection;
 use super::memory::Variant;
 use super::stored::{Head, Stored};
+use super::tag::Tagging;
 use crate::{BodyBroken, Frame, Frames};
 
 /// What pieces cost beside their bytes: a body in tiny pieces must not cost many times its length.
@@ -60,6 +61,8 @@ pub(super) struct Keeping {
     pub(super) url: Box<str>,
     /// Whether others can use it without asking.
     pub(super) has_use: bool,
+    /// Where it gets a tag, that of what has come.
+    pub(super) tagging: Option<Tagging>,
 }
 
 impl Fill {
@@ -151,6 +154,9 @@ impl State {
     fn add(&mut self, piece: Bytes) {
         let cost = piece.len() + PIECE_COST;
         self.held += cost;
+        if let Some(Keeping { tagging, .. }) = &mut self.keeping {
+            *tagging = tagging.take().map(|tagging| tagging.of(&piece));
+        }
         self.pieces.push_back(piece);
         let has_room = match &self.keeping {
             Some(keeping) => {
@@ -191,12 +197,20 @@ impl State {
 
     /// The body is whole.
     fn finish(&mut self, fill: &Fill) {
-        let Some(Keeping { ticket, url, .. }) = self.keeping.take() else {
+        let Some(keeping) = self.keeping.take() else {
             return;
         };
+        let Keeping {
+            ticket,
+            url,
+            tagging,
+            ..
+        } = keeping;
         ticket.memory().release(self.held as u64);
         let length = self.pieces.iter().map(Bytes::len).sum();
-        let stored = Stored::new(&fill.head, self.pieces.iter(), length);
+        let tagged = tagging.and_then(|tagging| fill.head.tagged(tagging.tag().as_bytes()));
+        let head = tagged.as_ref().unwrap_or(&fill.head);
+        let stored = Stored::new(head, self.pieces.iter(), length);
         let variant = Variant::new(Arc::new(stored), fill.selection.clone());
         // who changed the resource meanwhile wants it forgotten
         let _ = ticket.memory().keep(&ticket, &url, &variant);

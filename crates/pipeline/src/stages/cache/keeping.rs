@@ -16,6 +16,7 @@ use super::note::{CacheOutcome, Note};
 use super::request::Wants;
 use super::stage::{On, now};
 use super::stored::{Head, Stored};
+use super::tag::Tagging;
 use super::terms::{self, Keepable, Sender, Times, Unkept};
 use super::usage;
 use crate::{Body, Exchange, Fault, Refusal, Request, Response};
@@ -138,7 +139,7 @@ impl On {
             return Outcome::Answer(self.keep(exchange, *keep, response));
         };
         let stored = &old.stored;
-        let (tag, modified) = (stored.head.field(&ETAG), stored.head.field(&LAST_MODIFIED));
+        let (tag, modified) = (stored.head.origin_tag(), stored.head.field(&LAST_MODIFIED));
         if !conditions::confirms(response.headers(), tag, modified) {
             // of another answer than the one that is kept, whose place the whole one takes
             keep.is_validation = false;
@@ -146,6 +147,7 @@ impl On {
             return Outcome::Again(keep.request(), keep);
         }
         let headers = answer::freshened(&stored.head, response.headers());
+        let tagging = Tagging::begin(&self.options, stored.head.status, &headers);
         let kept = self.accept(exchange, &keep, stored.head.status, &headers);
         let (head, selection) = match kept {
             Ok(kept) => kept,
@@ -159,6 +161,10 @@ impl On {
                 let response = conclude(exchange, &keep, confirmed);
                 return Outcome::Answer(response);
             }
+        };
+        let head = match tagging {
+            Some(tagging) => tagging.of(&stored.body).put_on(head),
+            None => head,
         };
         let has_use = head.terms.has_use();
         keep.note.left = Some(left(&head));
@@ -204,7 +210,8 @@ impl On {
         };
         let has_use = head.terms.has_use();
         keep.note.left = Some(left(&head));
-        let (parts, body) = response.into_parts();
+        let (mut parts, body) = response.into_parts();
+        let tagging = Tagging::begin(&self.options, parts.status, &parts.headers);
         let body = match body {
             Body::Stream(frames) => {
                 let (ticket, url) = (keep.ticket, std::mem::take(&mut keep.url));
@@ -213,6 +220,7 @@ impl On {
                     ticket,
                     url,
                     has_use,
+                    tagging,
                 };
                 let fill = Fill::begin(Arc::new(head), selection, frames, keeping, limit);
                 keep.note.is_stored = true;
@@ -222,6 +230,14 @@ impl On {
             }
             Body::Empty => bytes::Bytes::new(),
             Body::Full(bytes) => bytes,
+        };
+        let head = match tagging {
+            Some(tagging) => {
+                let tagging = tagging.of(&body);
+                parts.headers.insert(ETAG, tagging.tag());
+                tagging.put_on(head)
+            }
+            None => head,
         };
         let stored = Arc::new(Stored::new(&head, std::iter::once(&body), body.len()));
         // what is sent is what is kept, so that its codings are kept with it

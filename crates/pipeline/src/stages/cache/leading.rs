@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::header::{ETAG, LAST_MODIFIED};
+use http::header::LAST_MODIFIED;
 use http::uri::PathAndQuery;
 
 use super::conditions::{self, Conditions};
@@ -31,10 +31,9 @@ impl On {
         }
         let headers = request.headers_mut();
         key::drop_ignored_cookies(&self.options, headers);
-        let is_validation = old.as_ref().is_some_and(|old| {
-            let head = &old.stored.head;
-            head.field(&ETAG).is_some() || head.field(&LAST_MODIFIED).is_some()
-        });
+        let is_validation = old
+            .as_ref()
+            .is_some_and(|old| old.stored.head.may_be_asked_about());
         // who asks alone since nothing is kept passes on what the client has
         let is_whole = search.company == Company::Welcome || is_validation;
         let conditions = if is_whole {
@@ -45,7 +44,7 @@ impl On {
         let asked = headers.clone();
         if let Some(old) = &old {
             let head = &old.stored.head;
-            conditions::ask(headers, head.field(&ETAG), head.field(&LAST_MODIFIED));
+            conditions::ask(headers, head.origin_tag(), head.field(&LAST_MODIFIED));
         }
         Keep {
             ticket,

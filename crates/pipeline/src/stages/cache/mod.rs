@@ -34,6 +34,7 @@ mod sentence;
 mod stage;
 mod stored;
 mod structured;
+mod tag;
 mod terms;
 mod together;
 mod usage;
@@ -49,7 +50,7 @@ pub use note::CacheOutcome;
 pub(crate) use note::{CACHE_STATUS, Note};
 pub use options::{
     CacheOptions, CacheState, Credentials, Heuristic, QueryOrder, QueryRule, Reach,
-    RequestDirectives, UnsafeSharing,
+    RequestDirectives, UnsafeSharing, Validators,
 };
 pub use purge::{Extent, Purge, PurgeMode};
 pub use sentence::cache_sentence;

@@ -27,6 +27,9 @@ pub struct CacheOptions {
     pub reach: Reach,
     /// The largest body that is kept.
     pub object_limit: Size,
+    /// Whether answers without a tag get one.
+    #[serde(default)]
+    pub validators: Validators,
     /// What becomes of requests that carry `Cookie` or `Authorization`, or whose sender was verified.
     pub credentials: Credentials,
     /// Whether clients may ask for fresher answers, or none from here (`Cache-Control` of requests).
@@ -76,6 +79,17 @@ pub enum Heuristic {
     Off,
     /// They are, for a day at most.
     On,
+}
+
+/// By what clients can ask whether an answer has changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Validators {
+    /// By what the origin says.
+    #[default]
+    Origin,
+    /// Where it says no `ETag`, by a weak one that is made of the kept body.
+    Weak,
 }
 
 /// What becomes of requests that may be one person's.
@@ -181,6 +195,7 @@ impl Default for CacheOptions {
             stale: Duration::ZERO,
             reach: Reach::Machines,
             object_limit: Size::mb(1),
+            validators: Validators::Origin,
             credentials: Credentials::Pass,
             requests: RequestDirectives::Heed,
             query: QueryRule::All,

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use http::header::{AGE, CONTENT_LENGTH, DATE, TRAILER};
+use http::header::{AGE, CONTENT_LENGTH, DATE, ETAG, LAST_MODIFIED, TRAILER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use mainstay_observe::Timestamp;
 
@@ -81,6 +81,33 @@ impl Head {
             }
         }
         headers
+    }
+
+    /// The same with a tag that was made here. None: it does not fit.
+    pub(super) fn tagged(&self, tag: &[u8]) -> Option<Self> {
+        let name = ETAG.as_str().as_bytes();
+        let mut fields = Vec::with_capacity(self.fields.len() + 4 + name.len() + tag.len());
+        fields.extend_from_slice(&self.fields);
+        fields.extend_from_slice(&(name.len() as u16).to_be_bytes());
+        fields.extend_from_slice(&u16::try_from(tag.len()).ok()?.to_be_bytes());
+        fields.extend_from_slice(name);
+        fields.extend_from_slice(tag);
+        Some(Self {
+            terms: self.terms.tagged_here(),
+            fields: fields.into(),
+            count: self.count.checked_add(1)?,
+            ..*self
+        })
+    }
+
+    /// The tag by which the origin may be asked: one of its own.
+    pub(super) fn origin_tag(&self) -> Option<&[u8]> {
+        self.field(&ETAG).filter(|_| !self.terms.is_tagged_here())
+    }
+
+    /// Whether the origin can be asked if it still holds.
+    pub(super) fn may_be_asked_about(&self) -> bool {
+        self.origin_tag().is_some() || self.field(&LAST_MODIFIED).is_some()
     }
 
     /// The first value of a field.

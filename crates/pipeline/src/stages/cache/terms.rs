@@ -109,8 +109,10 @@ const FOR_AUTHORIZED: u8 = 8;
 const IMMUTABLE: u8 = 16;
 /// Not after its time because a client wants it so.
 const NOT_FOR_THE_ASKING: u8 = 32;
+/// Its tag was made here, and means nothing to the origin.
+const TAGGED_HERE: u8 = 64;
 /// All of them.
-pub(super) const KNOWN_FLAGS: u8 = 63;
+pub(super) const KNOWN_FLAGS: u8 = 127;
 
 impl Terms {
     pub(super) const fn always_validates(self) -> bool {
@@ -128,6 +130,19 @@ impl Terms {
 
     pub(super) const fn is_immutable(self) -> bool {
         self.flags & IMMUTABLE != 0
+    }
+
+    /// Whether its tag was made here: the origin is not asked by it.
+    pub(super) const fn is_tagged_here(self) -> bool {
+        self.flags & TAGGED_HERE != 0
+    }
+
+    /// The same of an answer that gets its tag here.
+    pub(super) const fn tagged_here(self) -> Self {
+        Self {
+            flags: self.flags | TAGGED_HERE,
+            ..self
+        }
     }
 
     /// Whether a request of this sender may be answered with it.

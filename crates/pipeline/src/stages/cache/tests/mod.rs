@@ -5,6 +5,7 @@ mod company;
 mod model;
 mod oracle;
 mod safety;
+mod tags;
 mod weight;
 
 use std::cell::RefCell;

@@ -128,9 +128,7 @@ fn lifetime(variant: &Variant) -> Duration {
     let fresh = terms.lifetime.saturating_sub(terms.initial_age);
     let longer = terms.while_revalidate.max(terms.if_error);
     let useful = Duration::from_secs(u64::from(fresh) + u64::from(longer));
-    let is_asked_about = head.field(&http::header::ETAG).is_some()
-        || head.field(&http::header::LAST_MODIFIED).is_some();
-    let more = if is_asked_about {
+    let more = if head.may_be_asked_about() {
         TO_ASK_ABOUT
     } else {
         Duration::ZERO
