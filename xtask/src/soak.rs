@@ -7,8 +7,11 @@ use crate::failure::Failure;
 use crate::sources::{self, Source};
 use crate::test;
 
-/// What a test with two forms says.
-const ASKS: &str = concat!("Form::", "asked()");
+/// What a test with two forms says: one that may read its environment, and one of a library, which is told when it is built.
+const ASKS: [&str; 2] = [
+    concat!("Form::", "asked()"),
+    concat!("option_env!(", "\"MAINSTAY_TEST_FORM\")"),
+];
 
 pub(crate) fn run(name: &str) -> Result<(), Failure> {
     test::prepare()?;
@@ -24,6 +27,8 @@ pub(crate) fn run(name: &str) -> Result<(), Failure> {
         "--release",
         "--package",
         "mainstay-cli",
+        "--package",
+        "mainstay-pipeline",
         "--profile",
         "soak",
     ]);
@@ -36,19 +41,29 @@ pub(crate) fn run(name: &str) -> Result<(), Failure> {
 fn filter(sources: &[Source], name: &str) -> String {
     let tests: Vec<String> = sources
         .iter()
-        .filter(|source| source.path.starts_with("crates/cli/tests/it"))
-        .flat_map(|source| with_two_forms(&source.text))
-        .filter(|test| test.contains(name))
-        .map(|test| format!("test(/::{test}$/)"))
+        .filter_map(|source| Some((package(source)?, &source.text)))
+        .flat_map(|(package, text)| with_two_forms(text).map(move |test| (package, test)))
+        .filter(|(_, test)| test.contains(name))
+        .map(|(package, test)| format!("(package({package}) & test(/::{test}$/))"))
         .collect();
     tests.join(" | ")
+}
+
+/// Whose tests are in this file, if they may have two forms.
+fn package(source: &Source) -> Option<&'static str> {
+    [
+        ("crates/cli/tests/it", "mainstay-cli"),
+        ("crates/pipeline/src", "mainstay-pipeline"),
+    ]
+    .into_iter()
+    .find_map(|(folder, package)| source.path.starts_with(folder).then_some(package))
 }
 
 /// Names of the functions in which the form is asked for.
 fn with_two_forms(text: &str) -> impl Iterator<Item = &str> {
     text.split("\nfn ")
         .skip(1)
-        .filter(|function| function.contains(ASKS))
+        .filter(|function| ASKS.iter().any(|asks| function.contains(asks)))
         .filter_map(|function| function.split('(').next())
 }
 
@@ -62,19 +77,30 @@ mod tests {
             path: path.into(),
             text,
         };
+        let [asks, asks_when_built] = ASKS;
         let sources = [
             source(
                 "crates/cli/tests/it/kills.rs",
                 format!(
-                    "\nfn short() {{}}\n\nfn long() {{\n    {ASKS}.pick(1, 2);\n}}\n\nfn longer() {{ {ASKS} }}\n"
+                    "\nfn short() {{}}\n\nfn long() {{\n    {asks}.pick(1, 2);\n}}\n\nfn longer() {{ {asks} }}\n"
                 ),
             ),
             source(
+                "crates/pipeline/src/tests.rs",
+                format!("\nfn longest() {{ {asks_when_built} }}\n\nfn never() {{}}"),
+            ),
+            source(
                 "crates/testkit/src/form.rs",
-                format!("\nfn own() {{ {ASKS} }}"),
+                format!("\nfn own() {{ {asks} }}"),
             ),
         ];
-        assert_eq!(filter(&sources, ""), "test(/::long$/) | test(/::longer$/)");
-        assert_eq!(filter(&sources, "longer"), "test(/::longer$/)");
+        let all = filter(&sources, "");
+        assert_eq!(
+            all,
+            "(package(mainstay-cli) & test(/::long$/)) | (package(mainstay-cli) & test(/::longer$/)) \
+             | (package(mainstay-pipeline) & test(/::longest$/))"
+        );
+        let one = filter(&sources, "longer");
+        assert_eq!(one, "(package(mainstay-cli) & test(/::longer$/))");
     }
 }

@@ -136,8 +136,11 @@ async fn the_app_is_never_asked_by_a_tag_that_it_did_not_make() {
     let plain = world(weak(), &[FRESH]);
     plain.get(0, &[]).await;
     assert_eq!(plain.get(61, &[]).await.word, "expired");
-    let asked = plain.asked.borrow();
-    assert!(!asked[1].headers().contains_key("if-none-match"));
+    assert!(
+        !plain.asked.borrow()[1]
+            .headers()
+            .contains_key("if-none-match")
+    );
     // by a date it is asked, and what it confirms has the tag still
     let world = World::new(weak(), |request, number| {
         let is_known = request.headers().contains_key("if-modified-since");
