@@ -315,6 +315,9 @@ pub(crate) struct Ending {
     pub(crate) code: u8,
     /// What came of it, or why it failed; may have several lines.
     pub(crate) message: String,
+    /// Whether the program that comes next is to be asked: this one has not begun with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) ask_next: bool,
 }
 
 impl Ending {
@@ -322,6 +325,16 @@ impl Ending {
         Self {
             code: 0,
             message: message.into(),
+            ask_next: false,
+        }
+    }
+
+    /// Another program takes this one's place.
+    pub(crate) fn ask_next() -> Self {
+        let failure = Failure::cut_short("Mainstay is upgraded just now; ask again");
+        Self {
+            ask_next: true,
+            ..failure.into()
         }
     }
 }
@@ -331,6 +344,7 @@ impl From<Failure> for Ending {
         Self {
             code: failure.code(),
             message: failure.message,
+            ask_next: false,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{PidfdFlags, pidfd_open};
 use serde::Serialize;
 
@@ -22,6 +22,14 @@ pub(super) type Lines = io::Lines<BufReader<UnixStream>>;
 
 /// How long an instance may take to a plain question.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// So many programs an order follows: more upgrades at once than anybody means.
+const MOST_PROGRAMS: u32 = 16;
+/// Between the last word of an instance that stops and the end of its process.
+const AFTERMATH: Timespec = Timespec {
+    tv_sec: 1,
+    tv_nsec: 0,
+};
 
 /// Commands that ask several instances say it once.
 static IS_SKEW_SAID: AtomicBool = AtomicBool::new(false);
@@ -123,13 +131,29 @@ impl Instance {
         Ok((head.to_owned(), body.to_owned()))
     }
 
-    /// Gives an order and hands on what is told until the instance has done it. `None`: it ended before it said
-    /// so.
+    /// Gives an order and hands on what is told until the instance has done it; if it becomes another program before it
+    /// has begun with it, to that one. `None`: it ended before it said so.
     pub(super) fn order(
         &self,
         path: &str,
         body: &[u8],
         mut each: impl FnMut(&str),
+    ) -> Result<Option<Ending>, Failure> {
+        for _ in 0..MOST_PROGRAMS {
+            let ending = self.order_once(path, body, &mut each)?;
+            if !ending.as_ref().is_some_and(|ending| ending.ask_next) {
+                return Ok(ending);
+            }
+            each("Mainstay is upgraded just now; the new one is asked");
+        }
+        Ok(Some(Ending::ask_next()))
+    }
+
+    fn order_once(
+        &self,
+        path: &str,
+        body: &[u8],
+        each: &mut impl FnMut(&str),
     ) -> Result<Option<Ending>, Failure> {
         for line in self.post(path, body)?.map_while(Result::ok) {
             match serde_json::from_str(&line) {
@@ -165,7 +189,10 @@ impl Instance {
             .write_all(&[head.as_bytes(), body].concat())
             .map_err(|error| silent(&error))?;
         let mut lines = BufReader::new(stream).lines();
-        let status = lines.next().and_then(Result::ok).unwrap_or_default();
+        let Some(Ok(status)) = lines.next() else {
+            // it ended, or became another program, before it had heard
+            return Ok(lines);
+        };
         // the rest of the head
         for line in lines.by_ref().map_while(Result::ok) {
             if line.is_empty() {
@@ -211,10 +238,7 @@ impl Instance {
 
     /// Waits for the end of the instance's process, from now on or from before: whatever `stop` does meanwhile
     /// is part of the wait.
-    pub(super) fn outlive(
-        &self,
-        stop: impl FnOnce() -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+    pub(super) fn outlive(&self, stop: impl Fn() -> Result<(), Failure>) -> Result<(), Failure> {
         let stream = UnixStream::connect(&self.socket).map_err(|error| self.silent(&error))?;
         // a descriptor, not a number: nobody else can get it meanwhile
         let process = rustix::net::sockopt::socket_peercred(&stream)
@@ -223,6 +247,13 @@ impl Instance {
         drop(stream);
         stop()?;
         let mut ended = [PollFd::new(&process, PollFlags::IN)];
+        // nobody says any more how it goes, and yet the process stays: it may have become another program just then, which
+        // has not heard of it
+        while let Ok(0) = poll(&mut ended, Some(&AFTERMATH)) {
+            if self.is_there() {
+                let _ = stop();
+            }
+        }
         while poll(&mut ended, None).is_err() {}
         Ok(())
     }

@@ -23,7 +23,9 @@ pub(crate) fn execute(upgrade: &Upgrade) -> Outcome {
         None => instance.order("/upgraded", b"", say::note)?,
     };
     match ending {
-        Some(Ending { code: 0, message }) => {
+        Some(Ending {
+            code: 0, message, ..
+        }) => {
             say::note(&message);
             Ok(ExitCode::SUCCESS)
         }

@@ -61,7 +61,7 @@ impl Control {
         self.begin_next();
     }
 
-    fn begin_next(&mut self) {
+    pub(super) fn begin_next(&mut self) {
         if let Some((order, askers)) = self.reloads.next() {
             let what = Reload {
                 order,

@@ -7,11 +7,13 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::process::CommandExt as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use mainstay_pipeline::DebugToken;
+use mainstay_supervisor::os::hold_signals;
 use mainstay_supervisor::{Descriptors, SupervisorState};
 use rustix::fs::{MemfdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
@@ -29,10 +31,12 @@ use super::relay::RelayState;
 use super::roster::RosterState;
 use super::runtime_dir::RuntimeDir;
 use super::suspended::SuspendedState;
+use super::upkeep::UpkeepState;
 use super::violations::ViolationsState;
 use crate::crash::Crash;
 use crate::failure::Failure;
-use crate::protocol;
+use crate::order::Order;
+use crate::{protocol, say};
 
 /// The version of the form.
 const FORMAT: u32 = 1;
@@ -88,6 +92,12 @@ pub(super) struct Handover {
     pub(super) started_at_ms: u64,
     pub(super) serves: bool,
     pub(super) is_up: bool,
+    /// What is due without anybody asking.
+    #[serde(default)]
+    pub(super) upkeep: UpkeepState,
+    /// Orders that wait for their turn.
+    #[serde(default)]
+    pub(super) waiting: Vec<Order>,
 }
 
 impl Head {
@@ -211,8 +221,7 @@ pub(super) fn receive() -> Result<Option<Arrival>, Failure> {
     let mut own = Descriptors::inherit(&[memory]).map_err(internal)?;
     let mut file = File::from(own.take(memory).map_err(internal)?);
     file.rewind().map_err(internal)?;
-    let handover = Handover::read(file.into()).map_err(|why| Failure::machine(why.clone()))?;
-    let descriptors = Descriptors::inherit(&handover.descriptors).map_err(internal)?;
+    let handover = Handover::read(file.into()).map_err(Failure::machine)?;
     let way_back = WayBack {
         memory,
         numbers: handover.descriptors.clone(),
@@ -223,6 +232,8 @@ pub(super) fn receive() -> Result<Option<Arrival>, Failure> {
             None => Before::Version(handover.head.version.clone()),
         },
     };
+    let descriptors = Descriptors::inherit(&handover.descriptors);
+    let descriptors = descriptors.map_err(|error| way_back.go(internal(error)))?;
     Ok(Some(Arrival {
         handover,
         descriptors,
@@ -231,11 +242,27 @@ pub(super) fn receive() -> Result<Option<Arrival>, Failure> {
 }
 
 impl WayBack {
+    /// What an attempt comes to: where it fails or panics, the way back.
+    pub(super) fn unless<T>(
+        &self,
+        attempt: impl FnOnce() -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        // whatever an attempt leaves behind goes with this program
+        let outcome = catch_unwind(AssertUnwindSafe(attempt));
+        let outcome = outcome.unwrap_or_else(|_| Err(Failure::machine("it panicked")));
+        outcome.map_err(|failure| self.go(failure))
+    }
+
     /// Goes it. Returns only if that cannot be either, or this program has come by it.
-    pub(super) fn go(&self, failure: Failure) -> Failure {
+    fn go(&self, failure: Failure) -> Failure {
         let (Some(program), Before::Version(_)) = (self.program, &self.before) else {
             return failure;
         };
+        say::settle();
+        // they wait for the program before, as they did for this one
+        if let Err(error) = hold_signals() {
+            say::warning(&format!("signals: {error}"));
+        }
         let program = PathBuf::from(format!("/proc/self/fd/{program}"));
         let mut command = command(&program, &self.name, self.memory);
         let error = command.env(REFUSED, &failure.message).exec();

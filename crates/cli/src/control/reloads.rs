@@ -59,6 +59,14 @@ impl Reloads {
         }
     }
 
+    /// With orders that waited at the program before.
+    pub(super) fn take_up(wisher: mpsc::UnboundedSender<Wish>, waiting: Vec<Order>) -> Self {
+        let mut reloads = Self::new(wisher);
+        let waiting = waiting.into_iter().take(WAITING);
+        reloads.waiting = waiting.map(|order| (order, Vec::new())).collect();
+        reloads
+    }
+
     /// Takes an order in. An equal one that has not begun is joined: what it will find is what both want.
     pub(super) fn add(&mut self, order: Order, asker: Option<Asker>) {
         if let Some(asker) = &asker
@@ -75,6 +83,11 @@ impl Reloads {
             let failure = Failure::machine("too many reloads wait already; try again later");
             asker.done(&Ending::from(failure));
         }
+    }
+
+    /// Takes an order in before all others: nobody asks for it, and they are to find what it leaves.
+    pub(super) fn add_first(&mut self, order: Order) {
+        self.waiting.push_front((order, Vec::new()));
     }
 
     /// The next order, if none runs.
@@ -153,12 +166,21 @@ impl Reloads {
         }
     }
 
-    /// Tells those who wait that they have to ask again: the program becomes another one.
+    /// Tells those who wait that they have to ask again: the program becomes another one. What nobody waits for stays.
     pub(super) fn turn_away(&mut self) {
-        let ending = Failure::cut_short("Mainstay is upgraded just now; ask again");
-        let ending = Ending::from(ending);
-        let waiting = self.waiting.drain(..).flat_map(|(_, askers)| askers);
-        waiting.for_each(|asker| asker.done(&ending));
+        let ending = Ending::ask_next();
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        let (unasked, asked) = waiting.partition(|(_, askers)| askers.is_empty());
+        self.waiting = unasked;
+        let askers = asked.into_iter().flat_map(|(_, askers)| askers);
+        askers.for_each(|asker| asker.done(&ending));
+    }
+
+    /// What waits and nobody can ask for again: the clock, changed files, a signal, a worker that takes too much.
+    pub(super) fn unasked(&self) -> Vec<Order> {
+        let waiting = self.waiting.iter();
+        let unasked = waiting.filter(|(_, askers)| askers.is_empty());
+        unasked.map(|(order, _)| order.clone()).collect()
     }
 
     /// What runs now, and since when.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use mainstay_supervisor::os::hear_signals;
+use tokio::runtime::Runtime;
 
 use super::background::Background;
 use super::handover::{self, Arrival};
@@ -20,53 +21,43 @@ pub(crate) fn main() -> Outcome {
         return upgrade::self_test(number);
     }
     invocation::allow_huge_pages();
-    let arrival = handover::receive()?;
-    let start = match arrival {
-        Some(arrival) => Start::After(Box::new(arrival)),
-        None => Start::First(Box::new(invocation::receive()?)),
-    };
-    match &start {
-        Start::First(invocation) => invocation
-            .background
-            .iter()
-            .try_for_each(Background::enter)?,
-        Start::After(arrival) if arrival.handover.is_in_background() => say::into_a_log(),
-        Start::After(_) => {}
+    if let Some(arrival) = handover::receive()? {
+        if arrival.handover.is_in_background() {
+            say::into_a_log();
+        }
+        let runtime = arrival.way_back.unless(prepared)?;
+        return runtime.block_on(carry_on(arrival));
     }
-    say::from_a_thread().map_err(|error| Failure::internal("a thread", error))?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::internal("the runtime", error))?;
-    match start {
-        Start::First(invocation) => runtime.block_on(run(*invocation)),
-        Start::After(arrival) => runtime.block_on(carry_on(*arrival)),
-    }
+    let invocation = invocation::receive()?;
+    let mut background = invocation.background.iter();
+    background.try_for_each(Background::enter)?;
+    prepared()?.block_on(run(invocation))
 }
 
-/// How this program came to be the control plane.
-enum Start {
-    /// It was started.
-    First(Box<Invocation>),
-    /// It follows another one in the same process.
-    After(Box<Arrival>),
+/// A thread for what is said, and the runtime for all else.
+fn prepared() -> Result<Runtime, Failure> {
+    say::from_a_thread().map_err(|error| Failure::internal("a thread", error))?;
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().build();
+    runtime.map_err(|error| Failure::internal("the runtime", error))
 }
 
 /// From the end of the program before to stop, in order.
 async fn carry_on(arrival: Arrival) -> Outcome {
-    let mut signals = Signals::new().map_err(|error| Failure::internal("signals", error))?;
-    hear_signals().map_err(|error| Failure::internal("signals", error))?;
     let Arrival {
         handover,
         mut descriptors,
         way_back,
     } = arrival;
     let _links = Links::of(&handover.invocation.origin.greeting);
-    let claimed = handover.claim(&mut descriptors);
-    let runtime_dir = claimed.map_err(|failure| way_back.go(failure))?;
-    let taken = Control::take_up(handover, &mut descriptors, &runtime_dir);
-    // here the directory is still there, as the program before needs it
-    let mut control = taken.map_err(|failure| way_back.go(failure))?;
+    // while there is a way back the directory stays, as the program before needs it
+    let runtime_dir = way_back.unless(|| handover.claim(&mut descriptors))?;
+    let (mut signals, mut control) = way_back.unless(|| {
+        let signals = Signals::new().map_err(|error| Failure::internal("signals", error))?;
+        let control = Control::take_up(handover, &mut descriptors, &runtime_dir)?;
+        Ok((signals, control))
+    })?;
+    hear_signals().map_err(|error| Failure::internal("signals", error))?;
     // with the file of the program before, which is needed no more
     drop(descriptors);
     let before = way_back.close();

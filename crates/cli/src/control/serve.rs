@@ -43,6 +43,9 @@ impl Control {
             if let Some((program, answer)) = self.handing_over.take() {
                 let failure = Box::pin(self.hand_over(&program, signals)).await;
                 let _ = answer.send(failure);
+                if !self.stop_askers.is_empty() {
+                    return Ok(ExitCode::SUCCESS);
+                }
             }
             tokio::select! {
                 asked = signals.next() => match asked {

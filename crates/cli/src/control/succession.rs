@@ -39,7 +39,7 @@ use super::signals::Signals;
 use super::state::{Control, Seat};
 use super::surroundings::{default_node_env, gateway_identity, open_folder};
 use super::upgrade::Program;
-use super::upkeep::Upkeep;
+use super::upkeep::{Upkeep, UpkeepState};
 use crate::failure::Failure;
 use crate::order::{Asker, Ending, Order};
 use crate::protocol::Beginning;
@@ -53,6 +53,14 @@ struct Open {
     rates: RawFd,
     gateways: Option<GatewaysState>,
     relays: Vec<RelayState>,
+    upkeep: UpkeepState,
+}
+
+/// What somebody asked for while everything was put down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Nothing,
+    End,
 }
 
 impl Control {
@@ -158,7 +166,11 @@ impl Control {
                 program.path.display()
             ));
         }
+        if self.hear_questions() == Asked::End {
+            return Failure::cut_short("the instance is stopped");
+        }
         self.reloads.turn_away();
+        handover.waiting = self.reloads.unasked();
         self.crashes.settle();
         say::settle();
         let error = match exchange(program, handover, descriptors, signals).await {
@@ -168,6 +180,18 @@ impl Control {
         keep_from_children();
         let _ = hear_signals();
         Failure::machine(format!("`{}`: {error}", program.path.display()))
+    }
+
+    /// What was asked meanwhile, and whether it was the end. Whoever asks later asks the new program.
+    fn hear_questions(&mut self) -> Asked {
+        while let Ok(question) = self.questions.try_recv() {
+            self.on_question(question);
+        }
+        if self.stop_askers.is_empty() {
+            Asked::Nothing
+        } else {
+            Asked::End
+        }
     }
 
     fn open_parts(
@@ -183,6 +207,7 @@ impl Control {
             rates: descriptors.keep(self.rates.try_clone()?),
             gateways: gateways.transpose()?,
             relays,
+            upkeep: self.upkeep.state(descriptors)?,
         })
     }
 
@@ -224,6 +249,8 @@ impl Control {
             started_at_ms: self.started_at_ms,
             serves: self.serves,
             is_up: self.is_up,
+            upkeep: open.upkeep,
+            waiting: self.reloads.unasked(),
         }
     }
 
@@ -252,8 +279,6 @@ impl Control {
         let plans = log_files::plans(&settings.apps);
         let output = Output::start(background.as_ref(), numbers.clone(), plans);
         let output = output.map_err(internal)?;
-        let relayed = output.take_up(handover.relays, descriptors);
-        relayed.map_err(internal)?;
         let guard = handover.guard.map(|guard| Guard::take_up(&name, &guard));
         let guard = guard.transpose().map_err(internal)?;
 
@@ -293,8 +318,8 @@ impl Control {
             is_up: handover.is_up,
             place: None,
             gateways: None,
-            reloads: Reloads::new(hands),
-            upkeep: Upkeep::default(),
+            reloads: Reloads::take_up(hands, handover.waiting),
+            upkeep: Upkeep::take_up(handover.upkeep, descriptors),
             autoscale: Autoscale::default(),
             service: Service::find(),
             runtime: runtime_dir.path.clone(),
@@ -325,6 +350,9 @@ impl Control {
             }
             None => control.place = Some(place),
         }
+        // last: what a thread has read cannot be handed back
+        let relayed = control.output.take_up(handover.relays, descriptors);
+        relayed.map_err(internal)?;
         Ok(control)
     }
 
@@ -344,11 +372,15 @@ impl Control {
     /// What is left to do once everything is taken up.
     pub(super) fn complete_upgrade(&mut self, before: Before) {
         match before {
-            Before::Version(before) => self.reload(Order::Upgraded { before }, None),
+            Before::Version(before) => {
+                self.reloads.add_first(Order::Upgraded { before });
+                self.begin_next();
+            }
             Before::Refused(why) => {
                 let why = format!("the new program could not take over: {why}; this one goes on");
                 say::warning(&why);
                 self.upgraded = Some(Failure::machine(why).into());
+                self.begin_next();
             }
         }
     }

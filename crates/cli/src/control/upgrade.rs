@@ -27,6 +27,7 @@ use crate::failure::Failure;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Of what a program says, so much is looked at.
 const MOST: u64 = 4 * 1024;
+const NO_PROGRAM: &str = "is not a program: expected an executable file";
 /// The word for the test, behind `control`, and the number under which what is handed over is open there.
 const SELF_TEST: &str = "--self-test";
 const MEMORY_FD: RawFd = 3;
@@ -82,11 +83,8 @@ impl Program {
         let found = std::fs::metadata(&path)
             .map_err(|error| Failure::usage(format!("`{}`: {error}", path.display())))?;
         let may_run = found.is_file() && found.permissions().mode() & 0o111 != 0;
-        if !may_run || !begins_as_program(&path) {
-            return Err(Failure::usage(format!(
-                "`{}` is not a program: expected an executable file",
-                path.display()
-            )));
+        if let Some(why) = (!may_run).then_some(NO_PROGRAM).or_else(|| fault(&path)) {
+            return Err(Failure::usage(format!("`{}` {why}", path.display())));
         }
         let identity = identity(&found);
         Ok(Self { path, identity })
@@ -153,11 +151,27 @@ impl Program {
     }
 }
 
-/// Anything else would be run by a shell, whatever is in it.
-fn begins_as_program(path: &Path) -> bool {
+/// What is wrong with a file. Whatever the kernel does not run would be run by a shell, whatever is in it.
+fn fault(path: &Path) -> Option<&'static str> {
+    let (own, other) = (beginning(Path::new("/proc/self/exe")), beginning(path));
+    match other[..] {
+        [b'#', b'!', ..] => None,
+        [0x7f, b'E', b'L', b'F', ..] if kind(&own) == kind(&other) => None,
+        [0x7f, b'E', b'L', b'F', ..] => Some("is a program for another kind of machine"),
+        _ => Some(NO_PROGRAM),
+    }
+}
+
+/// The first of what is in a file, as much as tells what runs it.
+fn beginning(path: &Path) -> Vec<u8> {
     let mut first = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(4).read_to_end(&mut first));
-    read.is_ok() && (first == b"\x7fELF" || first.starts_with(b"#!"))
+    let read = File::open(path).and_then(|file| file.take(20).read_to_end(&mut first));
+    read.map_or_else(|_| Vec::new(), |_| first)
+}
+
+/// For which machine an ELF file is: word size, byte order, processor (`e_ident`, `e_machine`; elf(5)).
+fn kind(beginning: &[u8]) -> [Option<&[u8]>; 2] {
+    [beginning.get(4..6), beginning.get(18..20)]
 }
 
 /// Device, number, size and last change.

@@ -2,20 +2,22 @@
 //! the place of those that take too much memory. Says when; the orders are carried out as all others.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::Zoned;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 use mainstay_config::{AppSettings, MaxMemory, UpkeepSettings};
-use mainstay_supervisor::WorkerId;
-use mainstay_supervisor::count;
 use mainstay_supervisor::footprint::Footprint;
 use mainstay_supervisor::options::Workers;
+use mainstay_supervisor::{Descriptors, WorkerId, count};
 use mainstay_values::Schedule;
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
 
 use super::state::Control;
-use super::watch::{Watch, Watched};
+use super::watch::{Watch, WatchState, Watched};
 use crate::listing::WorkerState;
 use crate::order::{Fresh, Order, Relief};
 use crate::say;
@@ -53,6 +55,27 @@ pub(super) struct Upkeep {
     look: Option<Instant>,
     /// When the work is looked at next. None: no number of workers follows it.
     scale: Option<Instant>,
+    /// What the program before has left of each app.
+    left: BTreeMap<String, Left>,
+}
+
+/// On the way to the next program: by app, what is due.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct UpkeepState {
+    apps: BTreeMap<String, DueState>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct DueState {
+    /// By the clock, in seconds since 1970.
+    next: Option<i64>,
+    watch: Option<WatchState>,
+}
+
+#[derive(Debug)]
+struct Left {
+    next: Option<i64>,
+    watch: Option<(WatchState, Descriptors)>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -87,6 +110,39 @@ impl Upkeep {
             self.known.insert(app.name().to_owned(), known);
             self.set_app(app, folder);
         }
+        self.left.clear();
+    }
+
+    /// What the next program must know.
+    ///
+    /// # Errors
+    /// When descriptors have run out.
+    pub(super) fn state(&self, descriptors: &mut Descriptors) -> io::Result<UpkeepState> {
+        let mut apps = BTreeMap::new();
+        for app in self.known.keys() {
+            let timetable = self.timetables.get(app);
+            let next = timetable.and_then(|(_, next)| Some(next.as_ref()?.timestamp().as_second()));
+            let watch = self.watches.get(app);
+            let watch = watch.map(|watch| watch.state(descriptors)).transpose()?;
+            apps.insert(app.clone(), DueState { next, watch });
+        }
+        Ok(UpkeepState { apps })
+    }
+
+    /// What the program before has left: nothing that was due, or has changed, in between is missed.
+    pub(super) fn take_up(state: UpkeepState, descriptors: &mut Descriptors) -> Self {
+        let left = state.apps.into_iter().map(|(app, due)| {
+            let watch = due.watch.and_then(|watch| {
+                let own = descriptors.part(&[watch.descriptor()]).ok()?;
+                Some((watch, own))
+            });
+            let next = due.next;
+            (app, Left { next, watch })
+        });
+        Self {
+            left: left.collect(),
+            ..Self::default()
+        }
     }
 
     /// Whether workers may be started again without anybody asking.
@@ -96,9 +152,15 @@ impl Upkeep {
 
     fn set_app(&mut self, app: &AppSettings, folder: &Path) {
         let name = app.name().to_owned();
+        let left = self.left.remove(&name);
+        let (moment, watching) = left.map_or((None, None), |left| (left.next, left.watch));
         self.timetables.remove(&name);
         if let Some(schedule) = app.upkeep.cron_restart.clone() {
-            let next = schedule.next_after(&Zoned::now());
+            let moment = moment.and_then(|seconds| Timestamp::from_second(seconds).ok());
+            let next = match moment {
+                Some(moment) => Some(moment.to_zoned(TimeZone::system())),
+                None => schedule.next_after(&Zoned::now()),
+            };
             self.timetables.insert(name.clone(), (schedule, next));
         }
         self.watches.remove(&name);
@@ -115,7 +177,8 @@ impl Upkeep {
             ignore: app.upkeep.watch_ignore.clone(),
             delay: app.upkeep.watch_delay,
         };
-        match Watch::start(&watched) {
+        let taken = watching.map(|(state, mut own)| Watch::take_up(state, &watched, &mut own));
+        match taken.unwrap_or_else(|| Watch::start(&watched)) {
             Ok(watch) => {
                 if watch.is_partial() {
                     say::warning(&format!(
@@ -375,5 +438,24 @@ mod tests {
         assert_eq!(upkeep.take_due(&at("2026-01-01T03:02:00Z[UTC]")), ["api"]);
         assert!(upkeep.take_due(&at("2026-01-01T03:02:01Z[UTC]")).is_empty());
         assert_eq!(upkeep.take_due(&at("2026-01-01T03:05:00Z[UTC]")), ["api"]);
+    }
+
+    #[tokio::test]
+    async fn what_comes_due_while_the_program_becomes_another_one_is_done_by_that() {
+        let mut api = app("api", MaxMemory::Unbounded);
+        // once a year: a moment that was missed would not come again for long
+        api.upkeep.cron_restart = Some("0 0 1 1 *".parse().expect("a timetable"));
+        let apps = [api];
+        let mut before = Upkeep::default();
+        before.set(&apps, &[], Path::new("/"));
+        let (_, next) = before.timetables.get_mut("api").expect("known");
+        let minute = jiff::SignedDuration::from_mins(1);
+        *next = Some(Zoned::now().checked_sub(minute).expect("a moment"));
+        let mut descriptors = Descriptors::default();
+        let state = before.state(&mut descriptors).expect("descriptors");
+        let mut after = Upkeep::take_up(state, &mut descriptors);
+        after.set(&apps, &[], Path::new("/"));
+        assert_eq!(after.take_due(&Zoned::now()), ["api"]);
+        assert!(after.take_due(&Zoned::now()).is_empty());
     }
 }

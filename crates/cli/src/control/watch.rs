@@ -5,14 +5,18 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use mainstay_supervisor::Descriptors;
 use mainstay_supervisor::os::readable;
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
+use serde::{Deserialize, Serialize};
 use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
+
+use super::handover::{at, until};
 
 /// More folders than a project that people edit has; of others nothing is heard.
 const MOST_FOLDERS: usize = 8_192;
@@ -47,6 +51,23 @@ pub(super) struct Watch {
     is_partial: bool,
 }
 
+/// A watch on its way to the next program: what changes meanwhile waits to be read.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct WatchState {
+    descriptor: RawFd,
+    folders: Vec<(i32, PathBuf)>,
+    files: Vec<PathBuf>,
+    left: Option<Duration>,
+    changed: Option<PathBuf>,
+    is_partial: bool,
+}
+
+impl WatchState {
+    pub(super) fn descriptor(&self) -> RawFd {
+        self.descriptor
+    }
+}
+
 impl Watch {
     /// Watches from now on.
     ///
@@ -79,6 +100,45 @@ impl Watch {
             ));
         }
         Ok(watch)
+    }
+
+    /// What the next program must know.
+    ///
+    /// # Errors
+    /// When descriptors have run out.
+    pub(super) fn state(&self, descriptors: &mut Descriptors) -> io::Result<WatchState> {
+        let folders = self.folders.iter();
+        Ok(WatchState {
+            descriptor: descriptors.keep(self.descriptor.get_ref().try_clone()?),
+            folders: folders
+                .map(|(number, path)| (*number, path.clone()))
+                .collect(),
+            files: self.files.clone(),
+            left: until(self.due),
+            changed: self.changed.clone(),
+            is_partial: self.is_partial,
+        })
+    }
+
+    /// Goes on with one of the program before.
+    ///
+    /// # Errors
+    /// When its descriptor is not there.
+    pub(super) fn take_up(
+        state: WatchState,
+        watched: &Watched,
+        descriptors: &mut Descriptors,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            descriptor: readable(descriptors.take(state.descriptor)?)?,
+            folders: state.folders.into_iter().collect(),
+            filter: Filter::new(&watched.ignore),
+            files: state.files,
+            delay: watched.delay,
+            due: at(state.left),
+            changed: state.changed,
+            is_partial: state.is_partial,
+        })
     }
 
     /// Whether some folders could not be watched: there are too many.

@@ -62,5 +62,7 @@ mod trial;
 mod unharmed;
 mod unix_sockets;
 mod upgrade;
+mod upgrade_faults;
+mod upgrade_lives;
 mod upstream_faults;
 mod watching;

@@ -48,7 +48,7 @@ fn systemd_finds_nothing_wrong_with_the_unit() {
 
 /// What was said until something was, this included.
 #[track_caller]
-fn heard_until(socket: &UnixDatagram, word: &str) -> Vec<String> {
+pub(crate) fn heard_until(socket: &UnixDatagram, word: &str) -> Vec<String> {
     let mut heard = Vec::new();
     let mut buffer = [0; 512];
     loop {

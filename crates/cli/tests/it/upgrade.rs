@@ -23,7 +23,8 @@ fn app(of_app: &str, others: &str) -> Mainstay {
     ))
 }
 
-fn upgrade(mainstay: &Running, binary: Option<&Path>) -> Ended {
+/// `mainstay upgrade` to this program; without one, to what is in its file.
+pub(crate) fn upgrade(mainstay: &Running, binary: Option<&Path>) -> Ended {
     let command = match binary.and_then(Path::to_str) {
         Some(binary) => Mainstay::say(["upgrade", binary]),
         None => Mainstay::say(["upgrade"]),
@@ -32,14 +33,14 @@ fn upgrade(mainstay: &Running, binary: Option<&Path>) -> Ended {
 }
 
 /// The program that is tested, once more.
-fn copy(mainstay: &Running, name: &str) -> PathBuf {
+pub(crate) fn copy(mainstay: &Running, name: &str) -> PathBuf {
     let copy = mainstay.folder().join(name);
     fs::copy(program_of(mainstay.pid()), &copy).expect("the folder is ours");
     copy
 }
 
-/// What a listing says of each worker: its process, its starts, since when.
-fn workers(mainstay: &Running) -> Vec<(i64, i64)> {
+/// What a listing says of each worker of the first app: its process, and how often it was started again.
+pub(crate) fn workers(mainstay: &Running) -> Vec<(i64, i64)> {
     let status = status(mainstay);
     let workers = status["targets"][0]["workers"].as_array().expect("a list");
     let number = |worker: &Value, key: &str| worker[key].as_i64().unwrap_or(-1);
@@ -49,7 +50,8 @@ fn workers(mainstay: &Running) -> Vec<(i64, i64)> {
         .collect()
 }
 
-fn program_of(pid: u32) -> PathBuf {
+/// The program that a process runs.
+pub(crate) fn program_of(pid: u32) -> PathBuf {
     fs::read_link(format!("/proc/{pid}/exe")).expect("it runs")
 }
 

@@ -43,7 +43,7 @@ impl Descriptors {
     ///
     /// # Errors
     /// As [`Descriptors::take`].
-    pub(crate) fn part(&mut self, numbers: &[RawFd]) -> io::Result<Self> {
+    pub fn part(&mut self, numbers: &[RawFd]) -> io::Result<Self> {
         let kept = numbers
             .iter()
             .map(|number| Ok((*number, self.take(*number)?)));

@@ -21,6 +21,10 @@ pub const PRELOAD_NAME: &str = "preload.cjs";
 /// What the kernel said about writing there.
 pub fn install(folder: &Path) -> io::Result<PathBuf> {
     let path = folder.join(PRELOAD_NAME);
+    // one that is there already needs no room on a disk that may be full
+    if std::fs::read(&path).is_ok_and(|present| present == PRELOAD.as_bytes()) {
+        return Ok(path);
+    }
     let fresh = folder.join(format!(".preload.{}", std::process::id()));
     std::fs::write(&fresh, PRELOAD)?;
     std::fs::rename(&fresh, &path)?;
