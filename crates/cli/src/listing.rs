@@ -64,6 +64,9 @@ pub(crate) struct ListedApp {
     /// Bounds between which `wanted` follows the work; none where it does not.
     #[serde(default)]
     pub(crate) scaled: Option<Bounds>,
+    /// What must be there before it is started. Empty: it was.
+    #[serde(default)]
+    pub(crate) waits_for: Vec<String>,
     /// Where it is reached.
     pub(crate) address: Option<String>,
     /// The numbers of the workers that it is meant to have, in their order.

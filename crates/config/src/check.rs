@@ -1,6 +1,6 @@
 //! Rules that cross sections, one function each, named as sentences. They change nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use mainstay_supervisor::options::{AppKind, Liveness, Ready};
@@ -8,7 +8,7 @@ use mainstay_values::{Address, Problem, nearest};
 
 use crate::origin::Origin;
 use crate::report::Report;
-use crate::sections::{AppListen, Layer, auth};
+use crate::sections::{AppListen, AppSettings, Awaited, Layer, Ranks, auth};
 use crate::settings::Settings;
 use crate::value::Value as _;
 
@@ -21,6 +21,8 @@ pub(crate) fn all(settings: &Settings, report: &Report<'_>) {
     no_address_is_used_twice(settings, report);
     liveness_has_a_path_to_ask(settings, report);
     an_app_in_the_background_is_not_called(settings, report);
+    apps_wait_for_apps_that_are_there(settings, report);
+    no_apps_wait_for_each_other(settings, report);
     somebody_answers_where_is_listened(settings, report);
     every_socket_path_fits(settings, report);
     a_field_and_a_target_fit_in_the_head(settings, report);
@@ -132,6 +134,60 @@ fn an_app_in_the_background_is_not_called(settings: &Settings, report: &Report<'
                     .hint("take it out, or take `http = false` out"),
             );
         }
+    }
+}
+
+fn apps_wait_for_apps_that_are_there(settings: &Settings, report: &Report<'_>) {
+    let names: BTreeSet<&str> = settings.apps.iter().map(AppSettings::name).collect();
+    for app in &settings.apps {
+        let path = format!("app.{}.after", app.name());
+        let awaited = app.order.after.iter().filter_map(Awaited::app);
+        for name in awaited.filter(|name| !names.contains(name)) {
+            if settings
+                .upstreams
+                .iter()
+                .any(|upstream| upstream.name == name)
+            {
+                let problem = Problem::new(format!("`{path}` names the upstream `{name}`"));
+                let problem = problem.expected("an app of this file, or an address");
+                report.push_about(
+                    &path,
+                    problem.hint("for a server that runs elsewhere write `tcp://HOST:PORT`"),
+                );
+                continue;
+            }
+            let problem = Problem::new(format!("`{path}` names `{name}`, which is no app"));
+            // Comparing with every name takes a while, and nobody reads the fifty-first hint.
+            let near = (!report.is_full())
+                .then(|| nearest(name, names.iter().copied()))
+                .flatten();
+            report.push_about(
+                &path,
+                match near {
+                    Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                    None => problem.expected("an app of this file, or an address"),
+                },
+            );
+        }
+    }
+}
+
+/// None of them would ever be started.
+fn no_apps_wait_for_each_other(settings: &Settings, report: &Report<'_>) {
+    for circle in Ranks::of(&settings.apps).circles {
+        let Some(first) = circle.first() else {
+            continue;
+        };
+        let path = format!("app.{first}.after");
+        let members = circle.iter().chain([first]);
+        let members: Vec<String> = members.map(|name| format!("`{name}`")).collect();
+        let problem = Problem::new(format!("apps wait in a circle: {}", members.join(" → ")));
+        report.push_about(
+            &path,
+            problem
+                .expected("one of them that waits for none of the others")
+                .hint("none of them would ever be started"),
+        );
     }
 }
 

@@ -47,10 +47,10 @@ pub use reference::reference;
 pub use render::{Style, render};
 pub use schema::schema;
 pub use sections::{
-    AppListen, AppSettings, Authorities, Layer, Limits, ListenSettings, LogForm, LogPlace,
-    LogSettings, LogSharing, MaxMemory, OutputSettings, PageSettings, Percent, Preset, Reach,
-    ReleaseSettings, ReloadMode, ReloadSettings, RouteSettings, ShutdownSettings, Surge, Timeouts,
-    UpkeepSettings, UpstreamSettings,
+    AppListen, AppSettings, Authorities, Awaited, Layer, Limits, ListenSettings, LogForm, LogPlace,
+    LogSettings, LogSharing, MaxMemory, OutputSettings, PageSettings, Percent, Preset, Ranks,
+    Reach, ReleaseSettings, ReloadMode, ReloadSettings, RouteSettings, ShutdownSettings,
+    StartOrder, Surge, Timeouts, UpkeepSettings, UpstreamSettings,
 };
 pub use settings::Settings;
 pub use source::Sources;

@@ -16,6 +16,19 @@ pub struct Limits {
     pub processes: Option<u64>,
     /// Whether a crash leaves its memory on the disk.
     pub core_dumps: CoreDumps,
+    /// Whether its processes may become more than they are.
+    pub privileges: Privileges,
+}
+
+/// Whether processes may gain privileges by what they execute (`no_new_privs`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Privileges {
+    /// As the files say that they execute: setuid and setgid bits, capabilities.
+    #[default]
+    Open,
+    /// Never, nor can their children.
+    Held,
 }
 
 /// Whether a crash leaves its memory on the disk.

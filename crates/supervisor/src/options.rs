@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::launch::{CommandLine, Target};
 pub use crate::lifecycle::GiveUp;
-pub use crate::limits::{CoreDumps, Limits};
+pub use crate::limits::{CoreDumps, Limits, Privileges};
 pub use crate::lives::{Lives, Restart};
 use crate::signal::Signal;
 pub use crate::variables::FilterEnv;

@@ -192,6 +192,7 @@ impl Plan {
         spawn.cwd = Some(self.launch.cwd.clone());
         spawn.identity = self.identity;
         spawn.limits.clone_from(&self.limits);
+        spawn.privileges = self.options.limits.privileges;
         spawn.descriptors = descriptors;
         Ok(Prepared {
             spawn,
@@ -213,6 +214,7 @@ impl Plan {
         spawn.cwd = Some(self.launch.cwd.clone());
         spawn.identity = self.identity;
         spawn.limits.clone_from(&self.limits);
+        spawn.privileges = self.options.limits.privileges;
         Prepared {
             spawn,
             expected: Expected::Said,

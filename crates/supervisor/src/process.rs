@@ -18,6 +18,7 @@ use rustix::process::{
 use serde::{Deserialize, Serialize};
 use tokio::io::unix::AsyncFd;
 
+use crate::limits::Privileges;
 use crate::os::{InChild, before_exec, readable};
 use crate::{identity::Identity, signal};
 
@@ -44,6 +45,8 @@ pub struct Spawn {
     pub stderr: Option<OwnedFd>,
     /// What the kernel lets it have.
     pub limits: Vec<(Resource, Rlimit)>,
+    /// Whether it may gain privileges by what it executes.
+    pub privileges: Privileges,
     /// Whether the kernel kills it when we die.
     pub parent_death: ParentDeath,
 }
@@ -71,6 +74,7 @@ impl Spawn {
             stdout: None,
             stderr: None,
             limits: Vec::new(),
+            privileges: Privileges::Open,
             parent_death: ParentDeath::Dies,
         }
     }
@@ -126,6 +130,7 @@ impl Spawn {
             InChild {
                 descriptors,
                 limits: self.limits,
+                privileges: self.privileges,
                 dies_with_parent: (self.parent_death == ParentDeath::Dies).then_some(Signal::KILL),
                 parent: rustix::process::getpid(),
             },

@@ -37,12 +37,28 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Starts every worker of every app, as release 1 of each. Call it on the main thread, inside a current-thread tokio
-    /// runtime: workers die with the thread that forked them.
+    /// Starts every worker of every app, as release 1 of each.
     ///
     /// # Errors
-    /// Only what is wrong before any process is started; a worker that does not come up is told by `Event::Failed`.
+    /// As [`Supervisor::prepared`] and [`Supervisor::begin`].
     pub fn start(
+        apps: Vec<AppOptions>,
+        surroundings: Surroundings,
+        events: UnboundedSender<Event>,
+    ) -> Result<Self, StartError> {
+        let mut supervisor = Self::prepared(apps, surroundings, events)?;
+        for (app, _) in supervisor.apps() {
+            supervisor.begin(&app)?;
+        }
+        Ok(supervisor)
+    }
+
+    /// Prepares release 1 of every app and starts none: see [`Supervisor::begin`]. Call it on the main thread, inside a
+    /// current-thread tokio runtime: workers die with the thread that forked them.
+    ///
+    /// # Errors
+    /// What is wrong with any of them, all that can be known before a process is started.
+    pub fn prepared(
         apps: Vec<AppOptions>,
         mut surroundings: Surroundings,
         events: UnboundedSender<Event>,
@@ -55,18 +71,23 @@ impl Supervisor {
             groups: Vec::new(),
             apps: 0,
         };
-        let mut prepared = Vec::new();
         for options in apps {
             let app = options.name.clone();
-            prepared.push((app, supervisor.prepare(options)?));
+            let release = supervisor.prepare(options)?;
+            supervisor.settle(&app, release);
         }
         crate::os::keep_from_children();
         be_parent();
-        for (app, release) in prepared {
-            supervisor.launch(&app, release, 0..u32::MAX)?;
-            supervisor.settle(&app, release);
-        }
         Ok(supervisor)
+    }
+
+    /// Starts every worker of the release of an app that counts, but those that live already.
+    ///
+    /// # Errors
+    /// When the files of a worker cannot be made; a worker that does not come up is told by `Event::Failed`.
+    pub fn begin(&mut self, app: &str) -> Result<(), StartError> {
+        let release = self.find(app).and_then(|group| group.settled);
+        release.map_or(Ok(()), |release| self.launch(app, release, 0..u32::MAX))
     }
 
     /// With apps that are there already.
@@ -247,8 +268,17 @@ impl Supervisor {
         }
     }
 
-    /// Asks every worker of every app to end, and waits until all have.
-    pub async fn stop_all(&self) {
+    /// Asks every worker of every app to end, and waits until all have: those of the apps in `first` before all others,
+    /// group after group. Meanwhile those of later groups are looked after as ever.
+    pub async fn stop_all(&self, first: &[Vec<String>]) {
+        for names in first {
+            for name in names {
+                self.stop(name);
+            }
+            for group in names.iter().filter_map(|name| self.find(name)) {
+                group.ended().await;
+            }
+        }
         self.end_all(Wish::Stop).await;
     }
 

@@ -66,6 +66,7 @@ fn describe(text: &mut String, known: &Known, app: &ListedApp, measured: &Measur
         "workers",
         &format!("{} of {} ready{scaled}", app.ready, app.wanted),
     );
+    line("waits for", &app.waits_for.join(", "));
     for worker in &app.workers {
         let _ = writeln!(text, "    {}", describe_worker(app, worker, measured));
     }

@@ -77,6 +77,7 @@ fn stopped_apps(record: &Record) -> Vec<ListedApp> {
             wanted: app.workers,
             ready: 0,
             scaled: None,
+            waits_for: Vec::new(),
             address: app.address.clone(),
             ids,
             workers: Vec::new(),

@@ -216,6 +216,8 @@ fn status(app: &ListedApp) -> Cell {
         Cell::pending("stopping")
     } else if has(WorkerState::GivenUp) {
         Cell::bad("given up")
+    } else if let Some(first) = app.waits_for.first() {
+        Cell::pending(format!("waits for {first}"))
     } else if app.ready >= app.wanted {
         Cell::good("ready")
     } else if has(WorkerState::Finished) {

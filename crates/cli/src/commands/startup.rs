@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use mainstay_config::{Flags, Settings};
+use mainstay_config::{Flags, Ranks, Settings};
 use mainstay_supervisor::launch::Target;
 
 use super::landscape::gather;
@@ -120,8 +120,15 @@ fn recorded(name: &str) -> Result<Record, Failure> {
 fn end_of(settings: &Settings) -> Duration {
     let shutdown = &settings.shutdown;
     let delay = shutdown.delay.unwrap_or_default();
-    let kill = settings.apps.iter().map(|app| app.options.kill_timeout);
-    delay + shutdown.grace + kill.max().unwrap_or_default()
+    // group after group
+    let longest = |group: &Vec<&str>| {
+        let apps = settings.apps.iter();
+        let apps = apps.filter(|app| group.contains(&app.name()));
+        apps.map(|app| app.options.kill_timeout).max()
+    };
+    let ranks = Ranks::of(&settings.apps);
+    let kill: Duration = ranks.groups.iter().filter_map(longest).sum();
+    delay + shutdown.grace + kill
 }
 
 /// What was typed, as words of `mainstay run`.

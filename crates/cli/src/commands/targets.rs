@@ -212,6 +212,7 @@ mod tests {
             wanted: 1,
             ready: 1,
             scaled: None,
+            waits_for: Vec::new(),
             address: None,
             ids: ids.to_vec(),
             workers: Vec::new(),

@@ -1,9 +1,10 @@
 //! What an operator did to single apps of a running instance, over what the settings say: stopped, given another number
 //! of workers; and the sequences that do it. As long as the instance lives: its next start begins with the settings.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use mainstay_config::{AppSettings, Settings};
+use mainstay_config::{AppSettings, Ranks, Settings};
 use mainstay_supervisor::options::Workers;
 use serde::{Deserialize, Serialize};
 
@@ -93,7 +94,8 @@ impl ByHand {
     }
 }
 
-/// Takes these apps out of service: what has begun is finished, nobody new is let in, workers end.
+/// Takes these apps out of service: what has begun is finished, nobody new is let in, workers end. Those that were started
+/// after others end before them.
 pub(super) async fn halt(
     apps: &[String],
     halt: Halt,
@@ -101,6 +103,9 @@ pub(super) async fn halt(
     hands: &mut Hands,
 ) -> Result<String, Failure> {
     let mut done = Vec::new();
+    let ranks = Ranks::of(&settings.apps);
+    let mut apps: Vec<&String> = apps.iter().collect();
+    apps.sort_by_key(|app| Reverse(ranks.of_app(app)));
     for app in apps {
         find(app, settings)?;
         // first, so that nobody waits for workers that will not come
@@ -117,6 +122,7 @@ pub(super) async fn halt(
 
 /// Brings an app back that was stopped, with what its settings say now.
 pub(super) async fn start(app: &AppSettings, hands: &mut Hands) -> Result<String, Failure> {
+    hands.its_turn(app).await?;
     replace::run_release_command(app, hands).await?;
     let release = hands.prepare(app).await?;
     let new = replace::workers_of(app, release);
@@ -146,6 +152,7 @@ pub(super) async fn scale(
             "`{app}` is stopped; `mainstay start {app}` starts it"
         )));
     }
+    hands.its_turn(known).await?;
     let had = u32::try_from(hands.workers(app).await?.len()).unwrap_or(u32::MAX);
     if count == Count::Written {
         return unscale(known, had, by_hand, hands).await;

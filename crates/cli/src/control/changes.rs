@@ -1,6 +1,6 @@
 //! What a reload has to do, from the settings in force and those that are wanted. Pure: does nothing of it.
 
-use mainstay_config::{AppSettings, Settings};
+use mainstay_config::{AppSettings, Ranks, Settings};
 use mainstay_values::nearest;
 
 use super::by_hand::ByHand;
@@ -10,7 +10,7 @@ use crate::order::Order;
 /// All that has to be done.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Changes {
-    /// In the order of the file.
+    /// In the order in which apps are started, else in that of the file.
     pub(super) apps: Vec<(AppSettings, Change)>,
     /// Apps that are no longer wanted.
     pub(super) gone: Vec<String>,
@@ -57,13 +57,16 @@ impl Changes {
             };
             change.map(|change| (app.clone(), change))
         });
+        let ranks = Ranks::of(&wanted.apps);
+        let mut apps: Vec<_> = apps.collect();
+        apps.sort_by_key(|(app, _)| ranks.of_app(app.name()));
         let gone = present
             .apps
             .iter()
             .map(AppSettings::name)
             .filter(|name| wanted.apps.iter().all(|app| app.name() != *name));
         Ok(Self {
-            apps: apps.collect(),
+            apps,
             gone: gone.map(str::to_owned).collect(),
         })
     }

@@ -93,6 +93,7 @@ impl Control {
                     .map(|command| self.supervisor.errand(options, command));
                 let _ = answer.send(errand.transpose());
             }
+            Wish::Turn(app, answer) => self.await_turn(&app, answer),
             Wish::Launch(worker, answer) => {
                 self.roster.expect(&worker);
                 self.ids
@@ -122,6 +123,7 @@ impl Control {
             Wish::StopRelease(app, release) => self.supervisor.stop_release(&app, release),
             Wish::Adopt(app, release) => self.adopt(*app, release),
             Wish::Forget(app) => {
+                self.waiting.cancel(&app);
                 self.supervisor.remove(&app);
                 self.came_up.remove(&*app);
                 self.asked.forget(&app);
@@ -136,6 +138,12 @@ impl Control {
             }
             Wish::Halt(app, halt) => {
                 self.by_hand.halt(&app, halt);
+                if halt.is_some() {
+                    self.waiting.cancel(&app);
+                    // what somebody stopped does not hold up the start any more
+                    self.no_longer_awaited(&app);
+                    self.come_up();
+                }
                 self.tell_settings();
             }
             Wish::Scaled(app, Some((workers, written))) => {

@@ -33,6 +33,7 @@ use super::runtime_dir::RuntimeDir;
 use super::suspended::SuspendedState;
 use super::upkeep::UpkeepState;
 use super::violations::ViolationsState;
+use super::waiting::WaitingState;
 use crate::crash::Crash;
 use crate::failure::Failure;
 use crate::order::Order;
@@ -87,6 +88,9 @@ pub(super) struct Handover {
     pub(super) set_node_env: bool,
     pub(super) came_up: HashSet<String>,
     pub(super) awaited: HashSet<String>,
+    /// Apps that are not started yet.
+    #[serde(default)]
+    pub(super) held_back: Vec<WaitingState>,
     pub(super) by_hand: ByHand,
     pub(super) numbers: BTreeMap<String, Vec<u32>>,
     pub(super) started_at_ms: u64,

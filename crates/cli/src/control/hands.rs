@@ -18,6 +18,7 @@ use super::members::{OnTrial, Servers};
 use super::reload::Gateway;
 use super::trial::Judge;
 use super::upgrade::Program;
+use super::waiting::Waits;
 use crate::failure::Failure;
 use crate::order::Asker;
 use crate::say;
@@ -31,6 +32,11 @@ pub(super) enum Wish {
     Errand(
         Box<AppSettings>,
         oneshot::Sender<Result<Option<Errand>, StartError>>,
+    ),
+    /// This app is about to be started: whether it has to wait for anything. None: it has not.
+    Turn(
+        Box<AppSettings>,
+        oneshot::Sender<Result<Option<Waits>, Failure>>,
     ),
     /// Start this worker of a prepared release.
     Launch(WorkerId, oneshot::Sender<Result<(), StartError>>),
@@ -142,6 +148,20 @@ impl Hands {
     pub(super) async fn errand(&self, app: &AppSettings) -> Result<Option<Errand>, Failure> {
         let app = Box::new(app.clone());
         Ok(self.ask(|answer| Wish::Errand(app, answer)).await??)
+    }
+
+    /// Waits until everything is there that an app is started after; for nothing, if it runs.
+    ///
+    /// # Errors
+    /// What is missing, when it has waited too long, or nobody will start it.
+    pub(super) async fn its_turn(&self, app: &AppSettings) -> Result<(), Failure> {
+        let asked = Box::new(app.clone());
+        let waits = self.ask(|answer| Wish::Turn(asked, answer)).await??;
+        let Some(Waits { left, over }) = waits else {
+            return Ok(());
+        };
+        self.say(&format!("`{}` waits for {left}", app.name()));
+        over.await.map_err(|_| gone())?
     }
 
     /// Starts a worker of a prepared release.

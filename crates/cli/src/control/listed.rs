@@ -130,6 +130,7 @@ impl Control {
             folder: folder.unwrap_or(&self.origin.folder).clone(),
             wanted,
             scaled: self.bounds(name),
+            waits_for: self.waiting.of(name),
             ready: ready.count() as u32,
             address: own.or_else(|| addresses.first().cloned()),
             ids,

@@ -54,6 +54,7 @@ mod trial;
 mod upgrade;
 mod upkeep;
 mod violations;
+mod waiting;
 mod watch;
 
 pub(crate) use background::{Background, log_files, start_control};

@@ -6,6 +6,8 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 
+/// What workers are asked by.
+const HOST: &str = "localhost";
 /// `HTTP/1.1 200`.
 const STATUS_LINE: usize = 12;
 
@@ -22,18 +24,19 @@ pub(crate) fn prober() -> Prober {
 
 async fn ask(endpoint: &Endpoint, path: &str) -> io::Result<Option<u16>> {
     match endpoint {
-        Endpoint::Unix(socket) => status(UnixStream::connect(socket).await?, path).await,
-        Endpoint::Tcp(address) => status(TcpStream::connect(address).await?, path).await,
+        Endpoint::Unix(socket) => status(UnixStream::connect(socket).await?, HOST, path).await,
+        Endpoint::Tcp(address) => status(TcpStream::connect(address).await?, HOST, path).await,
     }
 }
 
-/// The status of the answer; the rest of it is nobody's.
-async fn status(
+/// The status of the answer; the rest of it is nobody's. None: it is no HTTP.
+pub(super) async fn status(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    host: &str,
     path: &str,
 ) -> io::Result<Option<u16>> {
     let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: mainstay\r\nConnection: close\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: mainstay\r\nConnection: close\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).await?;
     let mut start = [0; STATUS_LINE];
@@ -69,7 +72,7 @@ mod tests {
                 theirs.read_exact(&mut request).await.unwrap();
                 request
             };
-            let (found, request) = tokio::join!(status(ours, "/ready"), server);
+            let (found, request) = tokio::join!(status(ours, HOST, "/ready"), server);
             assert_eq!(found.ok().flatten(), expected, "{answer}");
             assert_eq!(request, b"GET ");
         }

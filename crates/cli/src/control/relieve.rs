@@ -21,6 +21,10 @@ pub(super) async fn fresh(
         .iter()
         .filter(|app| apps.iter().any(|name| name == app.name()))
     {
+        if hands.workers(app.name()).await?.is_empty() {
+            // it waits to be started, and will be as it is now
+            continue;
+        }
         done.push(replace::bring_in(app, app.release.mode, &settings.reload, hands).await?);
     }
     Ok(done.join("; "))

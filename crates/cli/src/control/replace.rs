@@ -12,6 +12,8 @@ use crate::failure::Failure;
 
 /// Gives `app` a new release. Returns what came of it, in a sentence.
 ///
+/// One that waits to be started goes on waiting; one that runs waits for nobody.
+///
 /// The release that serves is not let go before the new one has shown itself; if it does not, everything is as
 /// before, but for a release command that has run.
 pub(super) async fn replace(
@@ -20,6 +22,7 @@ pub(super) async fn replace(
     options: &ReloadSettings,
     hands: &mut Hands,
 ) -> Result<String, Failure> {
+    hands.its_turn(app).await?;
     run_release_command(app, hands).await?;
     bring_in(app, mode, options, hands).await
 }
@@ -173,6 +176,7 @@ pub(super) async fn end(new: &[WorkerId], release: u32, hands: &mut Hands) -> Re
 
 /// A new app: there is nothing to replace.
 pub(super) async fn start(app: &AppSettings, hands: &mut Hands) -> Result<String, Failure> {
+    hands.its_turn(app).await?;
     run_release_command(app, hands).await?;
     let release = hands.prepare(app).await?;
     let new = workers_of(app, release);

@@ -73,6 +73,7 @@ async fn run(invocation: Invocation) -> Outcome {
     let _links = Links::of(&invocation.origin.greeting);
     let runtime_dir = RuntimeDir::claim(&invocation.name)?;
     let mut control = Control::start(invocation, &runtime_dir)?;
+    control.begin_all()?;
     let result = control.serve(&mut signals).await;
     control.stop(&mut signals).await;
     result

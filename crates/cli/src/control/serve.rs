@@ -59,6 +59,7 @@ impl Control {
                         return Ok(ExitCode::SUCCESS);
                     }
                 }
+                turn = self.waiting.turn() => self.on_turn(turn)?,
                 heard = hear(&mut self.gateways) => self.on_heard(heard),
                 pipe = guarded(&mut self.guard) => self.supervisor.guarded_by(pipe),
                 Some(wish) = self.wishes.recv() => self.grant(wish),
@@ -179,6 +180,7 @@ impl Control {
             }
         }
         self.no_longer_awaited(app);
+        self.tell_waiting(app);
         let is_news = self.asked.note(&self.settings, worker) || is_other;
         if self.gateways.is_some() {
             if is_news {
@@ -204,7 +206,7 @@ impl Control {
     }
 
     /// An app has shown that it starts. Where no gateway has to come up too, the last of them completes the start.
-    fn no_longer_awaited(&mut self, app: &str) {
+    pub(super) fn no_longer_awaited(&mut self, app: &str) {
         let was_awaited = self.awaited.remove(app);
         if was_awaited && self.awaited.is_empty() && !fronts::need_a_gateway(&self.settings) {
             self.greet();
@@ -219,6 +221,7 @@ impl Control {
         if end == End::Well {
             self.came_up.insert(worker.app.to_string());
             self.no_longer_awaited(&worker.app);
+            self.tell_waiting(&worker.app);
             self.reloads.tell(News::Ready(worker.clone()));
         } else {
             let why = report::finished(worker, exit);
@@ -232,6 +235,7 @@ impl Control {
             && self.gateways.is_none()
             && self.reloads.running().is_none()
             && !self.upkeep.starts_something()
+            && self.waiting.is_empty()
             && self.roster.all_finished()
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use mainstay_config::Settings;
 use mainstay_pipeline::DebugToken;
-use mainstay_supervisor::{Event, Numbers, Supervisor, Surroundings, WorkerId, count, node};
+use mainstay_supervisor::{Event, Numbers, Supervisor, Surroundings, count, node};
 use tokio::sync::{mpsc, oneshot};
 
 use super::admin::{self, Question};
@@ -38,6 +38,7 @@ use super::suspended::Suspended;
 use super::upgrade::Program;
 use super::upkeep::Upkeep;
 use super::violations::Violations;
+use super::waiting::Waiting;
 use crate::failure::Failure;
 use crate::order::{Asker, Ending};
 use crate::state::Ids;
@@ -73,6 +74,8 @@ pub(super) struct Control {
     pub(super) crashes: Crashes,
     pub(super) output: Output,
     pub(super) roster: Roster,
+    /// Apps that are started when something else is there.
+    pub(super) waiting: Waiting,
     /// What browsers reported.
     pub(super) violations: Violations,
     pub(super) members: Members,
@@ -121,6 +124,7 @@ pub(super) struct Seat {
 }
 
 impl Control {
+    /// Everything is prepared, and no app is started yet.
     pub(super) fn start(invocation: Invocation, runtime_dir: &RuntimeDir) -> Result<Self, Failure> {
         let Invocation {
             settings,
@@ -164,8 +168,7 @@ impl Control {
         };
         let apps = settings.apps.iter().map(|app| app.options.clone());
         let ids = ids(&name, runtime_dir, &settings, surroundings.numbers.clone());
-        let supervisor = Supervisor::start(apps.collect(), surroundings, sender)?;
-        let roster = expected(&supervisor);
+        let supervisor = Supervisor::prepared(apps.collect(), surroundings, sender)?;
         let mut members = Members::new(runtime_dir.sockets.clone());
         for upstream in &settings.upstreams {
             let (upstream, servers) = members.numbered(Servers::resolve(upstream)?);
@@ -200,7 +203,8 @@ impl Control {
             autoscale: Autoscale::default(),
             crashes: Crashes::of(&name),
             output,
-            roster,
+            roster: Roster::default(),
+            waiting: Waiting::default(),
             members,
             gateways: None,
             asked: Asked::default(),
@@ -268,22 +272,6 @@ impl Control {
     }
 }
 
-/// All that are about to be started.
-fn expected(supervisor: &Supervisor) -> Roster {
-    let mut roster = Roster::default();
-    for (app, workers) in supervisor.apps() {
-        for index in 0..workers {
-            roster.expect(&WorkerId {
-                app: Arc::clone(&app),
-                release: FIRST_RELEASE,
-                index,
-                incarnation: 0,
-            });
-        }
-    }
-    roster
-}
-
 /// The guard and the way to it, where there is anything to guard.
 fn guard(settings: &Settings, name: &str) -> Result<(Option<Guard>, Option<OwnedFd>), Failure> {
     if settings.apps.is_empty() {
@@ -310,7 +298,7 @@ fn ids(name: &str, runtime_dir: &RuntimeDir, settings: &Settings, told: Numbers)
 }
 
 /// What apps are started with.
-const FIRST_RELEASE: u32 = 1;
+pub(super) const FIRST_RELEASE: u32 = 1;
 
 /// Threads of the gateway.
 pub(super) fn threads(settings: &Settings) -> usize {

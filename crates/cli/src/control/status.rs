@@ -53,6 +53,8 @@ struct TargetStatus {
     scaled: Option<Bounds>,
     /// Some of its workers fail to start again and again.
     crash_loop: bool,
+    /// What must be there before it is started. Empty: it was.
+    waits_for: Vec<String>,
     /// Empty for servers that run elsewhere.
     workers: Vec<WorkerStatus>,
 }
@@ -90,6 +92,7 @@ impl TargetStatus {
             ready: ready.into_iter().filter(|is_ready| *is_ready).count(),
             scaled: control.bounds(&name),
             crash_loop: workers.iter().any(|worker| worker.crash_loop),
+            waits_for: control.waiting.of(&name),
             workers,
             name,
         }
@@ -252,9 +255,9 @@ impl Status {
         }
         for target in &self.targets {
             let alarm = if target.crash_loop {
-                " · CRASH LOOP"
+                " · CRASH LOOP".to_owned()
             } else {
-                ""
+                waits(&target.waits_for)
             };
             let scaled = target.scaled.map(Bounds::words).unwrap_or_default();
             let _ = writeln!(
@@ -342,6 +345,14 @@ fn worker_line(app: &str, worker: &WorkerStatus) -> String {
         line.push_str(" · CRASH LOOP");
     }
     line
+}
+
+/// Behind the number of workers.
+fn waits(waits_for: &[String]) -> String {
+    match waits_for {
+        [] => String::new(),
+        several => format!(" · waits for {}", several.join(", ")),
+    }
 }
 
 fn gateway_line(gateway: &GatewayState) -> String {

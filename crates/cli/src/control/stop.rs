@@ -1,6 +1,6 @@
 //! The end of an instance: connections first, then workers. A second wish to end hurries.
 
-use mainstay_config::ShutdownSettings;
+use mainstay_config::{Ranks, ShutdownSettings};
 use mainstay_proxy::DrainOptions;
 use mainstay_supervisor::Event;
 
@@ -77,7 +77,13 @@ impl Control {
         for asker in &self.stop_askers {
             asker.progress("workers end");
         }
-        let mut stopping = std::pin::pin!(self.supervisor.stop_all());
+        // whoever was started after another ends before it
+        let ranks = Ranks::of(&self.settings.apps);
+        let groups = ranks.groups.iter().skip(1).rev();
+        let first: Vec<Vec<String>> = groups
+            .map(|group| group.iter().map(|app| (*app).to_owned()).collect())
+            .collect();
+        let mut stopping = std::pin::pin!(self.supervisor.stop_all(&first));
         loop {
             tokio::select! {
                 () = &mut stopping => return Pace::Orderly,

@@ -40,6 +40,7 @@ use super::state::{Control, Seat};
 use super::surroundings::{default_node_env, gateway_identity, open_folder};
 use super::upgrade::Program;
 use super::upkeep::{Upkeep, UpkeepState};
+use super::waiting::Waiting;
 use crate::failure::Failure;
 use crate::order::{Asker, Ending, Order};
 use crate::protocol::Beginning;
@@ -244,6 +245,7 @@ impl Control {
             set_node_env: self.set_node_env,
             came_up: self.came_up.clone(),
             awaited: self.awaited.clone(),
+            held_back: self.waiting.state(),
             by_hand: self.by_hand.clone(),
             numbers: self.ids.numbers().clone(),
             started_at_ms: self.started_at_ms,
@@ -312,6 +314,7 @@ impl Control {
             set_node_env: handover.set_node_env,
             came_up: handover.came_up,
             awaited: handover.awaited,
+            waiting: Waiting::take_up(handover.held_back),
             by_hand: handover.by_hand,
             started_at_ms: handover.started_at_ms,
             serves: handover.serves,

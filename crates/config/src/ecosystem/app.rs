@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::entry::{Complaints, Entry, whole};
 use super::lines::{Lines, Source, key, list};
+use super::order::{self, Others};
 use super::{Choice, Machine, command, fields, output, variables};
 use crate::reader::is_name;
 use crate::value::Value as _;
@@ -94,7 +95,7 @@ fn unused(name: &str, taken: &mut BTreeSet<String>) -> String {
 /// Writes the sections of an app.
 pub(super) fn translate(
     entry: &Entry<'_>,
-    several: bool,
+    others: &Others<'_>,
     folder: &Path,
     machine: &Machine<'_>,
     lines: &mut Lines,
@@ -110,9 +111,10 @@ pub(super) fn translate(
     }
     lines.text("http", "auto", Source::Unknown(entry.place("")));
     workers(entry, machine, lines);
-    if several {
+    if others.are_several() {
         lines.text("listen", "own", Source::Several(entry.place("")));
     }
+    order::translate(entry, others, lines);
     life(entry, lines);
     ends(entry, lines);
     upkeep(entry, lines);

@@ -129,6 +129,9 @@ const FIELDS: &[Field] = &[
     ),
     left("windowsHide", &[], "there are no windows"),
     taken("version", &[]),
+    // PM2 reads past these two: they are ours
+    taken("after", &[]),
+    taken("after_timeout", &[]),
 ];
 
 /// A field's name, then the others that PM2 takes for it.

@@ -9,6 +9,7 @@ mod command;
 mod entry;
 mod fields;
 mod lines;
+mod order;
 mod output;
 mod variables;
 
@@ -20,6 +21,7 @@ use serde_json::{Map, Value};
 pub use self::entry::Note;
 use self::entry::{Complaints, Entry};
 pub use self::lines::{Line, Lines, Source};
+use self::order::Others;
 
 /// Nobody runs more on one machine.
 const MOST_APPS: usize = 1_000;
@@ -74,10 +76,14 @@ pub fn translate(
     let mut out = Translation::default();
     let entries = entries(file, &complaints);
     let entries = app::named(entries, choice, &complaints);
+    let all: Vec<String> = entries.iter().map(|entry| entry.name.clone()).collect();
     let chosen = chosen(entries, choice, &complaints);
-    let several = chosen.len() > 1;
     for entry in &chosen {
-        app::translate(entry, several, &file.folder, machine, &mut out.lines);
+        let others = Others {
+            all: &all,
+            chosen: &chosen,
+        };
+        app::translate(entry, &others, &file.folder, machine, &mut out.lines);
     }
     if let Some(env) = &choice.env
         && !out.lines.has_profiles()

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use mainstay_supervisor::launch::Target;
 use mainstay_supervisor::options::{
-    CoreDumps, Farewell, FilterEnv, GiveUp, Liveness, Lives, Restart,
+    CoreDumps, Farewell, FilterEnv, GiveUp, Liveness, Lives, Privileges, Restart,
 };
 
 use super::{Effective, InForce, Lines};
@@ -40,6 +40,8 @@ pub(super) fn lines(app: &AppSettings, out: &mut Vec<Effective>) {
     lines.value("workers", &options.workers);
     lines.option("port", options.port.as_ref());
     lines.value("ready", &options.ready);
+    lines.list("after", &app.order.after);
+    lines.value("after_timeout", &app.order.timeout);
     lines.value("start_timeout", &options.start_timeout);
     lines.value("kill_signal", &options.kill_signal);
     lines.value("kill_timeout", &options.kill_timeout);
@@ -58,6 +60,8 @@ pub(super) fn lines(app: &AppSettings, out: &mut Vec<Effective>) {
     lines.option("processes", count(options.limits.processes).as_ref());
     let dumps = options.limits.core_dumps == CoreDumps::Inherited;
     lines.value("core_dumps", &dumps);
+    let is_held = options.limits.privileges == Privileges::Held;
+    lines.value("no_new_privs", &is_held);
     upkeep(&mut lines, &app.upkeep);
     output(&mut lines, &app.output);
     lines.value("reload", &app.release.mode);

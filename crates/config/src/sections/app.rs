@@ -3,6 +3,7 @@
 mod command;
 mod keys;
 mod lives;
+mod order;
 mod output;
 mod scaling;
 mod upkeep;
@@ -14,13 +15,14 @@ use std::time::Duration;
 use mainstay_supervisor::AppOptions;
 use mainstay_supervisor::launch::Target;
 use mainstay_supervisor::options::{
-    AppKind, CoreDumps, Farewell, GiveUp, Liveness, Ready, Workers,
+    AppKind, CoreDumps, Farewell, GiveUp, Limits, Liveness, Privileges, Ready, Workers,
 };
 use mainstay_values::Address;
 use serde::{Deserialize, Serialize};
 
 use self::command::{command, command_line, environment, filter_env, variable};
 pub(crate) use self::keys::SECTION;
+pub use self::order::{Awaited, Ranks, StartOrder};
 pub(crate) use self::output::is_nowhere;
 pub use self::output::{LogForm, LogPlace, LogSharing, OutputSettings};
 pub use self::upkeep::{MaxMemory, UpkeepSettings};
@@ -36,6 +38,9 @@ pub struct AppSettings {
     pub options: AppOptions,
     /// Where it answers.
     pub listen: AppListen,
+    /// When it is started.
+    #[serde(default)]
+    pub order: StartOrder,
     /// How a new release of it comes in.
     pub release: ReleaseSettings,
     /// What is done to its workers without anybody asking.
@@ -96,9 +101,13 @@ impl Default for ReleaseSettings {
 impl AppSettings {
     /// An app with everything else as the preset says.
     pub fn new(name: String, target: Target, cwd: PathBuf, preset: Preset) -> Self {
-        let workers = match preset {
-            Preset::Strict => Workers::Auto,
-            Preset::Off | Preset::Safe => Workers::Fixed(1),
+        let (workers, privileges) = match preset {
+            Preset::Strict => (Workers::Auto, Privileges::Held),
+            Preset::Off | Preset::Safe => (Workers::Fixed(1), Privileges::Open),
+        };
+        let limits = Limits {
+            privileges,
+            ..Limits::default()
         };
         Self {
             options: AppOptions {
@@ -106,9 +115,11 @@ impl AppSettings {
                 target,
                 cwd: Some(cwd),
                 workers,
+                limits,
                 ..AppOptions::default()
             },
             listen: AppListen::Shared,
+            order: StartOrder::default(),
             release: ReleaseSettings::default(),
             upkeep: UpkeepSettings::default(),
             output: OutputSettings::default(),
@@ -175,6 +186,7 @@ pub(crate) fn read(name: String, section: Reader<'_>, preset: Preset) -> AppSett
     scaling::read(&section, &mut options.workers);
     options.port = section.get_within("port", &(1..=u16::MAX));
     section.set("ready", &mut options.ready);
+    order::read(&section, &mut app.order);
     let bounds = Duration::from_millis(10)..=Duration::from_hours(24);
     section.set_within("start_timeout", &bounds, &mut options.start_timeout);
     section.set("kill_signal", &mut options.kill_signal);
@@ -204,6 +216,13 @@ pub(crate) fn read(name: String, section: Reader<'_>, preset: Preset) -> AppSett
     limits.processes = section.get_within("processes", &counts).map(u64::from);
     if let Some(true) = section.get("core_dumps") {
         limits.core_dumps = CoreDumps::Inherited;
+    }
+    if let Some(is_held) = section.get("no_new_privs") {
+        limits.privileges = if is_held {
+            Privileges::Held
+        } else {
+            Privileges::Open
+        };
     }
     upkeep::read(&section, &mut app.upkeep);
     output::read(&section, &mut app.output);

@@ -29,8 +29,8 @@ mod upstream;
 
 pub(crate) use app::is_nowhere;
 pub use app::{
-    AppListen, AppSettings, LogForm, LogPlace, LogSharing, MaxMemory, OutputSettings, Reach,
-    ReleaseSettings, UpkeepSettings,
+    AppListen, AppSettings, Awaited, LogForm, LogPlace, LogSharing, MaxMemory, OutputSettings,
+    Ranks, Reach, ReleaseSettings, StartOrder, UpkeepSettings,
 };
 pub use authorities::Authorities;
 pub use errors::PageSettings;

@@ -8,6 +8,9 @@ use std::process::Command;
 use rustix::process::{
     Pid, Resource, Rlimit, Signal, getppid, set_parent_process_death_signal, setrlimit,
 };
+use rustix::thread::set_no_new_privs;
+
+use crate::limits::Privileges;
 
 /// What is arranged in the child.
 pub(crate) struct InChild {
@@ -15,6 +18,8 @@ pub(crate) struct InChild {
     pub(crate) descriptors: Vec<(OwnedFd, RawFd)>,
     /// What the kernel lets the child have.
     pub(crate) limits: Vec<(Resource, Rlimit)>,
+    /// Whether it may gain privileges by what it executes.
+    pub(crate) privileges: Privileges,
     /// The signal the kernel sends the child when the thread that forked it ends.
     pub(crate) dies_with_parent: Option<Signal>,
     /// Us, to notice that we died before the request above was heard.
@@ -33,6 +38,9 @@ pub(crate) fn before_exec(command: &mut Command, child: InChild) {
         }
         for (resource, limit) in &child.limits {
             setrlimit(*resource, *limit)?;
+        }
+        if child.privileges == Privileges::Held {
+            set_no_new_privs(true)?;
         }
         for (source, target) in &child.descriptors {
             // SAFETY: in the child between fork and exec nothing owns `target` but the reservation the parent

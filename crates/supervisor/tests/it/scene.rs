@@ -297,7 +297,7 @@ impl Play {
 
     /// Stops everything; how the first worker ended, and all that was written.
     pub(crate) async fn stop(mut self) -> (Option<Exit>, String) {
-        tokio::time::timeout(PATIENCE, self.supervisor.stop_all())
+        tokio::time::timeout(PATIENCE, self.supervisor.stop_all(&[]))
             .await
             .unwrap();
         let exit = self
