@@ -1,7 +1,8 @@
 //! The processes that came of a worker: its group, and what carries its mark in the environment. From `/proc`, for the
 //! moments of stopping only.
 
-use std::fs;
+use std::io::Read as _;
+use std::{fs, io};
 
 use rustix::process::{Pid, PidfdFlags, Signal, getpgid, pidfd_open, pidfd_send_signal};
 
@@ -112,13 +113,52 @@ fn parse_stat(text: &str) -> Option<Stat> {
     })
 }
 
+/// In one piece as far as possible: between two, the process may have begun another program, and the rest is lost.
+fn environment(pid: u32) -> io::Result<Vec<u8>> {
+    const PIECE: usize = 32 * 1024;
+    let mut file = fs::File::open(format!("/proc/{pid}/environ"))?;
+    let mut whole = Vec::new();
+    loop {
+        let end = whole.len();
+        whole.resize(end + PIECE, 0);
+        let read = file.read(&mut whole[end..])?;
+        whole.truncate(end + read);
+        if read == 0 {
+            return Ok(whole);
+        }
+    }
+}
+
+/// So often a process is looked at that is just executing another program.
+const LOOKS: u32 = 1_000;
+/// So many looks in a row prove that a process has no environment.
+const PROOF: u32 = 3;
+
 fn has_mark(pid: u32, mark: &str) -> bool {
     let wanted = format!("{MARK}={mark}");
-    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| {
-        environment
-            .split(|byte| *byte == 0)
-            .any(|variable| variable == wanted.as_bytes())
-    })
+    let mut without = 0;
+    for _ in 0..LOOKS {
+        let Ok(environment) = environment(pid) else {
+            return false;
+        };
+        if !environment.is_empty() {
+            let mut variables = environment.split(|byte| *byte == 0);
+            return variables.any(|variable| variable == wanted.as_bytes());
+        }
+        // threads of the kernel have no file, and never an environment
+        if fs::read_link(format!("/proc/{pid}/exe")).is_err() {
+            return false;
+        }
+        // between two programs there are no arguments either; and one may have begun while we read what the last one had
+        if fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|words| !words.is_empty()) {
+            without += 1;
+            if without == PROOF {
+                return false;
+            }
+        }
+        std::thread::yield_now();
+    }
+    false
 }
 
 #[cfg(test)]
@@ -137,6 +177,34 @@ mod tests {
             }
         );
         assert_eq!(parse_stat("nonsense"), None);
+    }
+
+    #[test]
+    fn whoever_is_just_executing_is_not_overlooked() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let mark = format!("test.exec.{}", std::process::id());
+        // it does nothing but execute itself
+        let script = std::env::temp_dir().join(format!("mainstay-{mark}"));
+        fs::write(&script, "#!/bin/sh\nexec \"$0\"\n").unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut child = std::process::Command::new("setsid")
+            .arg(&script)
+            .env(MARK, &mark)
+            .spawn()
+            .unwrap();
+        let tree = Tree {
+            group: 4_000_000,
+            mark,
+        };
+        while !tree.owns(child.id()) {
+            std::thread::yield_now();
+        }
+        let overlooked = (0..3_000).filter(|_| !tree.owns(child.id())).count();
+        tree.signal(Signal::KILL);
+        assert!(!child.wait().unwrap().success());
+        fs::remove_file(script).unwrap();
+        assert_eq!(overlooked, 0);
     }
 
     #[test]
