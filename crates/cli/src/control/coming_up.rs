@@ -4,8 +4,8 @@
 use mainstay_supervisor::signal::Signal;
 
 use super::background::Background;
-use super::fronts;
 use super::state::Control;
+use super::{fronts, report};
 use crate::failure::Failure;
 use crate::order::{Ending, Signalling};
 use crate::say;
@@ -20,8 +20,41 @@ impl Control {
         }
         self.is_up = true;
         self.write_record();
-        self.service.ready();
-        say::ready();
+        if self.failed.is_empty() {
+            self.service.ready("serving");
+            return say::ready();
+        }
+        let without = report::without(&self.failed, self.settings.apps.len());
+        self.service.ready(&without);
+        // whoever started it hears it as a failure, whatever else runs
+        say::failure(Failure::app(without));
+    }
+
+    /// An app of the start has not come up. It is tried again, and the others run; where there are none, or none could
+    /// be reached without it, the start has failed.
+    pub(super) fn on_failed_start(&mut self, app: &str, why: String) -> Result<(), Failure> {
+        let behind = self.waiting.behind(app);
+        let mut others = self.awaited.iter().chain(&self.came_up);
+        let has_others = others.any(|other| other != app && !behind.contains(other));
+        let decides = fronts::decides_the_address(&self.settings);
+        if !has_others || decides.is_some_and(|decides| decides.name() == app) {
+            self.output.settle();
+            return Err(Failure::app(why));
+        }
+        say::warning(&why);
+        self.failed.insert(app.to_owned(), why);
+        for other in behind {
+            if self.awaited.remove(&other) {
+                let why = format!("app `{other}` waits for `{app}`");
+                self.failed.insert(other, why);
+            }
+        }
+        if self.gateways.is_none() {
+            self.open_when_known()?;
+        }
+        self.no_longer_awaited(app);
+        self.come_up();
+        Ok(())
     }
 
     /// How it was started and what it runs, in the background only: what somebody started in a terminal or by a

@@ -149,11 +149,16 @@ impl Asked {
         }
     }
 
-    /// Whether an app has yet to say where it wants to be reached, before anybody can be.
-    pub(super) fn is_awaited(&self, settings: &Settings) -> bool {
+    /// Whether an app has yet to say where it wants to be reached, before anybody can be. Those that `failed` are not
+    /// waited for.
+    pub(super) fn is_awaited(
+        &self,
+        settings: &Settings,
+        failed: &BTreeMap<String, String>,
+    ) -> bool {
         let mut own = settings
             .servers()
-            .filter(|app| app.listen == AppListen::Own);
+            .filter(|app| app.listen == AppListen::Own && !failed.contains_key(app.name()));
         let shared = decides_the_address(settings).is_some() && self.shared.is_none();
         shared || own.any(|app| !self.own.contains_key(app.name()))
     }

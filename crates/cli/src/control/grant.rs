@@ -208,7 +208,7 @@ impl Control {
             .map(|opened| self.all_sockets(&opened).unwrap_or(opened));
         let way = self.tell_gateway(sockets);
         if self.gateways.is_none()
-            && !self.asked.is_awaited(&self.settings)
+            && !self.asked.is_awaited(&self.settings, &self.failed)
             && let Err(failure) = self.open()
         {
             // no app has been ready yet, so nobody is served worse than before

@@ -91,6 +91,8 @@ pub(super) struct Handover {
     /// Apps that are not started yet.
     #[serde(default)]
     pub(super) held_back: Vec<WaitingState>,
+    #[serde(default)]
+    pub(super) failed: BTreeMap<String, String>,
     pub(super) by_hand: ByHand,
     pub(super) numbers: BTreeMap<String, Vec<u32>>,
     pub(super) started_at_ms: u64,

@@ -1,5 +1,6 @@
 //! What is printed at start and when something happens: sentences only, no decisions.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -419,6 +420,20 @@ pub(super) fn failed(failure: &AppFailure) -> String {
     );
     push_words(&mut text, &failure.last_lines, failure.hint.as_deref());
     text
+}
+
+/// Which apps of a start did not come up, while others run.
+pub(super) fn without(failed: &BTreeMap<String, String>, apps: usize) -> String {
+    let names: Vec<_> = failed.keys().map(|app| format!("`{app}`")).collect();
+    let (names, tried) = match &names[..] {
+        [one] => (one.clone(), "it is"),
+        several => (several.join(", "), "they are"),
+    };
+    format!(
+        "{} of {apps} apps did not come up: {names}; {tried} tried again, and the others run (`mainstay ls` shows them, \
+         `mainstay crashes` what went wrong)",
+        failed.len()
+    )
 }
 
 /// How a worker that had been ready died, with its last words.

@@ -35,9 +35,7 @@ enum End {
 impl Control {
     /// Serves until it is told to end, or must.
     pub(super) async fn serve(&mut self, signals: &mut Signals) -> Outcome {
-        if !self.asked.is_awaited(&self.settings) {
-            self.open()?;
-        }
+        self.open_when_known()?;
         self.set_upkeep();
         loop {
             if let Some((program, answer)) = self.handing_over.take() {
@@ -127,15 +125,14 @@ impl Control {
                 self.reloads.tell(News::Stopped(worker));
             }
             Event::Failed(failure) => {
-                let app = &failure.worker.app;
-                if self.awaited.contains(&**app) {
-                    self.output.settle();
-                    return Err(Failure::app(report::failed(&failure)));
+                let (app, why) = (&*failure.worker.app, report::failed(&failure));
+                if self.awaited.contains(app) {
+                    return self.on_failed_start(app, why);
                 }
                 // a release that does not come up is told by whoever brings it in
-                let news = News::Died(failure.worker.clone(), report::failed(&failure));
-                if !self.reloads.tell(news) {
-                    say::warning(&report::failed(&failure));
+                let news = News::Died(failure.worker.clone(), why.clone());
+                if !self.reloads.tell(news) && !self.failed.contains_key(app) {
+                    say::warning(&why);
                 }
             }
             Event::Note { worker, note } => {
@@ -172,6 +169,9 @@ impl Control {
             return Ok(());
         }
         let is_first = self.came_up.insert(app.to_owned());
+        if self.failed.remove(app).is_some() {
+            say::note(&format!("app `{app}` has come up after all"));
+        }
         let is_other = self.asked.hear(worker) && self.is_left_open(app);
         if is_other {
             self.asked.tell(&mut self.settings);
@@ -186,8 +186,8 @@ impl Control {
             if is_news {
                 self.reach_all();
             }
-        } else if !self.asked.is_awaited(&self.settings) {
-            self.open()?;
+        } else {
+            self.open_when_known()?;
         }
         if is_first {
             report::trust_hint(worker);
@@ -199,13 +199,22 @@ impl Control {
         Ok(())
     }
 
+    /// Opens the sockets as soon as every address is known.
+    pub(super) fn open_when_known(&mut self) -> Result<(), Failure> {
+        if self.asked.is_awaited(&self.settings, &self.failed) {
+            return Ok(());
+        }
+        self.open()
+    }
+
     /// Whether nobody said of an app whether it listens.
     fn is_left_open(&self, app: &str) -> bool {
         let mut apps = self.settings.apps.iter();
         apps.any(|known| known.name() == app && known.options.kind == AppKind::Either)
     }
 
-    /// An app has shown that it starts. Where no gateway has to come up too, the last of them completes the start.
+    /// An app has shown that it starts, or that it does not. Where no gateway has to come up too, the last of them completes
+    /// the start.
     pub(super) fn no_longer_awaited(&mut self, app: &str) {
         let was_awaited = self.awaited.remove(app);
         if was_awaited && self.awaited.is_empty() && !fronts::need_a_gateway(&self.settings) {

@@ -33,9 +33,9 @@ impl Service {
         Self { socket }
     }
 
-    /// What was started serves.
-    pub(super) fn ready(&self) {
-        self.say("READY=1\nSTATUS=serving");
+    /// What was started serves; `status` says how well, in one line.
+    pub(super) fn ready(&self, status: &str) {
+        self.say(&format!("READY=1\nSTATUS={status}"));
     }
 
     /// The end has begun.

@@ -89,8 +89,10 @@ pub(super) struct Control {
     pub(super) set_node_env: bool,
     /// Apps that were ready once.
     pub(super) came_up: HashSet<String>,
-    /// Apps of the start that have not been ready yet: if one never is, the start has failed.
+    /// Apps of the start that have not been ready yet.
     pub(super) awaited: HashSet<String>,
+    /// Those that have shown that they do not come up, and why.
+    pub(super) failed: BTreeMap<String, String>,
     /// Who asked for the end: told when it comes.
     pub(super) stop_askers: Vec<Asker>,
     /// There is none where nothing is run.
@@ -174,8 +176,7 @@ impl Control {
             let (upstream, servers) = members.numbered(Servers::resolve(upstream)?);
             members.set_servers(&upstream, servers);
         }
-        let rates = rates::make().map(Arc::new);
-        let rates = rates.map_err(|error| Failure::internal("the memory for rates", error))?;
+        let rates = rate_memory()?;
         let (hands, wishes) = mpsc::unbounded_channel();
         Ok(Self {
             disabled: Disabled::default(),
@@ -211,6 +212,7 @@ impl Control {
             set_node_env,
             came_up: HashSet::new(),
             awaited: names(&settings).collect(),
+            failed: BTreeMap::new(),
             stop_askers: Vec::new(),
             guard,
             background,
@@ -270,6 +272,12 @@ impl Control {
         });
         counts.collect()
     }
+}
+
+/// Where every gateway counts rates.
+fn rate_memory() -> Result<Arc<OwnedFd>, Failure> {
+    let made = rates::make().map(Arc::new);
+    made.map_err(|error| Failure::internal("the memory for rates", error))
 }
 
 /// The guard and the way to it, where there is anything to guard.

@@ -135,6 +135,21 @@ impl Waiting {
             .collect()
     }
 
+    /// Apps that wait for this one, or for one that does.
+    pub(super) fn behind(&self, app: &str) -> BTreeSet<String> {
+        let mut behind = BTreeSet::new();
+        let mut found = vec![app.to_owned()];
+        while let Some(first) = found.pop() {
+            for (name, pending) in &self.apps {
+                let waits = pending.left.iter().any(|left| left.app() == Some(&*first));
+                if waits && behind.insert(name.clone()) {
+                    found.push(name.clone());
+                }
+            }
+        }
+        behind
+    }
+
     /// An app is not to be started after all.
     pub(super) fn cancel(&mut self, app: &str) {
         self.apps.remove(app);
@@ -389,7 +404,7 @@ impl Control {
                 let _ = answer.send(Ok(()));
                 Ok(())
             }
-            (_, Err(why)) if self.awaited.contains(&app) => Err(Failure::app(why)),
+            (_, Err(why)) if self.awaited.contains(&app) => self.on_failed_start(&app, why),
             (Then::Tell(answer), Err(why)) => {
                 let _ = answer.send(Err(Failure::app(why)));
                 Ok(())

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Instant;
 
-use mainstay_testkit::{Home, eventually, patience};
+use mainstay_testkit::{Home, Mainstay, eventually, free_port, patience};
 use serde_json::Value;
 
 const APP: &str = "const http = require('http');\n\
@@ -137,6 +137,16 @@ fn an_app_that_does_not_come_up_fails_as_in_the_foreground_and_leaves_nothing() 
             "exit status 7",
             "no such luck",
         ]);
+    // nor where nothing else comes up either
+    home.file(
+        "all.json",
+        r#"{"apps": [{"name": "one", "script": "broken.js"}, {"name": "two", "script": "broken.js"}]}"#,
+    );
+    let _ = home
+        .say("start all.json --name all")
+        .finish()
+        .expect_code(1)
+        .says(["app `one` did not come up", "app `two` did not come up"]);
     home.say("start --lisen :80")
         .finish()
         .expect_code(2)
@@ -401,4 +411,104 @@ fn log_files_are_emptied_and_opened_again() {
     does(&home, "uninstall --purge");
     assert!(!home.home().join("state").exists());
     assert!(!home.home().join("log/shop/shop-out.log").exists());
+}
+
+/// Comes up as soon as there is a file `fixed`.
+const FRAGILE: &str = "if (!require('fs').existsSync('fixed')) { console.error('no such table'); process.exit(7); }
+require('http').createServer((request, response) => response.end('at last')).listen(process.env.PORT);";
+
+/// Three apps as PM2's users write them, one of which does not come up.
+fn ecosystem(ports: [u16; 2]) -> String {
+    let [good, bad] = ports;
+    format!(
+        r#"{{"apps": [
+            {{"name": "fragile", "script": "fragile.js", "env": {{"PORT": {bad}}}, "restart_delay": 2000}},
+            {{"name": "good", "script": "good.js", "env": {{"PORT": {good}}}, "instances": 2}},
+            {{"name": "job", "script": "job.js"}}
+        ]}}"#
+    )
+}
+
+const GOOD: &str =
+    "require('http').createServer((q, r) => r.end('good')).listen(process.env.PORT);";
+const JOB: &str = "console.log('at work'); setInterval(() => {}, 1000);";
+
+#[test]
+fn of_several_apps_one_that_does_not_come_up_is_said_and_the_others_run() {
+    let home = Home::new();
+    let ports = [free_port(), free_port()];
+    let [good, bad] = ports.map(|port| format!("127.0.0.1:{port}"));
+    home.file("fragile.js", FRAGILE)
+        .file("good.js", GOOD)
+        .file("job.js", JOB)
+        .file("ecosystem.json", &ecosystem(ports));
+    let ended = home.say("start ecosystem.json --name shop").finish();
+    let ended = ended.expect_code(1).says([
+        "app `fragile` did not come up: worker 0 ended before it listened, exit status 7",
+        "no such table",
+        "error: 1 of 3 apps did not come up: `fragile`",
+        "the others run",
+    ]);
+    assert_eq!(
+        ended.output.matches("no such table").count(),
+        1,
+        "{}",
+        ended.output
+    );
+    home.get(&good, "/").expect(200).body_is("good");
+    let states = states(&home);
+    assert!(states.contains(&"1 good online".to_owned()), "{states:?}");
+    assert!(states.contains(&"3 job online".to_owned()), "{states:?}");
+    assert!(
+        !states.contains(&"0 fragile online".to_owned()),
+        "{states:?}"
+    );
+    // it is tried again, and found where it wants to be
+    home.file("fixed", "");
+    stand(
+        &home,
+        &[
+            "0 fragile online",
+            "1 good online",
+            "2 good online",
+            "3 job online",
+        ],
+    );
+    eventually("its address", || std::net::TcpStream::connect(&bad).ok());
+    home.get(&bad, "/").expect(200).body_is("at last");
+    assert!(
+        home.log("shop", "mainstay.log")
+            .contains("`fragile` has come up after all")
+    );
+    // what it was started with holds at the next start, too
+    fs::remove_file(home.path().join("fixed")).expect("it is there");
+    does(&home, "stop shop");
+    let _ = home
+        .say("start shop")
+        .finish()
+        .expect_code(1)
+        .says(["`fragile`"]);
+    does(&home, "stop shop");
+}
+
+#[test]
+fn in_the_foreground_the_others_run_too() {
+    let ports = [free_port(), free_port()];
+    let mainstay = Mainstay::run("ecosystem.json")
+        .file("fragile.js", FRAGILE)
+        .file("good.js", "process.exit(1)")
+        .file("job.js", JOB)
+        .file("ecosystem.json", &ecosystem(ports))
+        .listens_as_configured()
+        .start_until("error: 2 of 3 apps did not come up: `fragile`, `good`");
+    mainstay
+        .output_contains_eventually("at work")
+        .output_contains_eventually("app `good` did not come up");
+    fs::write(mainstay.folder().join("fixed"), "").expect("the folder is ours");
+    let address = format!("127.0.0.1:{}", ports[1]);
+    eventually("its address", || {
+        std::net::TcpStream::connect(&address).ok()
+    });
+    mainstay.output_contains_eventually("`fragile` has come up after all");
+    assert!(mainstay.stop().success());
 }

@@ -198,3 +198,25 @@ fn an_app_that_was_stopped_waits_for_those_it_names() {
         "{both}"
     );
 }
+
+#[test]
+fn behind_one_that_fails_others_run_and_those_that_wait_for_it_follow_when_it_comes_up() {
+    let fragile = "if (!require('fs').existsSync('fixed')) process.exit(7); console.log('db begins'); setInterval(() => {}, 1000);";
+    let mainstay = Mainstay::run("")
+        .file("server.js", SERVER)
+        .file("db.js", fragile)
+        .config(
+            "[app.db]\ncommand = \"node db.js\"\nhttp = false\nrestart_delay = \"2s\"\n\
+             [app.web]\ncommand = \"node server.js\"\nafter = \"db\"\nlisten = \"127.0.0.1:0\"\n\
+             [app.job]\ncommand = \"sleep 1000\"\nhttp = false\n",
+        )
+        .listens_as_configured()
+        .start_until("error: 2 of 3 apps did not come up: `db`, `web`");
+    assert!(!mainstay.output().contains("web begins"));
+    std::fs::write(mainstay.folder().join("fixed"), "").expect("the folder is ours");
+    mainstay
+        .output_contains_eventually("`db` has come up after all")
+        .output_contains_eventually("web begins")
+        .output_contains_eventually("`web` has come up after all");
+    assert!(mainstay.stop().success());
+}

@@ -239,15 +239,28 @@ fn rates_and_answers_that_machines_share_are_those_from_before() {
     let app = "let n = 0; require('http').createServer((q, r) => {
         r.setHeader('Cache-Control', 'public, max-age=600'); r.end(String(++n)); }).listen(3000);";
     let mainstay = started(Mainstay::run("").file("server.js", app).config(&settings));
+    // before the store is reached, each machine counts and keeps by itself
+    let is_there = || {
+        let found = redis.tell(&["DBSIZE"]).unwrap_or_default();
+        (found.trim() != ":0").then_some(())
+    };
+    let mut number = 0;
+    eventually("the store is used", || {
+        number += 1;
+        mainstay.get(&format!("/found/{number}")).expect(200);
+        is_there()
+    });
     let kept = mainstay.get("/kept").expect(200).text();
     for _ in 0..3 {
         mainstay.get("/few").expect(200);
     }
     upgrade(&mainstay, None).expect_code(0);
-    for _ in 0..2 {
-        mainstay.get("/few").expect(200);
-    }
-    mainstay.get("/few").expect(429);
+    let passed = (0..8).filter(|_| mainstay.get("/few").status() == 200);
+    let passed = passed.count();
+    assert!(
+        (2..=3).contains(&passed),
+        "{passed} more than three of five"
+    );
     assert_eq!(mainstay.get("/kept").expect(200).text(), kept);
     assert!(mainstay.stop().success());
 }
