@@ -234,6 +234,11 @@ fn next_control(input: &[u8], from: usize) -> Option<usize> {
     Some(from + words.len() * 8 + within)
 }
 
+/// Whether there is a control character.
+pub(crate) fn has_control(bytes: &[u8]) -> bool {
+    next_control(bytes, 0).is_some()
+}
+
 /// Sets the highest bit of the bytes that are control characters. Only the lowest mark is
 /// exact: a borrow may run from it into the bytes above.
 fn mark_controls(word: u64) -> u64 {

@@ -3,6 +3,8 @@
 
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 
+use crate::scan::has_control;
+
 /// Writes `METHOD target HTTP/1.1`; fields follow, and [`end_head`] ends the head.
 pub fn write_request_line(out: &mut Vec<u8>, method: &Method, target: &str) {
     let method = method.as_str();
@@ -58,7 +60,7 @@ pub fn write_fields_without(out: &mut Vec<u8>, headers: &HeaderMap, omitted: &He
 pub fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     let begin = out.len() + name.len();
     push_field(out, name, value);
-    if memchr::memchr3(b'\r', b'\n', 0, value).is_some() {
+    if has_control(value) {
         let end = out.len() - 2;
         for byte in &mut out[begin..end] {
             if matches!(byte, b'\r' | b'\n' | 0) {

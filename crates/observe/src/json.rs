@@ -6,11 +6,7 @@
 /// are not UTF-8 become U+FFFD. The C1 controls and DEL are escaped too: terminals act on them.
 pub fn write_json_string(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
-    // the usual case: plain ASCII with nothing to escape
-    if bytes
-        .iter()
-        .all(|byte| matches!(byte, 0x20..=0x7e) && *byte != b'"' && *byte != b'\\')
-    {
+    if is_plain(bytes) {
         out.extend_from_slice(bytes);
     } else {
         for character in String::from_utf8_lossy(bytes).chars() {
@@ -18,6 +14,18 @@ pub fn write_json_string(out: &mut Vec<u8>, bytes: &[u8]) {
         }
     }
     out.push(b'"');
+}
+
+/// The usual case: ASCII that can be printed, and nothing to escape in it.
+fn is_plain(bytes: &[u8]) -> bool {
+    // no way out between two bytes: so a lane is compared at once
+    fn is_plain(bytes: &[u8]) -> bool {
+        bytes.iter().fold(true, |is_plain, byte| {
+            is_plain & matches!(byte, 0x20..=0x7e) & (*byte != b'"') & (*byte != b'\\')
+        })
+    }
+    let (lanes, rest) = bytes.as_chunks::<16>();
+    lanes.iter().all(|lane| is_plain(lane)) && is_plain(rest)
 }
 
 /// Whether all of a text was written.

@@ -321,7 +321,7 @@ fn request_start(began: SystemTime) -> [u8; 16] {
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
     let mut text = *b"t=0000000000.000";
-    let mut rest = since.as_millis();
+    let mut rest = since.as_secs() * 1_000 + u64::from(since.subsec_millis());
     for place in (2..12).chain(13..16).rev() {
         text[place] = b"0123456789"[(rest % 10) as usize];
         rest /= 10;

@@ -39,6 +39,13 @@ impl PathPattern {
         })
     }
 
+    /// What the first segment of every path that it [covers](Self::covers) begins with, in lower case. None: it covers all
+    /// paths.
+    pub fn initial(&self) -> Option<u8> {
+        let initial = self.decoded.iter().find(|byte| **byte != b'/')?;
+        Some(initial.to_ascii_lowercase())
+    }
+
     /// How many bytes of a path it fixes: the longer of two that match is the more specific.
     pub fn specificity(&self) -> usize {
         self.prefix.len()

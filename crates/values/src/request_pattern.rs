@@ -23,16 +23,16 @@ pub struct RequestPattern {
 }
 
 impl RequestPattern {
-    /// Whether a request is meant: its method, its host without port, and its path, of which `is_below` says whether
-    /// it is below a pattern. Does not allocate.
-    pub fn matches(
+    /// Whether a request is meant: its method, its host without port, which is looked for only if it matters, and its path,
+    /// of which `is_below` says whether it is below a pattern. Does not allocate.
+    pub fn matches<'a>(
         &self,
         method: &str,
-        host: &str,
+        host: impl FnOnce() -> &'a str,
         is_below: impl FnOnce(&PathPattern) -> bool,
     ) -> bool {
         self.matches_method(method)
-            && self.host.as_ref().is_none_or(|known| known.matches(host))
+            && self.host.as_ref().is_none_or(|known| known.matches(host()))
             && self.path.as_ref().is_none_or(is_below)
     }
 
@@ -183,7 +183,7 @@ mod tests {
             ("localhost", "GET", "localhost", "/x", true),
         ] {
             let pattern: RequestPattern = pattern.parse().expect(pattern);
-            let found = pattern.matches(method, host, |below| below.covers(path.as_bytes()));
+            let found = pattern.matches(method, || host, |below| below.covers(path.as_bytes()));
             assert_eq!(found, expected, "{pattern} {method} {host} {path}");
             assert_eq!(pattern.to_string().parse(), Ok(pattern));
         }
@@ -287,7 +287,7 @@ mod tests {
         ) {
             let pattern: RequestPattern = rule.line().parse().expect("a rule");
             let sent = format!("/{}", path.join("/"));
-            let found = pattern.matches(method, &host, |below| below.covers(sent.as_bytes()));
+            let found = pattern.matches(method, || &host, |below| below.covers(sent.as_bytes()));
             prop_assert_eq!(found, rule.means(method, &host, &path), "{} {} {}{}", pattern, method, host, sent);
         }
     }

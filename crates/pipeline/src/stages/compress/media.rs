@@ -68,34 +68,25 @@ const OTHERS: &[&str] = &[
 /// itself, as gRPC's are, stays as it is.
 pub(super) fn shrinks(content_type: &[u8]) -> bool {
     let end = memchr::memchr(b';', content_type).unwrap_or(content_type.len());
-    let Ok(essence) = str::from_utf8(content_type[..end].trim_ascii()) else {
+    let essence = content_type[..end].trim_ascii();
+    let Some(slash) = memchr::memchr(b'/', essence) else {
         return false;
     };
-    let Some((kind, subtype)) = essence.split_once('/') else {
-        return false;
-    };
-    let is = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
-    if is(kind, "text") {
+    let (kind, subtype) = (&essence[..slash], &essence[slash + 1..]);
+    let is = |one: &str, other: &[u8]| one.as_bytes().eq_ignore_ascii_case(other);
+    if is("text", kind) {
         return true;
     }
-    if is(kind, "application") && starts_with(subtype, "grpc") {
+    let is_application = is("application", kind);
+    if is_application && subtype.get(..4).is_some_and(|begin| is("grpc", begin)) {
         return false;
     }
-    let suffix = subtype.rsplit_once('+').map_or("", |(_, suffix)| suffix);
-    if ["json", "text", "xml", "yaml"]
+    let suffix = memchr::memrchr(b'+', subtype).map_or(&b""[..], |plus| &subtype[plus + 1..]);
+    ["json", "text", "xml", "yaml"]
         .iter()
         .any(|known| is(known, suffix))
-    {
-        return true;
-    }
-    let is_application =
-        is(kind, "application") && APPLICATION.iter().any(|known| is(known, subtype));
-    is_application || OTHERS.iter().any(|known| is(known, essence))
-}
-
-fn starts_with(text: &str, start: &str) -> bool {
-    text.get(..start.len())
-        .is_some_and(|begin| begin.eq_ignore_ascii_case(start))
+        || is_application && APPLICATION.iter().any(|known| is(known, subtype))
+        || OTHERS.iter().any(|known| is(known, essence))
 }
 
 #[cfg(test)]

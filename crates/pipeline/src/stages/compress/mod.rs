@@ -149,16 +149,15 @@ impl Compress {
         if headers.contains_key(NO_COMPRESSION) {
             return;
         }
-        let is_guarded = self.options.breach == BreachGuard::On && is_from_elsewhere(headers);
-        let coding = if is_guarded {
-            None
-        } else {
-            coding::choose(headers.get_all(ACCEPT_ENCODING), &self.options.codings)
-        };
-        exchange.wish = Wish::Coding(coding);
-        let is_asked =
-            self.options.origins == OriginCoding::Plain && !headers.contains_key(UPGRADE);
-        if is_asked && headers.contains_key(ACCEPT_ENCODING) {
+        exchange.wish = Wish::Coding(None);
+        if !headers.contains_key(ACCEPT_ENCODING) {
+            return;
+        }
+        if self.options.breach == BreachGuard::Off || !is_from_elsewhere(headers) {
+            let accepted = headers.get_all(ACCEPT_ENCODING);
+            exchange.wish = Wish::Coding(coding::choose(accepted, &self.options.codings));
+        }
+        if self.options.origins == OriginCoding::Plain && !headers.contains_key(UPGRADE) {
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
     }

@@ -10,6 +10,7 @@
 mod names;
 mod options;
 mod stage;
+mod traps;
 
 pub use options::{FilterOptions, HiddenFiles, MethodRule, Traps};
 pub(crate) use stage::Filter;

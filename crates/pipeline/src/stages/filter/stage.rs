@@ -4,10 +4,11 @@ use std::net::IpAddr;
 
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ALLOW};
 use http::{HeaderMap, HeaderValue, Method};
-use mainstay_values::{HostPattern, Network, PathPattern};
+use mainstay_values::{HostPattern, Network};
 
 use super::names::HiddenNames;
 use super::options::{FilterOptions, MethodRule};
+use super::traps::TrapPaths;
 use crate::stages::TrapBans;
 use crate::{Enforcement, Exchange, Readings, Refusal, Response, Standing, Step};
 
@@ -31,7 +32,7 @@ pub(crate) struct Filter {
     /// For `Allow`.
     allowed: HeaderValue,
     hidden: Option<HiddenNames>,
-    traps: Vec<PathPattern>,
+    traps: TrapPaths,
     bans: Option<TrapBans>,
     /// Nobody is turned away: nothing needs to be asked.
     is_idle: bool,
@@ -53,7 +54,7 @@ impl Filter {
             allowed: allowed(&options.methods),
             methods: options.methods.clone(),
             hidden: HiddenNames::new(options.hidden.names(), options.hidden_except.clone()),
-            traps: options.traps.paths(),
+            traps: TrapPaths::new(options.traps.paths()),
             bans: options
                 .trap_policy()
                 .map(|policy| TrapBans::new(&policy, standing)),
@@ -115,7 +116,7 @@ impl Filter {
         }
         let readings = Readings::of(path);
         // first: who walks into one is to be known as such, even where the file is hidden too
-        if self.traps.iter().any(|trap| readings.meet(trap)) {
+        if self.traps.meet(&readings) {
             return Some(Refusal::Trap);
         }
         let is_hidden = hidden.is_some_and(|names| names.hide(&readings));

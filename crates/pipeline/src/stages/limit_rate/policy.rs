@@ -164,7 +164,7 @@ pub(super) fn are_meant(
     exchange: &Exchange,
     readings: &Readings<'_>,
 ) -> bool {
-    let (method, host) = (exchange.method.as_str(), exchange.host_name());
+    let (method, host) = (exchange.method.as_str(), || exchange.host_name());
     let mut known = requests.iter();
     requests.is_empty()
         || known.any(|known| known.matches(method, host, |path| readings.meet(path)))
