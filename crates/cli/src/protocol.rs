@@ -11,16 +11,16 @@ use std::sync::Arc;
 use mainstay_observe::Totals;
 use mainstay_pipeline::{
     CacheMemory, CacheOptions, CacheState, Extent, Inventory, PageOptions, Purge, Reach, Reported,
-    Suspension, TargetKind, WaitOptions,
+    SharedPlace, Suspension, TargetKind, WaitOptions,
 };
 use mainstay_proxy::{Address, Options, Tally, Trial};
-use mainstay_store::{RedisOptions, StoreAddress};
+use mainstay_store::{Owing, RedisOptions, StoreAddress};
 use mainstay_values::Size;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 /// Both ends must speak the same.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 /// No message is longer.
 const LONGEST: usize = 16 * 1024 * 1024;
 
@@ -57,6 +57,10 @@ pub(crate) enum Down {
         ticket: u64,
         question: CacheQuestion,
     },
+    /// Another gateway on this machine has changed this: what is kept of it is forgotten.
+    Forget(Box<SharedPlace>),
+    /// Whether there are other gateways on this machine. Until this is said there may be.
+    Company(Company),
     /// Accept no more, finish what is there within this time, and end. The form of this message never
     /// changes, but for fields that may be missing: an old gateway must understand a new control plane's
     /// wish.
@@ -79,6 +83,16 @@ pub(crate) enum Down {
         #[serde(default)]
         closing: Vec<usize>,
     },
+}
+
+/// Who else serves on this machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Company {
+    /// Others do, and keep answers of their own.
+    #[default]
+    Others,
+    /// Nobody.
+    Alone,
 }
 
 /// What is asked about kept answers.
@@ -107,7 +121,7 @@ pub(crate) enum PurgeKnown {
     Here,
     /// All machines that share it: now, or before they use anything that others fetched.
     Everywhere,
-    /// The store is away: other machines are told when it is back, as long as this gateway lives.
+    /// The store is away: other machines are told when it is back, as long as this instance lives.
     NotYet,
 }
 
@@ -256,6 +270,10 @@ pub(crate) enum Up {
     Suspended { ticket: u64, running: u64 },
     /// What was asked about kept answers with this ticket.
     Cache { ticket: u64, answer: CacheAnswer },
+    /// This was changed by a request; said while there are other gateways.
+    Changed(Box<SharedPlace>),
+    /// Whether all machines are to forget something that the store could not be told yet.
+    Owing(Owing),
     /// These members gave their first answer.
     Answered { ids: Vec<u64> },
     /// What members on trial answered since this was told last.

@@ -15,7 +15,7 @@ mod server;
 mod standing;
 
 pub use address::StoreAddress;
-pub use answers::SharedCache;
+pub use answers::{Owing, SharedCache};
 pub use budget::{Budget, Counting, Taken};
 pub use leases::{Decision, LARGEST, Leases, Told, block};
 pub use rates::SharedRates;

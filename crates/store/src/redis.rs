@@ -144,6 +144,11 @@ impl Redis {
         self.standing.clone()
     }
 
+    /// How long one call may take.
+    pub(crate) const fn budget(&self) -> Duration {
+        self.budget
+    }
+
     /// Whether it can be asked now.
     pub fn is_there(&self) -> bool {
         self.shared.lent().link.is_some()

@@ -35,6 +35,15 @@ pub struct Load {
     post_path: String,
     thinks: Duration,
     keeping: Keeping,
+    targets: Targets,
+}
+
+/// What the requests of one client ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Targets {
+    Same,
+    /// Each has a query of its own.
+    Numbered,
 }
 
 /// Whether each answer is remembered.
@@ -116,6 +125,8 @@ pub enum Failure {
 #[derive(Debug, Default)]
 struct Book {
     is_over: AtomicBool,
+    /// Requests with a number.
+    asked: AtomicU64,
     gets: AtomicU64,
     posts: AtomicU64,
     connections: AtomicU64,
@@ -135,6 +146,7 @@ impl Load {
             post_path: "/".to_owned(),
             thinks: Duration::ZERO,
             keeping: Keeping::Counts,
+            targets: Targets::Same,
         }
     }
 
@@ -174,6 +186,12 @@ impl Load {
         self
     }
 
+    /// Each GET asks for something that nobody has asked for before: the path with a query of its own.
+    pub fn numbered(mut self) -> Self {
+        self.targets = Targets::Numbered;
+        self
+    }
+
     /// Begins.
     pub fn on(self, address: SocketAddr) -> Loading {
         let book = Arc::new(Book::default());
@@ -181,7 +199,11 @@ impl Load {
         let posts = (0..self.posts).map(|_| ("POST", self.post_path.clone()));
         let clients = gets.chain(posts).map(|(method, path)| {
             let (book, thinks, keeping) = (Arc::clone(&book), self.thinks, self.keeping);
-            thread::spawn(move || Client::new(address, method, &path, &book).work(thinks, keeping))
+            let targets = self.targets;
+            thread::spawn(move || {
+                let client = Client::new(address, method, &path, targets, &book);
+                client.work(thinks, keeping);
+            })
         });
         let clients = clients.collect();
         Loading { book, clients }
@@ -307,26 +329,43 @@ impl fmt::Display for Outcome {
 struct Client<'a> {
     address: SocketAddr,
     method: &'static str,
-    request: String,
+    path: String,
+    targets: Targets,
     book: &'a Book,
     /// The connection, and whether it has carried an answer.
     open: Option<(Reader, bool)>,
 }
 
 impl<'a> Client<'a> {
-    fn new(address: SocketAddr, method: &'static str, path: &str, book: &'a Book) -> Self {
-        let body = if method == "POST" {
+    fn new(
+        address: SocketAddr,
+        method: &'static str,
+        path: &str,
+        targets: Targets,
+        book: &'a Book,
+    ) -> Self {
+        Self {
+            address,
+            method,
+            path: path.to_owned(),
+            targets,
+            book,
+            open: None,
+        }
+    }
+
+    fn request(&self) -> String {
+        let Self { method, path, .. } = self;
+        let body = if *method == "POST" {
             "Content-Length: 4\r\n\r\nload"
         } else {
             "\r\n"
         };
-        Self {
-            address,
-            method,
-            request: format!("{method} {path} HTTP/1.1\r\nHost: load.example\r\n{body}"),
-            book,
-            open: None,
-        }
+        let query = match self.targets {
+            Targets::Same => String::new(),
+            Targets::Numbered => format!("?{}", self.book.asked.fetch_add(1, SeqCst)),
+        };
+        format!("{method} {path}{query} HTTP/1.1\r\nHost: load.example\r\n{body}")
     }
 
     fn work(mut self, thinks: Duration, keeping: Keeping) {
@@ -376,6 +415,7 @@ impl<'a> Client<'a> {
 
     /// The status and the head of a whole answer.
     fn ask(&mut self, sent: &mut Instant) -> Result<(u16, String), (Failure, String)> {
+        let request = self.request();
         let (mut reader, was_used) = match self.open.take() {
             Some(open) => open,
             None => (self.connect()?, false),
@@ -386,7 +426,7 @@ impl<'a> Client<'a> {
             Failure::ClosedFresh
         };
         // whether it arrived shows in the answer: an early one may be on its way already
-        let written = reader.stream.write_all(self.request.as_bytes());
+        let written = reader.stream.write_all(request.as_bytes());
         *sent = Instant::now();
         let response = reader.response(Body::Expected).map_err(|broken| {
             let kind = match &broken {

@@ -3,6 +3,7 @@
 //! but who answers for a target.
 
 mod agreement;
+mod changes;
 mod comeback;
 mod counts;
 mod generation;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use mainstay_pipeline::{Reported, Suspension};
 use mainstay_proxy::{DrainOptions, Tally};
+use mainstay_store::Owing;
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
@@ -124,6 +126,8 @@ pub(super) struct Gateways {
     agreements: Agreements,
     inquiries: Inquiries,
     comeback: Comeback,
+    /// Whether one ended that knew of something which other machines do not.
+    owing: Owing,
     has_been_ready: bool,
     /// A successor was asked for while another was starting.
     again: bool,
@@ -158,6 +162,7 @@ impl Gateways {
             agreements: Agreements::default(),
             inquiries: Inquiries::default(),
             comeback: Comeback::default(),
+            owing: Owing::Nothing,
             has_been_ready: false,
             again: false,
             end: None,
@@ -230,7 +235,10 @@ impl Gateways {
             return;
         }
         match self.generation() {
-            Ok(next) => self.generations.push(next),
+            Ok(next) => {
+                self.generations.push(next);
+                self.keep_company();
+            }
             Err(error) => self.not_replaced(error.to_string()),
         }
     }

@@ -1,5 +1,7 @@
 //! The gateway's main thread: listens to the control plane and hands on what it says.
 
+mod sockets;
+
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -7,14 +9,17 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mainstay_pipeline::{CacheMemory, Notices, Standing, Suspension, Target, Verification};
-use mainstay_proxy::{DrainOptions, Endpoint, Listener, Listening, Tiding};
+use mainstay_pipeline::{
+    CacheMemory, Notices, SharedPlace, Standing, Suspension, Target, Verification,
+};
+use mainstay_proxy::{DrainOptions, Endpoint, Tiding};
 use mainstay_supervisor::os::inherited_fd;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use self::sockets::{listening, sockets};
 use super::access_lines::AccessLines;
 use super::issuers::Issuers;
 use super::load::Telling;
@@ -25,7 +30,7 @@ use super::{caching, descriptors, observers, up};
 use crate::deaf;
 use crate::failure::Failure;
 use crate::protocol::{
-    self, Beginning, Down, GatewaySettings, Member, Observe, Scope, TargetOptions, Up, VERSION,
+    self, Beginning, Company, Down, GatewaySettings, Member, Scope, TargetOptions, Up, VERSION,
 };
 use crate::rates;
 
@@ -106,6 +111,10 @@ struct Gateway {
     /// None once the last have been handed on.
     lines: Option<AccessLines>,
     observers: Option<JoinHandle<()>>,
+    /// What requests change, for other gateways on this machine.
+    changes: mpsc::UnboundedReceiver<SharedPlace>,
+    /// Its other end, for when there are such.
+    told: mpsc::UnboundedSender<SharedPlace>,
     /// By target with members on trial: who tells what is counted.
     trials: HashMap<String, JoinHandle<()>>,
 }
@@ -124,6 +133,8 @@ impl Gateway {
         standing.suspend(beginning.suspension);
         let (up, up_receiver) = mpsc::unbounded_channel();
         let memory = Arc::new(CacheMemory::new(settings.cache_memory()));
+        let (told, changes) = mpsc::unbounded_channel();
+        memory.tell_changes(Some(told.clone()));
         let mut store = Store::new(beginning.name, Arc::clone(&memory));
         store.set(&settings, &up);
         let standing = standing
@@ -181,6 +192,8 @@ impl Gateway {
             issuers: Issuers::new(verification, notices),
             lines: Some(lines),
             observers,
+            changes,
+            told,
             trials: HashMap::new(),
         };
         gateway.issuers.serve(&settings);
@@ -197,6 +210,10 @@ impl Gateway {
         loop {
             let order = tokio::select! {
                 order = orders.recv() => order,
+                Some(place) = self.changes.recv() => {
+                    let _ = self.up.send(Up::Changed(Box::new(place)));
+                    continue;
+                }
                 () = load.due() => {
                     let news = load.news(&self.members, &self.standing);
                     let _ = news.map(|load| self.up.send(Up::Load(load)));
@@ -226,6 +243,11 @@ impl Gateway {
                 Some(Down::MetricsText { ticket, text }) => self.metrics.told(ticket, text),
                 Some(Down::Cache { ticket, question }) => {
                     caching::answer(&self.standing, ticket, question, &self.up);
+                }
+                Some(Down::Forget(place)) => self.standing.cache().forget(&place),
+                Some(Down::Company(company)) => {
+                    let told = (company == Company::Others).then(|| self.told.clone());
+                    self.standing.cache().tell_changes(told);
                 }
                 Some(Down::Drain {
                     grace_ms,
@@ -384,35 +406,15 @@ impl Gateway {
         if let Some(lines) = self.lines.take() {
             lines.finish().await;
         }
+        while let Ok(place) = self.changes.try_recv() {
+            let _ = self.up.send(Up::Changed(Box::new(place)));
+        }
         let totals = Box::new(self.metrics.totals());
         let _ = self.up.send(Up::Counted(totals));
         let _ = self.up.send(Up::Drained);
         // the writer ends with that, when all is out
         let _ = tokio::time::timeout(Duration::from_secs(2), &mut self.writer).await;
     }
-}
-
-/// The inherited sockets: by thread and front, and the one for observers.
-#[expect(clippy::type_complexity, reason = "said in one sentence")]
-fn sockets(beginning: &Beginning) -> io::Result<(Vec<Vec<Vec<Listener>>>, Option<Listener>)> {
-    let mut numbers = FIRST_SOCKET_FD..;
-    let mut next = |count: usize| {
-        let descriptors = numbers.by_ref().take(count).map(inherited_fd);
-        Listener::of_one_address(descriptors)
-    };
-    let mut sockets: Vec<Vec<Vec<Listener>>> = (0..beginning.threads)
-        .map(|_| beginning.sockets.iter().map(|_| Vec::new()).collect())
-        .collect();
-    for (front, addresses) in beginning.sockets.iter().enumerate() {
-        // of more sockets than threads, some serve several
-        for count in addresses {
-            for (number, listener) in next(*count)?.into_iter().enumerate() {
-                sockets[number % beginning.threads][front].push(listener);
-            }
-        }
-    }
-    let observe = usize::from(beginning.observe == Observe::Served);
-    Ok((sockets, next(observe)?.pop()))
 }
 
 fn endpoints(
@@ -447,34 +449,6 @@ fn set_ready(
     }
 }
 
-/// By front, who accepts afterwards from each socket of one thread; `is_its` says which of an address it has.
-fn listening(
-    sockets: &[Vec<usize>],
-    is_its: impl Fn(usize) -> bool,
-    scope: Scope,
-    closing: &[usize],
-) -> Vec<Vec<Listening>> {
-    let mut number = 0..;
-    let mut of_address = |count: usize| {
-        let goes_on = number
-            .next()
-            .is_some_and(|address| !closing.contains(&address));
-        let listening = if goes_on && scope == Scope::Gateway {
-            Listening::GoesOn
-        } else {
-            Listening::Ends
-        };
-        vec![listening; (0..count).filter(|socket| is_its(*socket)).count()]
-    };
-    let front = |addresses: &Vec<usize>| {
-        addresses
-            .iter()
-            .flat_map(|count| of_address(*count))
-            .collect()
-    };
-    sockets.iter().map(front).collect()
-}
-
 fn targets(options: &[TargetOptions]) -> Vec<Target> {
     let targets = options.iter();
     targets
@@ -489,6 +463,3 @@ async fn all_gone(drained: &mut Option<mpsc::Receiver<()>>) {
         None => std::future::pending().await,
     }
 }
-
-#[cfg(test)]
-mod tests;

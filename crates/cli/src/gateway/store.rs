@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use mainstay_pipeline::{CacheMemory, SharedAnswers, SharedBudgets};
-use mainstay_store::{Redis, RedisOptions, SharedCache, SharedRates, Standing, StoreAddress};
+use mainstay_store::{
+    Owing, Redis, RedisOptions, SharedCache, SharedRates, Standing, StoreAddress,
+};
 use tokio::sync::{mpsc, watch};
 
 use crate::protocol::{GatewaySettings, Up};
@@ -57,6 +59,7 @@ impl Store {
                 let name = format!("{address}, for the cache,");
                 let meanwhile = "this machine keeps what it fetches itself";
                 tokio::spawn(tell(standing, name, meanwhile, up.clone()));
+                tokio::spawn(tell_owing(answers.owing(), up.clone()));
                 Some((address.clone(), options.clone(), answers))
             });
         }
@@ -108,6 +111,16 @@ async fn tell(
             Standing::Away(_) | Standing::There | Standing::Unknown => continue,
         };
         if up.send(Up::Notices(vec![sentence])).is_err() {
+            return;
+        }
+    }
+}
+
+/// Says whether there is something that other machines do not know yet.
+async fn tell_owing(mut owing: watch::Receiver<Owing>, up: mpsc::UnboundedSender<Up>) {
+    while owing.changed().await.is_ok() {
+        let now = *owing.borrow_and_update();
+        if up.send(Up::Owing(now)).is_err() {
             return;
         }
     }

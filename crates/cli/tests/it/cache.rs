@@ -1,6 +1,6 @@
 //! The cache with real apps, over the wire.
 
-use mainstay_testkit::{Mainstay, Running, eventually};
+use mainstay_testkit::{Mainstay, Running, Wire, eventually};
 
 /// Counts what reaches it, and says so.
 const SERVER: &str = "let count = 0;\n\
@@ -13,6 +13,7 @@ const SERVER: &str = "let count = 0;\n\
       if (url.pathname === '/dies') { if (count++ > 0) return say({ 'Cache-Control': 'max-age=60' }, 'whole'); r.writeHead(200, { 'Cache-Control': 'max-age=60', 'Content-Length': 100 }); r.write('half'); return void setTimeout(() => process.kill(process.pid, 'SIGKILL'), 300); }\n\
       if (url.pathname === '/swr') return say({ 'Cache-Control': 'max-age=0, stale-while-revalidate=600' });\n\
       if (url.pathname === '/mine') return say({ 'Set-Cookie': 'a=b', 'Cache-Control': 'public, max-age=60' });\n\
+      if (url.pathname === '/lasting') return say({ 'Cache-Control': 'max-age=3600' });\n\
       say({ 'Cache-Control': 'max-age=60', 'Cache-Tag': 'all, page' });\n\
     }).listen(3000);";
 
@@ -253,4 +254,40 @@ fn a_worker_killed_in_the_middle_of_an_answer_gives_half_of_it_to_nobody_as_a_wh
     }
     // the next worker counts from the beginning, and dies as well; then nothing of either is kept
     running.get("/count").expect(200).body_is("0");
+}
+
+#[test]
+fn what_is_changed_at_one_gateway_is_forgotten_by_the_other() {
+    let running = running(CONFIG);
+    let ask = |method: &str| {
+        format!("{method} /lasting HTTP/1.1\r\nHost: api.example\r\nContent-Length: 0\r\n\r\n")
+    };
+    let text = |wire: &mut Wire, method: &str| {
+        wire.send(ask(method));
+        wire.response().expect(200).text()
+    };
+    // each waits for its last answer at the gateway that goes
+    let mut held: Vec<Wire> = (0..40).map(|_| running.connect()).collect();
+    for wire in &mut held {
+        assert_eq!(text(wire, "GET"), "1");
+    }
+    let before = crate::support::gateway(&running, None);
+    Mainstay::say(["reload", "--gateway"])
+        .beside(&running)
+        .finish()
+        .expect_code(0);
+    crate::support::gateway(&running, Some(before));
+    // the one that comes keeps answers of its own
+    let mut new = running.connect();
+    assert_eq!(text(&mut new, "GET"), "2");
+    assert_eq!(text(&mut held.pop().expect("one more"), "POST"), "3");
+    eventually("the one that came knows", || {
+        (text(&mut new, "GET") != "2").then_some(())
+    });
+    // and the other way round: what the one that goes has fetched meanwhile
+    let old = text(&mut held.pop().expect("one more"), "GET");
+    text(&mut new, "POST");
+    eventually("the one that goes knows", || {
+        (text(&mut held.pop().expect("one more"), "GET") != old).then_some(())
+    });
 }

@@ -35,8 +35,13 @@ impl World {
 
     /// Another machine of the same name, that has found the store.
     fn machine(&self) -> Running {
+        self.machine_with("")
+    }
+
+    /// The same with further lines of settings.
+    fn machine_with(&self, lines: &str) -> Running {
         let config = format!(
-            "name = \"shop\"\nstore = \"{}\"\n[timeouts]\nstore = \"1s\"\n[upstream.origin]\nserver = \"{}\"\n[cache]\n",
+            "name = \"shop\"\nstore = \"{}\"\n[timeouts]\nstore = \"1s\"\n[upstream.origin]\nserver = \"{}\"\n[cache]\n{lines}",
             self.redis.address(),
             self.origin.address()
         );
@@ -46,22 +51,24 @@ impl World {
     }
 
     fn finds_the_store(&self, machine: &Running) {
-        // what was fetched here is put in, and taken out again after this machine has forgotten it
+        // what was fetched here, and nowhere else, is put in; it is taken out again after this machine has forgotten it
         let mut number = 0;
+        let own = format!("/found/{}/", machine.address().port());
         eventually("the store is used", || {
             number += 1;
-            let path = format!("/found/{}/{number}", machine.address().port());
-            get(machine, &path);
-            self.redis
-                .tell(&[
-                    "EVAL",
-                    "return #redis.call('KEYS', 'mainstay:cache:shop:*:a')",
-                    "0",
-                ])
-                .is_ok_and(|found| found.trim() != ":0")
-                .then_some(())
+            get(machine, &format!("{own}{number}"));
+            (self.entries_about(&own) > Some(0)).then_some(())
         });
         let _ = self.redis.tell(&["FLUSHALL"]);
+    }
+
+    /// How many entries are about URLs that begin so.
+    fn entries_about(&self, path: &str) -> Option<usize> {
+        let script = "local found = 0 for _, key in ipairs(redis.call('KEYS', 'mainstay:cache:shop:*:a')) do \
+                      if string.find(redis.call('HGET', key, 'v'), ARGV[1], 1, true) then found = found + 1 end end return found";
+        let url = format!("http://shop.example{path}");
+        let found = self.redis.tell(&["EVAL", script, "0", &url]).ok()?;
+        found.trim().strip_prefix(':')?.parse().ok()
     }
 
     fn count(&self) -> usize {
@@ -98,12 +105,16 @@ fn gets_from_the_store(machine: &Running, path: &str) -> String {
 
 /// Until so many entries about this path have been put in.
 fn is_kept(world: &World, path: &str, entries: usize) {
-    let script = "local found = 0 for _, key in ipairs(redis.call('KEYS', 'mainstay:cache:shop:*:a')) do \
-                  if string.find(redis.call('HGET', key, 'v'), ARGV[1], 1, true) then found = found + 1 end end return found";
-    let url = format!("http://shop.example{path}");
     eventually("answers in the store", || {
-        let found = world.redis.tell(&["EVAL", script, "0", &url]).ok()?;
-        (found.trim() == format!(":{entries}")).then_some(())
+        (world.entries_about(path) == Some(entries)).then_some(())
+    });
+}
+
+/// Until this machine says this of the store.
+fn says(machine: &Running, word: &str) {
+    eventually("a word about it", || {
+        let said = format!("for the cache, is {word}");
+        machine.output().contains(&said).then_some(())
     });
 }
 
@@ -212,12 +223,7 @@ fn a_store_that_is_away_stops_nothing() {
     for number in 0..5 {
         get(&machine, &format!("/missed/{number}"));
     }
-    eventually("a word about it", || {
-        machine
-            .output()
-            .contains("for the cache, is away")
-            .then_some(())
-    });
+    says(&machine, "away");
     world.redis.kill();
     load.wait_for_answers(200);
     get(&machine, "/missed/alone");
@@ -227,16 +233,69 @@ fn a_store_that_is_away_stops_nothing() {
         .expect_code(3)
         .says(["the store is away: other machines hear of it when it is back"]);
     world.redis.again();
-    eventually("a word about it", || {
-        machine
-            .output()
-            .contains("for the cache, is back")
-            .then_some(())
-    });
+    says(&machine, "back");
     let other = world.machine();
-    let text = get(&machine, "/after");
+    // what one keeps that asked in a moment in which the store could not be asked is its own, so each is asked for once
+    let mut number = 0;
     eventually("it is shared again", || {
-        (get(&other, "/after") == text).then_some(())
+        number += 1;
+        let path = format!("/after/{number}");
+        (get(&machine, &path) == get(&other, &path)).then_some(())
     });
     load.stop().expect_no_failure();
+}
+
+#[test]
+fn what_was_changed_without_the_store_is_not_lost_with_the_gateway() {
+    let world = World::new();
+    let (one, other) = (world.machine(), world.machine());
+    let first = get(&one, "/page");
+    is_kept(&world, "/page", 1);
+    assert_eq!(gets_from_the_store(&other, "/page"), first);
+    // the answer stays there while nobody can reach it
+    world.redis.pause();
+    get(&one, "/missed");
+    says(&one, "away");
+    let request = "POST /page HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let _ = one.request(request).expect(200);
+    // whatever the gateway had to say before this it has said
+    crate::watching::admin(&one, "/metrics");
+    let gateway = crate::support::gateway(&one, None);
+    kill(gateway);
+    crate::support::gateway(&one, Some(gateway));
+    world.redis.resume();
+    eventually("the change is known", || {
+        (get(&other, "/page") != first).then_some(())
+    });
+    assert_ne!(get(&one, "/page"), first);
+    one.output_contains_eventually("all machines that share the cache forget what they keep");
+}
+
+fn kill(pid: i32) {
+    let pid = rustix::process::Pid::from_raw(pid).expect("a process");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("it runs");
+}
+
+#[test]
+fn a_route_of_which_each_machine_keeps_its_own_leaves_the_store_alone() {
+    let world = World::new();
+    let own = "[route.own]\npath = \"/own\"\nto = \"origin\"\ncache = { share = \"machine\" }\n[route.rest]\nto = \"origin\"\n";
+    let (one, other) = (world.machine_with(own), world.machine_with(own));
+    let first = get(&one, "/own/page");
+    assert_ne!(get(&other, "/own/page"), first);
+    // each keeps it, for all of its threads
+    for _ in 0..20 {
+        assert_eq!(get(&one, "/own/page"), first);
+    }
+    // what is put in comes behind the answer, in its turn: of this route nothing did
+    let shared = get(&one, "/shared");
+    is_kept(&world, "/shared", 1);
+    assert_eq!(gets_from_the_store(&other, "/shared"), shared);
+    assert_eq!(world.entries_about("/own"), Some(0));
+    // and what changes here is forgotten here alone
+    let kept = get(&other, "/own/page");
+    let request = "POST /own/page HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let _ = one.request(request).expect(200);
+    assert_ne!(get(&one, "/own/page"), first);
+    assert_eq!(get(&other, "/own/page"), kept);
 }

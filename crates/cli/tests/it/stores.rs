@@ -1,4 +1,4 @@
-//! A store that dies, stalls, flaps or is failed over under load: statuses stay as configured, and of a thousand requests
+//! A store that dies, stalls, flaps or is failed over under load, for limits and for the cache: statuses stay as configured, and of a thousand requests
 //! all but one take at most 20 ms longer than beside a sound store, in the same run. A store that cannot be used says why.
 
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use mainstay_testkit::{
 
 use crate::support::started;
 
-const APP: &str = "require('http').createServer((q, r) => r.end('hello')).listen(3000);";
+const APP: &str = "require('http').createServer((q, r) => { r.setHeader('Cache-Control', 'max-age=60'); r.end('hello'); }).listen(3000);";
 
 /// One policy for each way to count and each way to go on without a store.
 const POLICIES: &str = "
@@ -41,6 +41,9 @@ const ANSWERS: [(&str, &[u16], u16); 4] = [
     ("/closed", &[200, 503], 503),
 ];
 
+/// All of it is asked for once only, so that each request asks the store, and puts in what it gets.
+const MISSES: [(&str, &[u16], u16); 1] = [("/page", &[200], 200)];
+
 /// So much longer all but one of a thousand requests may take because of the fault.
 const LONGER: Duration = Duration::from_millis(20);
 /// A machine that is busy with other things makes requests wait at any time. What we make them wait, it makes them wait each time.
@@ -53,7 +56,33 @@ const LONG: u64 = 20_000;
 /// A stretch of time.
 type Window = (Instant, Instant);
 
+/// What the store is used for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Limits,
+    Cache,
+}
+
+impl Use {
+    /// What may be answered at any time, and what must be while the store is known to be away.
+    fn answers(self) -> &'static [(&'static str, &'static [u16], u16)] {
+        match self {
+            Self::Limits => &ANSWERS,
+            Self::Cache => &MISSES,
+        }
+    }
+
+    /// How it is said that the store is away, and that it is back.
+    fn words(self) -> [&'static str; 2] {
+        match self {
+            Self::Limits => [" is away: ", " is back\n"],
+            Self::Cache => [", for the cache, is away: ", ", for the cache, is back\n"],
+        }
+    }
+}
+
 struct World {
+    what: Use,
     mainstay: Running,
     loads: Vec<Loading>,
     /// When the store was known to be away.
@@ -61,32 +90,49 @@ struct World {
 }
 
 impl World {
-    fn beside(store: &str) -> Self {
-        let config = format!("store = \"{store}\"\n{POLICIES}");
+    fn beside(store: &str, what: Use) -> Self {
+        let settings = match what {
+            Use::Limits => POLICIES,
+            Use::Cache => "\n[cache]\n",
+        };
+        let config = format!("store = \"{store}\"\n{settings}");
         let mainstay = started(
             Mainstay::run("server.js")
                 .file("server.js", APP)
                 .config(&config),
         );
         let mut world = Self {
+            what,
             loads: Vec::new(),
             away: Vec::new(),
             mainstay,
         };
         world.finds_the_store();
         let load = |(path, ..): &(&str, _, _)| {
-            let load = Load::new().gets(3).path(path).remembering();
+            let load = Load::new().path(path).remembering();
+            let load = match what {
+                Use::Limits => load.gets(3),
+                Use::Cache => load.gets(12).numbered(),
+            };
             load.thinking(Duration::from_millis(2))
                 .on(world.mainstay.address())
         };
-        world.loads = ANSWERS.iter().map(load).collect();
+        world.loads = what.answers().iter().map(load).collect();
         world
     }
 
     fn finds_the_store(&self) {
-        eventually("answers as beside a store", || {
-            let (open, closed) = (self.mainstay.get("/open"), self.mainstay.get("/closed"));
-            ((open.status(), closed.status()) == (429, 200)).then_some(())
+        eventually("answers as beside a store", || match self.what {
+            Use::Limits => {
+                let (open, closed) = (self.mainstay.get("/open"), self.mainstay.get("/closed"));
+                ((open.status(), closed.status()) == (429, 200)).then_some(())
+            }
+            Use::Cache => {
+                // code 3: other machines could not be told
+                let purge = Mainstay::say(["cache", "purge", "/nothing"]);
+                let ended = purge.beside(&self.mainstay).finish();
+                ended.status.success().then_some(())
+            }
         });
     }
 
@@ -97,18 +143,17 @@ impl World {
         }
     }
 
-    /// How often the store was said to be away.
-    fn losses(&self) -> usize {
-        self.mainstay.output().matches(" is away: ").count()
+    /// Whether the store is said to be away: on a busy machine it may have been before anything was done to it.
+    fn is_lost(&self) -> bool {
+        let output = self.mainstay.output();
+        let [losses, returns] = self.what.words().map(|word| output.matches(word).count());
+        losses > returns
     }
 
     /// Lets the store fail, waits until that is known, and lets it be away for so many answers.
     fn lose(&mut self, answers: u64, fail: impl FnOnce()) {
-        let losses = self.losses();
         fail();
-        eventually("a word about the store", || {
-            (self.losses() > losses).then_some(())
-        });
+        eventually("a word about the store", || self.is_lost().then_some(()));
         let known = Instant::now();
         self.answers(answers);
         self.away.push((known, Instant::now()));
@@ -120,9 +165,11 @@ impl World {
         reason = "figures for whoever asks, with `--no-capture`"
     )]
     fn judge(self, quiet: Window, fault: Window) -> Duration {
-        let World { loads, away, .. } = self;
+        let World {
+            what, loads, away, ..
+        } = self;
         let mut worst = Duration::ZERO;
-        for ((path, allowed, meanwhile), load) in ANSWERS.iter().zip(loads) {
+        for ((path, allowed, meanwhile), load) in what.answers().iter().zip(loads) {
             let outcome = load.stop();
             outcome.expect_no_failure();
             for answer in &outcome.remembered {
@@ -182,11 +229,10 @@ fn through(mut world: World, answers: u64, fault: impl FnOnce(&mut World)) -> Du
     world.judge((begin, struck), (struck, end))
 }
 
-#[test]
-fn a_store_that_dies_and_comes_back_makes_nobody_wait() {
-    nobody_waits(Form::asked().pick(BRIEF, LONG), |answers| {
+fn dies_and_comes_back(what: Use, form: Form) {
+    nobody_waits(form.pick(BRIEF, LONG), |answers| {
         let mut redis = Redis::start();
-        through(World::beside(&redis.address()), answers, |world| {
+        through(World::beside(&redis.address(), what), answers, |world| {
             world.lose(answers / 2, || redis.kill());
             redis.again();
             world.finds_the_store();
@@ -195,11 +241,10 @@ fn a_store_that_dies_and_comes_back_makes_nobody_wait() {
     });
 }
 
-#[test]
-fn a_store_that_stalls_makes_nobody_wait() {
-    nobody_waits(Form::asked().pick(BRIEF, LONG), |answers| {
+fn stalls(what: Use, form: Form) {
+    nobody_waits(form.pick(BRIEF, LONG), |answers| {
         let redis = Redis::start();
-        through(World::beside(&redis.address()), answers, |world| {
+        through(World::beside(&redis.address(), what), answers, |world| {
             world.lose(answers / 2, || redis.pause());
             redis.resume();
             world.finds_the_store();
@@ -208,11 +253,10 @@ fn a_store_that_stalls_makes_nobody_wait() {
     });
 }
 
-#[test]
-fn a_store_that_flaps_makes_nobody_wait() {
-    nobody_waits(Form::asked().pick(BRIEF, LONG), |answers| {
+fn flaps(what: Use, form: Form) {
+    nobody_waits(form.pick(BRIEF, LONG), |answers| {
         let mut redis = Redis::start();
-        through(World::beside(&redis.address()), answers, |world| {
+        through(World::beside(&redis.address(), what), answers, |world| {
             for _ in 0..3 {
                 redis.kill();
                 world.answers(answers / 12);
@@ -228,17 +272,56 @@ fn a_store_that_flaps_makes_nobody_wait() {
     });
 }
 
-#[test]
-fn a_store_that_is_failed_over_makes_nobody_wait() {
-    nobody_waits(Form::asked().pick(BRIEF, LONG), |answers| {
+fn is_failed_over(what: Use, form: Form) {
+    nobody_waits(form.pick(BRIEF, LONG), |answers| {
         let mut watched = Sentinels::start();
-        through(World::beside(&watched.address()), answers, |world| {
+        through(World::beside(&watched.address(), what), answers, |world| {
             world.lose(answers / 4, || watched.first().kill());
             watched.second_takes_over();
             world.finds_the_store();
             world.answers(answers / 4);
         })
     });
+}
+
+#[test]
+fn a_store_that_dies_and_comes_back_makes_nobody_wait() {
+    dies_and_comes_back(Use::Limits, Form::asked());
+}
+
+#[test]
+fn a_store_that_stalls_makes_nobody_wait() {
+    stalls(Use::Limits, Form::asked());
+}
+
+#[test]
+fn a_store_that_flaps_makes_nobody_wait() {
+    flaps(Use::Limits, Form::asked());
+}
+
+#[test]
+fn a_store_that_is_failed_over_makes_nobody_wait() {
+    is_failed_over(Use::Limits, Form::asked());
+}
+
+#[test]
+fn a_cache_whose_store_dies_and_comes_back_makes_nobody_wait() {
+    dies_and_comes_back(Use::Cache, Form::asked());
+}
+
+#[test]
+fn a_cache_whose_store_stalls_makes_nobody_wait() {
+    stalls(Use::Cache, Form::asked());
+}
+
+#[test]
+fn a_cache_whose_store_flaps_makes_nobody_wait() {
+    flaps(Use::Cache, Form::asked());
+}
+
+#[test]
+fn a_cache_whose_store_is_failed_over_makes_nobody_wait() {
+    is_failed_over(Use::Cache, Form::asked());
 }
 
 #[test]

@@ -18,9 +18,10 @@ use mainstay_pipeline::{
     CacheMemory, Claim, Claimed, Later, Purge, Put, Right, Shared, SharedAnswers, SharedName,
     SharedPlace,
 };
+use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore, mpsc};
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use self::scripts::{Keys, Reply};
 use self::unsaid::Unsaid;
@@ -33,6 +34,17 @@ const AGAIN: Duration = Duration::from_millis(250);
 const UNDER_WAY: usize = 64;
 /// How much may have been said and not yet heard here; of more, some is missed, which is found out by numbers.
 const UNHEARD: usize = 4_096;
+
+/// Whether all machines are to forget something that could not be said yet: it is lost with who knows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Owing {
+    /// All was said, or is just being said.
+    #[default]
+    Nothing,
+    /// Something was not.
+    Something,
+}
 
 /// Answers in one Redis. Clones share all of it.
 #[derive(Clone, Debug)]
@@ -48,6 +60,7 @@ struct Inner {
     /// Those who wait for a right that another machine has, by its key.
     waiting: Mutex<HashMap<Vec<u8>, Arc<Notify>>>,
     unsaid: Mutex<Unsaid>,
+    owing: watch::Sender<Owing>,
     under_way: Semaphore,
     /// Only one catches up at a time.
     catching_up: tokio::sync::Mutex<()>,
@@ -83,6 +96,7 @@ impl SharedCache {
             memory,
             waiting: Mutex::default(),
             unsaid: Mutex::default(),
+            owing: watch::Sender::new(Owing::Nothing),
             under_way: Semaphore::new(UNDER_WAY),
             catching_up: tokio::sync::Mutex::default(),
             own: fastrand::u64(..),
@@ -94,6 +108,11 @@ impl SharedCache {
     /// Its connection.
     pub fn redis(&self) -> &Redis {
         &self.0.redis
+    }
+
+    /// Whether something could not be said yet, and whenever that changes.
+    pub fn owing(&self) -> watch::Receiver<Owing> {
+        self.0.owing.subscribe()
     }
 }
 
@@ -151,6 +170,22 @@ impl Inner {
         self.unsaid.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Notes whether something is owed. Whatever is said in time is none.
+    fn note_owing(&self) {
+        // under the lock, so that the last word is the right one
+        let unsaid = self.unsaid();
+        let now = if unsaid.is_empty() {
+            Owing::Nothing
+        } else {
+            Owing::Something
+        };
+        self.owing.send_if_modified(|known| {
+            let is_news = *known != now;
+            *known = now;
+            is_news
+        });
+    }
+
     async fn claim(&self, claim: Claim) -> Claimed {
         let end = Instant::now() + claim.patience;
         let keys = Keys::of(&self.prefix, &claim.resource, claim.answer.as_ref());
@@ -168,8 +203,12 @@ impl Inner {
             let (Ok(reply), Ok(purges)) = asked else {
                 return Claimed::Away;
             };
-            if purges > self.memory.purges_known() && self.catch_up().await.is_err() {
-                return Claimed::Away;
+            if purges > self.memory.purges_known() {
+                // whoever listens goes on with it, if it takes longer than a request may wait
+                let caught_up = timeout(self.redis.budget(), self.catch_up()).await;
+                if !matches!(caught_up, Ok(Ok(()))) {
+                    return Claimed::Away;
+                }
             }
             match reply {
                 Reply::Found { token, age, bytes } => {

@@ -1,12 +1,13 @@
 //! What other machines say, and what is said to them later than it should have been. Keeps nothing.
 
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 use std::time::Duration;
 
 use mainstay_pipeline::{Purge, SharedPlace};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
-use super::Inner;
+use super::{Inner, Owing};
 use crate::redis::Heard;
 use crate::standing::Away;
 
@@ -18,7 +19,7 @@ const LONGEST: usize = 64 * 1024;
 /// Hears, for as long as anybody holds the rest.
 pub(super) async fn hear(inner: Weak<Inner>, mut said: mpsc::Receiver<Heard>) {
     loop {
-        let heard = tokio::time::timeout(LOOK, said.recv()).await;
+        let heard = timeout(LOOK, said.recv()).await;
         let Some(inner) = inner.upgrade() else { return };
         match heard {
             Ok(None) => return,
@@ -88,6 +89,17 @@ impl Inner {
 
     /// Says what could not be said before.
     pub(super) async fn say_unsaid(&self) {
+        let saying = self.say_all();
+        tokio::pin!(saying);
+        // what is said in time was never owed
+        if timeout(self.redis.budget(), &mut saying).await.is_err() {
+            self.note_owing();
+            saying.await;
+        }
+        self.note_owing();
+    }
+
+    async fn say_all(&self) {
         loop {
             let (purges, changes) = self.unsaid().some();
             if purges.is_empty() && changes.is_empty() {
@@ -109,10 +121,22 @@ impl Inner {
         }
     }
 
-    /// Says one change, unless another task does; if nobody hears it now it is said later.
-    pub(super) async fn say_forgotten(self: &Arc<Self>, place: &SharedPlace, turn: u64) {
-        if self.forget(place).await.is_ok() {
+    /// Says one change; if nobody hears it now it is said later.
+    pub(super) async fn say_forgotten(&self, place: &SharedPlace, turn: u64) {
+        let saying = self.forget(place);
+        tokio::pin!(saying);
+        let said = if let Ok(said) = timeout(self.redis.budget(), &mut saying).await {
+            said
+        } else {
+            self.note_owing();
+            saying.await
+        };
+        if said.is_ok() {
             self.unsaid().change_was_said(&place.name(), turn);
+        }
+        // of others that are just being said it is noted when they are not
+        if said.is_err() || *self.owing.borrow() == Owing::Something {
+            self.note_owing();
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use mainstay_observe::Totals;
 use mainstay_proxy::{Address, Bound, Holding};
+use mainstay_store::Owing;
 use mainstay_supervisor::identity::Identity;
 use mainstay_supervisor::process::Process;
 use rustix::process::Signal;
@@ -22,7 +23,7 @@ use super::super::fronts::Sockets;
 use super::super::output::Output;
 use super::super::own;
 use crate::gateway::{ACCESS_FD, CONTROL_FD, FIRST_SOCKET_FD, FOLDER_FD, RATES_FD};
-use crate::protocol::{self, Beginning, Down, Inbox, Load, Up};
+use crate::protocol::{self, Beginning, Company, Down, Inbox, Load, Up};
 
 /// What comes from a gateway.
 #[derive(Debug)]
@@ -67,6 +68,10 @@ pub(super) struct Generation {
     pub(super) ends_by: Option<Instant>,
     /// What it had counted when it last said so.
     pub(super) counted: Totals,
+    /// Whether it knows of something that other machines do not know yet.
+    pub(super) owing: Owing,
+    /// What it was told of other gateways.
+    pub(super) company: Company,
     /// Requests that members worked on when it last said so.
     pub(super) in_flight: Vec<(u64, usize)>,
     /// By target, how long requests waited for a place at its members at most, since somebody looked.
@@ -235,6 +240,8 @@ impl Generation {
             has_drained: false,
             ends_by: None,
             counted: Totals::default(),
+            owing: Owing::Nothing,
+            company: Company::default(),
             in_flight: Vec::new(),
             waits: BTreeMap::new(),
             process,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use mainstay_observe::Totals;
 use mainstay_proxy::{Address, Bound, BoundState};
+use mainstay_store::Owing;
 use mainstay_supervisor::Descriptors;
 use mainstay_supervisor::process::Process;
 use rustix::process::Pid;
@@ -24,7 +25,7 @@ use super::inquiries::Inquiries;
 use super::{Gateways, Heard, WAITING};
 use crate::control::fronts::{Sockets, SocketsState};
 use crate::control::handover::{ago, at, until};
-use crate::protocol::{Beginning, Down, Member};
+use crate::protocol::{Beginning, Company, Down, Member};
 
 /// All that the next program must know of them.
 #[derive(Debug, Serialize, Deserialize)]
@@ -39,6 +40,7 @@ pub(in crate::control) struct GatewaysState {
     next_agreement: u64,
     next_inquiry: u64,
     comeback: ComebackState,
+    owing: Owing,
     has_been_ready: bool,
 }
 
@@ -53,6 +55,8 @@ struct GenerationState {
     has_drained: bool,
     ends_by: Option<Duration>,
     counted: Totals,
+    owing: Owing,
+    company: Company,
     pid: i32,
     socket: RawFd,
     come: Vec<u8>,
@@ -116,6 +120,8 @@ impl Gateways {
                 has_drained: generation.has_drained,
                 ends_by: until(generation.ends_by),
                 counted: generation.counted.clone(),
+                owing: generation.owing,
+                company: generation.company,
                 pid: generation.process.pid().as_raw_nonzero().get(),
                 socket: descriptors.keep(resting.socket.as_fd().try_clone_to_owned()?),
                 come: resting.come.clone(),
@@ -133,6 +139,7 @@ impl Gateways {
             next_agreement: self.agreements.next_ticket(),
             next_inquiry: self.inquiries.next_ticket(),
             comeback: self.comeback.state(),
+            owing: self.owing,
             has_been_ready: self.has_been_ready,
         })
     }
@@ -178,6 +185,8 @@ impl Gateways {
                 has_drained: one.has_drained,
                 ends_by: at(one.ends_by),
                 counted: one.counted,
+                owing: one.owing,
+                company: one.company,
                 in_flight: Vec::new(),
                 waits: BTreeMap::new(),
                 link: Link::open(one.number, resting, &process, words.clone()),
@@ -206,6 +215,7 @@ impl Gateways {
             agreements: Agreements::after(state.next_agreement),
             inquiries: Inquiries::after(state.next_inquiry),
             comeback: state.comeback.into(),
+            owing: state.owing,
             has_been_ready: state.has_been_ready,
             again: false,
             end: None,

@@ -32,6 +32,12 @@ impl Gateways {
                 let free = self.holds.released(number, &ids);
                 self.released(free);
             }
+            Word::Said(Up::Changed(place)) => self.on_change(number, &place),
+            Word::Said(Up::Owing(owing)) => {
+                if let Some(generation) = self.by_number(number) {
+                    generation.owing = owing;
+                }
+            }
             Word::Said(Up::Answered { mut ids }) => {
                 ids.retain(|id| self.answered.insert(*id));
                 if !ids.is_empty() {
@@ -94,6 +100,8 @@ impl Gateways {
         } else if had_one {
             self.news.push_back(Heard::Replaced);
         }
+        self.keep_company();
+        self.pay();
         self.hurry();
         if std::mem::take(&mut self.again) {
             self.replace();
@@ -130,6 +138,8 @@ impl Gateways {
         self.agreed();
         let free = self.holds.ended(number);
         self.released(free);
+        self.keep_company();
+        self.inherit(ended.owing);
         let somebody_serves = self.find(Phase::Serving).is_some();
         match ended.phase {
             _ if self.end.is_some() => {}
@@ -215,7 +225,10 @@ impl Gateways {
         if self.comeback.due().is_some_and(|due| due <= now) {
             self.comeback.started();
             match self.generation() {
-                Ok(next) => self.generations.push(next),
+                Ok(next) => {
+                    self.generations.push(next);
+                    self.keep_company();
+                }
                 Err(error) => self.on_death(now, Duration::ZERO, error.to_string()),
             }
         }

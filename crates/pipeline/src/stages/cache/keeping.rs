@@ -64,6 +64,8 @@ impl On {
         let named = named.filter_map(|reference| here.path_here(reference));
         for path in own.into_iter().chain(named) {
             self.memory.invalidate(self.key(exchange, &path));
+            self.memory
+                .tell_change(|| self.shared_place(exchange, &path));
             if let Some(shared) = &self.shared {
                 shared.forget(self.shared_place(exchange, &path));
             }

@@ -13,7 +13,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use mainstay_values::Size;
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::flight::{Flight, Landing, Ticket};
 use super::key::{Key, Place, Secret, Selection};
@@ -54,6 +54,8 @@ pub struct CacheMemory {
     purges: Mutex<Purges>,
     /// Resources that went for others.
     evicted: Arc<AtomicU64>,
+    /// Who else on this machine is to hear of changes, if anybody.
+    told: Mutex<Option<mpsc::UnboundedSender<SharedPlace>>>,
 }
 
 type Resources = quick_cache::sync::Cache<Key, Arc<Resource>, ByBytes, KeyHashing, Evictions>;
@@ -217,6 +219,7 @@ impl CacheMemory {
             capacity: AtomicU64::new(capacity),
             purges: Mutex::default(),
             evicted,
+            told: Mutex::default(),
         }
     }
 
@@ -382,6 +385,22 @@ impl CacheMemory {
             port: place.port,
         };
         self.invalidate(Key::of(self.secret, &place.target, here, &place.path));
+    }
+
+    /// From now on whatever requests change here is told, too: others on this machine keep answers of their own.
+    pub fn tell_changes(&self, to: Option<mpsc::UnboundedSender<SharedPlace>>) {
+        *self.told() = to;
+    }
+
+    /// A request has changed a resource.
+    pub(super) fn tell_change(&self, place: impl FnOnce() -> SharedPlace) {
+        if let Some(told) = &*self.told() {
+            let _ = told.send(place());
+        }
+    }
+
+    fn told(&self) -> MutexGuard<'_, Option<mpsc::UnboundedSender<SharedPlace>>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Forgets a resource, since it was changed; what is just fetched of it is not kept.

@@ -425,3 +425,37 @@ fn what_is_changed_while_it_comes_is_not_kept() {
         );
     });
 }
+
+#[test]
+fn what_is_changed_elsewhere_while_it_comes_is_not_kept_either() {
+    locally(async {
+        let (standing, origin) = (standing(), slow(KEPT, None));
+        let group = Group::beside(&standing, &origin, on());
+        let first = group.ask("/");
+        group.has_asked(1).await;
+        origin.allowed.send_replace(9);
+        settle().await;
+        origin.send(0, "old");
+        settle().await;
+        standing.cache().forget(&SharedPlace {
+            target: "api".to_owned(),
+            scheme: "http".to_owned(),
+            host: "a.example".to_owned(),
+            port: 80,
+            path: "/".to_owned(),
+        });
+        // who asks from now on does not read along
+        let second = group.ask("/");
+        group.has_asked(2).await;
+        settle().await;
+        origin.send(1, "new");
+        origin.finish(1);
+        assert_eq!(second.await.expect("no panic").1.as_deref(), Ok("new"));
+        origin.finish(0);
+        assert_eq!(first.await.expect("no panic").1.as_deref(), Ok("old"));
+        assert_eq!(
+            group.ask("/").await.expect("no panic").1.as_deref(),
+            Ok("new")
+        );
+    });
+}
