@@ -18,13 +18,10 @@ pub fn write_json_string(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// The usual case: ASCII that can be printed, and nothing to escape in it.
 fn is_plain(bytes: &[u8]) -> bool {
-    // no way out between two bytes: so a lane is compared at once
-    fn is_plain(bytes: &[u8]) -> bool {
-        bytes.iter().fold(true, |is_plain, byte| {
-            is_plain & matches!(byte, 0x20..=0x7e) & (*byte != b'"') & (*byte != b'\\')
-        })
-    }
+    let is_odd = |byte: &&u8| !matches!(byte, b' '..=b'~') || matches!(byte, b'"' | b'\\');
+    // counted to the end of each: so a lane is looked at as a whole
     let (lanes, rest) = bytes.as_chunks::<16>();
+    let is_plain = |bytes: &[u8]| bytes.iter().filter(is_odd).count() == 0;
     lanes.iter().all(|lane| is_plain(lane)) && is_plain(rest)
 }
 
