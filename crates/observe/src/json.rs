@@ -16,13 +16,26 @@ pub fn write_json_string(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
 }
 
-/// The usual case: ASCII that can be printed, and nothing to escape in it.
+/// The usual case: ASCII that can be printed, and nothing to escape in it. Eight bytes at a time.
 fn is_plain(bytes: &[u8]) -> bool {
-    let is_odd = |byte: &&u8| !matches!(byte, b' '..=b'~') || matches!(byte, b'"' | b'\\');
-    // counted to the end of each: so a lane is looked at as a whole
-    let (lanes, rest) = bytes.as_chunks::<16>();
-    let is_plain = |bytes: &[u8]| bytes.iter().filter(is_odd).count() == 0;
-    lanes.iter().all(|lane| is_plain(lane)) && is_plain(rest)
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut last = [b' '; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let is_plain = |word: &[u8; 8]| !has_odd(u64::from_le_bytes(*word));
+    words.iter().all(is_plain) && is_plain(&last)
+}
+
+/// Whether one of eight bytes is no ASCII, a control character, a quote or a backslash.
+const fn has_odd(word: u64) -> bool {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    // each sets the highest bit of the lowest byte that is meant; a borrow may set others above it
+    const fn is(word: u64, byte: u8) -> u64 {
+        let differs = word ^ (ONES * byte as u64);
+        differs.wrapping_sub(ONES) & !differs
+    }
+    let is_low = word.wrapping_sub(ONES * 0x20) & !word;
+    (word | is_low | is(word, 0x7f) | is(word, b'"') | is(word, b'\\')) & HIGH != 0
 }
 
 /// Whether all of a text was written.
@@ -95,6 +108,17 @@ mod tests {
             let mut out = Vec::new();
             write_json_string(&mut out, input);
             assert_eq!(String::from_utf8_lossy(&out), expected);
+        }
+    }
+
+    #[test]
+    fn each_byte_is_plain_or_not_wherever_it_stands() {
+        for byte in 0..=u8::MAX {
+            let expected = matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+            for (before, behind) in [(0, 0), (0, 9), (7, 0), (8, 3), (3, 20)] {
+                let text = [&b"a".repeat(before)[..], &[byte], &b"~".repeat(behind)[..]].concat();
+                assert_eq!(is_plain(&text), expected, "{byte} in {text:?}");
+            }
         }
     }
 
