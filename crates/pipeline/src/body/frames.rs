@@ -222,6 +222,16 @@ impl Frames {
         }
     }
 
+    /// One of several who read them, if that is all.
+    pub(crate) fn into_shared(self) -> Result<Reader, Self> {
+        match self.source {
+            Source::Shared(reader) if self.front.is_empty() && self.protected.is_none() => {
+                Ok(reader)
+            }
+            source => Err(Self { source, ..self }),
+        }
+    }
+
     /// How many bytes will come, if that was known beforehand.
     pub fn length(&self) -> Option<u64> {
         self.length

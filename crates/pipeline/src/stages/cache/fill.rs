@@ -4,7 +4,7 @@
 //! that is slow, and none depends on the one who came first. With the last of them it ends, and nothing is kept.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
@@ -13,10 +13,13 @@ use http::HeaderMap;
 
 use super::flight::{Landing, Ticket};
 use super::key::Selection;
-use super::memory::Variant;
+use super::memory::{CacheMemory, Variant};
 use super::stored::{Head, Stored};
 use super::tag::Tagging;
-use crate::{BodyBroken, Frame, Frames};
+use crate::{BodyBroken, Coding, Frame, Frames};
+
+/// The reader who had it fetched.
+const FIRST: u64 = 1;
 
 /// What pieces cost beside their bytes: a body in tiny pieces must not cost many times its length.
 const PIECE_COST: usize = size_of::<Bytes>();
@@ -30,6 +33,8 @@ pub(super) struct Fill {
     length: Option<u64>,
     state: Mutex<State>,
     waiting: Arc<Waiting>,
+    /// The same in codings, with their levels, while anybody reads it so.
+    coded: Mutex<Vec<(Coding, u8, Weak<Self>)>>,
 }
 
 #[derive(Debug)]
@@ -45,6 +50,8 @@ struct State {
     next_reader: u64,
     /// What it takes to keep the answer; none when it is not to be kept any more.
     keeping: Option<Keeping>,
+    /// Where what is held is counted, of a body that is not kept, but held as a whole for who reads along later.
+    along: Option<Arc<CacheMemory>>,
     limit: usize,
 }
 
@@ -74,24 +81,15 @@ impl Fill {
         keeping: Keeping,
         limit: usize,
     ) -> Arc<Self> {
-        let length = source.length();
-        let fill = Arc::new(Self {
+        let fill = Self {
             head,
             selection,
-            length,
+            length: source.length(),
             waiting: Arc::default(),
-            state: Mutex::new(State {
-                source,
-                pieces: VecDeque::new(),
-                first: 0,
-                held: 0,
-                end: None,
-                readers: 0,
-                next_reader: 0,
-                keeping: Some(keeping),
-                limit,
-            }),
-        });
+            coded: Mutex::default(),
+            state: Mutex::new(State::of(source, Some(keeping), None, limit)),
+        };
+        let fill = Arc::new(fill);
         if let Some(keeping) = &fill.lock().keeping {
             keeping.ticket.tell(if keeping.has_use {
                 Landing::Coming(Arc::downgrade(&fill))
@@ -102,12 +100,48 @@ impl Fill {
         fill
     }
 
-    /// Another reader, from the first byte. None: the first bytes are gone.
-    pub(super) fn join(self: &Arc<Self>) -> Option<Frames> {
-        let mut state = self.lock();
-        if state.first > 0 || matches!(state.end, Some(End::Broken(_))) {
-            return None;
+    /// The body in a coding, for those who read along: made of it once, by whoever of them comes first.
+    fn in_coding(
+        self: &Arc<Self>,
+        coding: Coding,
+        level: u8,
+        plain: Reader,
+        encode: impl FnOnce(Frames) -> Result<Frames, Frames>,
+    ) -> Result<Frames, Frames> {
+        let mut coded = self.coded.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = coded
+            .iter()
+            .find(|(of, at, _)| (*of, *at) == (coding, level));
+        let known = known.and_then(|(.., fill)| fill.upgrade()?.join());
+        if let Some(frames) = known {
+            return Ok(frames);
         }
+        let (limit, memory) = {
+            let state = self.lock();
+            let keeping = state.keeping.as_ref();
+            let memory = keeping.map(|keeping| Arc::clone(keeping.ticket.memory()));
+            (state.limit, memory)
+        };
+        let plain = Frames::shared(plain, self.length);
+        // of what is not kept the beginning may be gone for who comes next
+        let Some(memory) = memory else {
+            return Err(plain);
+        };
+        let fill = Arc::new(Self {
+            head: Arc::clone(&self.head),
+            selection: None,
+            length: None,
+            waiting: Arc::default(),
+            coded: Mutex::default(),
+            state: Mutex::new(State::of(encode(plain)?, None, Some(memory), limit)),
+        });
+        coded.retain(|(of, at, _)| (*of, *at) != (coding, level));
+        coded.push((coding, level, Arc::downgrade(&fill)));
+        let mut state = fill.lock();
+        Ok(fill.reader(&mut state))
+    }
+
+    fn reader(self: &Arc<Self>, state: &mut State) -> Frames {
         state.readers += 1;
         state.next_reader += 1;
         let reader = Reader {
@@ -115,7 +149,16 @@ impl Fill {
             fill: Arc::clone(self),
             next: 0,
         };
-        Some(Frames::shared(reader, self.length))
+        Frames::shared(reader, self.length)
+    }
+
+    /// Another reader, from the first byte. None: the first bytes are gone.
+    pub(super) fn join(self: &Arc<Self>) -> Option<Frames> {
+        let mut state = self.lock();
+        if state.first > 0 || matches!(state.end, Some(End::Broken(_))) {
+            return None;
+        }
+        Some(self.reader(&mut state))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -125,6 +168,31 @@ impl Fill {
 }
 
 impl State {
+    fn of(
+        source: Frames,
+        keeping: Option<Keeping>,
+        along: Option<Arc<CacheMemory>>,
+        limit: usize,
+    ) -> Self {
+        Self {
+            source,
+            pieces: VecDeque::new(),
+            first: 0,
+            held: 0,
+            end: None,
+            readers: 0,
+            next_reader: 0,
+            keeping,
+            along,
+            limit,
+        }
+    }
+
+    /// Whether the first pieces are there for as long as it is.
+    fn holds_all(&self) -> bool {
+        self.keeping.is_some() || self.along.is_some()
+    }
+
     /// Takes what comes next from the origin's end. Whether anything has changed.
     fn pull(&mut self, fill: &Fill) -> bool {
         let waker = Waker::from(Arc::clone(&fill.waiting));
@@ -158,31 +226,31 @@ impl State {
             *tagging = tagging.take().map(|tagging| tagging.of(&piece));
         }
         self.pieces.push_back(piece);
-        let has_room = match &self.keeping {
-            Some(keeping) => {
-                self.held <= self.limit && keeping.ticket.memory().reserve(cost as u64)
-            }
-            None => true,
-        };
+        let counted = self.keeping.as_ref().map(|keeping| keeping.ticket.memory());
+        let has_room = counted
+            .or(self.along.as_ref())
+            .is_none_or(|memory| self.held <= self.limit && memory.reserve(cost as u64));
         if !has_room {
             self.give_up(cost);
         }
-        while self.keeping.is_none() && self.held > self.limit && self.pieces.len() > 1 {
+        while !self.holds_all() && self.held > self.limit && self.pieces.len() > 1 {
             self.forget_first();
         }
     }
 
     /// It is too large to be kept: who comes now fetches for themselves.
     fn give_up(&mut self, cost: usize) {
-        let Some(keeping) = self.keeping.take() else {
-            return;
-        };
-        let ticket = keeping.ticket;
         // what was asked for last was reserved only if there was room for it
         let reserved = if self.held <= self.limit {
             self.held
         } else {
             self.held - cost
+        };
+        if let Some(memory) = self.along.take() {
+            memory.release(reserved as u64);
+        }
+        let Some(Keeping { ticket, .. }) = self.keeping.take() else {
+            return;
         };
         ticket.memory().release(reserved as u64);
         ticket.memory().pass(&ticket, Instant::now());
@@ -219,8 +287,9 @@ impl State {
 
 impl Drop for State {
     fn drop(&mut self) {
-        if let Some(keeping) = &self.keeping {
-            keeping.ticket.memory().release(self.held as u64);
+        let counted = self.keeping.as_ref().map(|keeping| keeping.ticket.memory());
+        if let Some(memory) = counted.or(self.along.as_ref()) {
+            memory.release(self.held as u64);
         }
     }
 }
@@ -271,6 +340,21 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
+    /// The same body in a coding, made once for all who read along and want it so. Not for the one who came first, who may be
+    /// alone.
+    pub(crate) fn in_coding(
+        self,
+        coding: Coding,
+        level: u8,
+        encode: impl FnOnce(Frames) -> Result<Frames, Frames>,
+    ) -> Result<Frames, Frames> {
+        let fill = Arc::clone(&self.fill);
+        if self.id == FIRST {
+            return Err(Frames::shared(self, fill.length));
+        }
+        fill.in_coding(coding, level, self, encode)
+    }
+
     /// As [`Frames::poll_frame`].
     pub(crate) fn poll_frame(
         &mut self,
@@ -286,7 +370,7 @@ impl Reader {
             if let Some(piece) = state.pieces.get(self.next - state.first) {
                 let piece = piece.clone();
                 self.next += 1;
-                while state.readers == 1 && state.keeping.is_none() && state.first < self.next {
+                while state.readers == 1 && !state.holds_all() && state.first < self.next {
                     state.forget_first();
                 }
                 return Poll::Ready(Some(Ok(Frame::Data(piece))));

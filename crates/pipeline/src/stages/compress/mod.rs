@@ -209,12 +209,14 @@ impl Compress {
                 Some(kept) => encode_kept(coding, level, kept, plain).await,
                 None => encode_whole(coding, level, plain).await,
             },
-            Body::Stream(frames) if frames.length().is_some_and(|length| length <= WHOLE) => {
-                encode_whole(coding, level, gather(frames).await?).await
-            }
-            Body::Stream(frames) => match Encoder::new(coding, level) {
-                Ok(encoder) => Ok(Body::Stream(Frames::encoded(Encoded::new(frames, encoder)))),
-                Err(_) => Err(Body::Stream(frames)),
+            Body::Stream(frames) => match encode_along(coding, level, frames) {
+                Ok(encoded) => Ok(Body::Stream(encoded)),
+                Err(frames) if frames.length().is_some_and(|length| length <= WHOLE) => {
+                    encode_whole(coding, level, gather(frames).await?).await
+                }
+                Err(frames) => encode_coming(coding, level, frames)
+                    .map(Body::Stream)
+                    .map_err(Body::Stream),
             },
         };
         let body = match body {
@@ -226,6 +228,21 @@ impl Compress {
         };
         Ok(Response::from_parts(parts, body))
     }
+}
+
+/// A body that comes in pieces, encoded on its way; as it was if that cannot be.
+fn encode_coming(coding: Coding, level: u8, frames: Frames) -> Result<Frames, Frames> {
+    match Encoder::new(coding, level) {
+        Ok(encoder) => Ok(Frames::encoded(Encoded::new(frames, encoder))),
+        Err(_) => Err(frames),
+    }
+}
+
+/// A body that several read while it comes, encoded once for all who want it so: a thousand who wait for one page are not a
+/// thousand encoders.
+fn encode_along(coding: Coding, level: u8, frames: Frames) -> Result<Frames, Frames> {
+    let encode = |plain| encode_coming(coding, level, plain);
+    frames.into_shared()?.in_coding(coding, level, encode)
 }
 
 /// All of a body whose length is known.

@@ -1260,3 +1260,53 @@ async fn an_origin_that_fails_for_a_moment_is_no_reason_to_ask_it_for_each() {
     assert_eq!(world.get(0, &[]).await.word, "miss");
     assert_eq!(world.get(0, &[]).await.word, "hit");
 }
+
+#[tokio::test(start_paused = true)]
+async fn fields_that_are_for_one_alone_go_to_that_one_alone() {
+    for (said, field) in [
+        ("max-age=60, private=\"x-user\"", "x-user"),
+        ("max-age=60, no-cache=\"x-other, x-user\"", "x-user"),
+        ("max-age=60, no-cache=\"set-cookie\"", "set-cookie"),
+    ] {
+        let world = World::new(on(), move |_, number| {
+            Ok(answer(&[("cache-control", said), (field, "a=b")], number))
+        });
+        assert_eq!(world.get(0, &[]).await.field(field), "a=b", "{said}");
+        let came = world.get(1, &[]).await;
+        assert_eq!((came.word, came.field(field)), ("hit", ""), "{said}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_head_or_a_part_is_answered_with_is_no_whole_for_others() {
+    for (method, fields) in [
+        ("HEAD", &[][..]),
+        ("GET", &[("range", "bytes=0-1")]),
+        ("HEAD", &[("range", "bytes=0-1")]),
+    ] {
+        let world = World::new(on(), |request, number| {
+            let mut made = answer(FRESH, number);
+            if request.headers().contains_key("range") {
+                *made.status_mut() = http::StatusCode::PARTIAL_CONTENT;
+                *made.body_mut() = Body::from("an");
+            }
+            if request.method() == http::Method::HEAD {
+                *made.body_mut() = Body::Empty;
+            }
+            Ok(made)
+        });
+        let mut first = get("/", fields);
+        *first.method_mut() = method.parse().expect("a method");
+        assert_eq!(
+            world.ask(0, first).await.word,
+            "miss",
+            "{method} {fields:?}"
+        );
+        let came = world.get(1, &[]).await;
+        assert_eq!(
+            (came.status, came.word, &*came.body),
+            (200, "miss", "answer 1"),
+            "{method} {fields:?}"
+        );
+    }
+}

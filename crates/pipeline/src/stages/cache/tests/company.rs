@@ -37,6 +37,9 @@ impl Origin for Slow {
             .expect("it is there");
         let fields = shared.fields.lock().expect("no panic").clone();
         let mut response = answer(&fields, number);
+        if response.headers().contains_key("x-client-goes") && number == 0 {
+            return Err(Refusal::ClientGone);
+        }
         if response.headers().contains_key("x-fails") {
             return Err(Refusal::OriginGone);
         }
@@ -457,5 +460,126 @@ fn what_is_changed_elsewhere_while_it_comes_is_not_kept_either() {
             group.ask("/").await.expect("no panic").1.as_deref(),
             Ok("new")
         );
+    });
+}
+
+/// The next of an encoded body, as it came.
+async fn piece(frames: &mut crate::Frames) -> Bytes {
+    match frames.frame().await {
+        Some(Ok(Frame::Data(piece))) => piece,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_coding_is_made_once_for_all_who_read_along() {
+    const PIECES: [&str; 3] = ["data: one\n\n", "data: two\n\n", "data: three\n\n"];
+    for (coding, length) in [
+        ("gzip", None),
+        ("br", None),
+        ("zstd", None),
+        ("gzip", Some(35)),
+    ] {
+        locally(async {
+            let fields: &[_] = &[KEPT[0], ("content-type", "text/plain")];
+            let origin = slow(fields, length.map(|length| length + 1_000));
+            let group = Group::new(&origin, on());
+            let mut all: Vec<_> = (0..100)
+                .map(|_| {
+                    let pipeline = Rc::clone(&group.pipeline);
+                    tokio::task::spawn_local(async move {
+                        let request = get("/", &[("accept-encoding", coding)]);
+                        let peer = Arc::<Peer>::default();
+                        let answer = pipeline.serve(&peer, request, Instant::now()).await;
+                        let encoding = answer.response.headers().get("content-encoding").cloned();
+                        (encoding, answer.response.into_body())
+                    })
+                })
+                .collect();
+            group.has_asked(1).await;
+            settle().await;
+            origin.allowed.send_replace(1);
+            // the first one is alone with its encoder, and perhaps waits for the whole
+            let _first = all.remove(0);
+            let mut bodies = Vec::new();
+            for one in all {
+                let (encoding, body) = one.await.expect("no panic");
+                assert_eq!(encoding.expect("encoded"), coding);
+                let Body::Stream(frames) = body else {
+                    panic!("it comes in pieces");
+                };
+                bodies.push(frames);
+            }
+            let mut came = Vec::new();
+            for text in PIECES {
+                origin.send(0, text);
+                let mut pieces = Vec::new();
+                for body in &mut bodies {
+                    pieces.push(piece(body).await);
+                }
+                // it is one piece of memory, of which all are given the same
+                assert!(pieces.iter().all(|one| one.as_ptr() == pieces[0].as_ptr()));
+                came.extend_from_slice(&pieces[0]);
+                // and nothing of it is held back while the origin pauses
+                assert!(decoded(coding, &came).ends_with(text), "{coding}");
+            }
+            let rest = "x".repeat(1_000);
+            origin.send(0, Box::leak(rest.into_boxed_str()));
+            origin.finish(0);
+            for mut body in bodies.drain(..) {
+                let mut own = came.clone();
+                while let Some(frame) = body.frame().await {
+                    let Frame::Data(piece) = frame.expect("whole") else {
+                        panic!("no trailers were sent");
+                    };
+                    own.extend_from_slice(&piece);
+                }
+                assert_eq!(decoded(coding, &own).len(), 35 + 1_000, "{coding}");
+            }
+            assert_eq!(origin.asked.load(SeqCst), 1);
+        });
+    }
+}
+
+/// As far as it came.
+fn decoded(coding: &str, bytes: &[u8]) -> String {
+    use std::io::Read as _;
+    let mut reader: Box<dyn std::io::Read> = match coding {
+        "gzip" => Box::new(flate2::read::GzDecoder::new(bytes)),
+        "br" => Box::new(brotli::Decompressor::new(bytes, 4_096)),
+        _ => Box::new(zstd::stream::read::Decoder::new(bytes).expect("a decoder")),
+    };
+    let mut out = Vec::new();
+    let mut piece = [0; 4_096];
+    while let Ok(count @ 1..) = reader.read(&mut piece) {
+        out.extend_from_slice(&piece[..count]);
+    }
+    String::from_utf8(out).expect("text")
+}
+
+#[test]
+fn what_is_one_clients_own_fault_is_not_told_to_those_who_wait() {
+    locally(async {
+        let origin = slow(&[KEPT[0], ("x-client-goes", "1")], None);
+        let group = Group::new(&origin, on());
+        let first = group.ask("/");
+        group.has_asked(1).await;
+        let others: Vec<_> = (0..3).map(|_| group.ask("/")).collect();
+        settle().await;
+        origin.allowed.send_replace(9);
+        assert_eq!(
+            first.await.expect("no panic").0,
+            Refusal::ClientGone.status()
+        );
+        // one of them has it fetched for all
+        group.has_asked(2).await;
+        settle().await;
+        origin.send(0, "whole");
+        origin.finish(0);
+        for one in others {
+            let (status, body) = one.await.expect("no panic");
+            assert_eq!((status, body.as_deref()), (200, Ok("whole")));
+        }
+        assert_eq!(origin.asked.load(SeqCst), 2);
     });
 }

@@ -100,6 +100,22 @@ impl Store {
         }
     }
 
+    /// Somebody writes what stands under one name under another: mostly another answer of the same resource.
+    fn mix_up(&self, chance: &mut Chance) {
+        let mut held = self.held();
+        let mut names: Vec<_> = held.entries.keys().copied().collect();
+        names.sort_unstable();
+        if names.len() < 2 {
+            return;
+        }
+        let at = chance.below(names.len() as u64 - 1) as usize;
+        // each with its time and its token
+        let [one, other] = [at, at + 1].map(|at| held.entries.remove(&names[at]));
+        for (at, entry) in [(at, other), (at + 1, one)] {
+            held.entries.extend(entry.map(|entry| (names[at], entry)));
+        }
+    }
+
     /// All machines hear of a change.
     fn tell(&self, place: &SharedPlace) {
         let memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
@@ -426,6 +442,7 @@ async fn one_run(seed: u64, steps: u64, counts: &mut BTreeMap<&'static str, u64>
                 let _ = machines[which].way.purge(purge).await;
                 purged[which][kind] = truth.borrow().made.len();
             }
+            16..24 => store.mix_up(&mut chance),
             _ => {}
         }
         {

@@ -255,3 +255,46 @@ async fn a_coding_is_made_once() {
     );
     assert_eq!(world.count(), 1);
 }
+
+#[test]
+fn a_coding_of_an_older_body_is_none_of_the_newer_one() {
+    use crate::Coding;
+    use crate::stages::cache::key::Key;
+    use crate::stages::cache::memory::{Begin, Company, Variant};
+    use crate::stages::cache::stored::{Head, Stored};
+    use crate::stages::cache::terms::terms_for_tests;
+
+    let memory = Arc::new(CacheMemory::new(mainstay_values::Size::mb(16)));
+    let key = Key::from_bits(7);
+    let keep = |body: &'static str| {
+        let now = (Instant::now(), std::time::SystemTime::now());
+        let headers = http::HeaderMap::new();
+        let head = Head::new(
+            http::StatusCode::OK,
+            &headers,
+            &[],
+            terms_for_tests(60, 0),
+            now,
+        );
+        let body = bytes::Bytes::from(body);
+        let stored = Stored::new(&head.expect("it fits"), std::iter::once(&body), body.len());
+        let stored = Arc::new(stored);
+        let Begin::Lead(ticket) = memory.begin(key, 0, None, Company::Alone) else {
+            panic!("nobody else fetches")
+        };
+        let kept = memory.keep(&ticket, "/", &Variant::new(Arc::clone(&stored), None));
+        assert!(kept.is_ok());
+        stored
+    };
+    let old = keep("old");
+    // it was just being encoded when another took its place
+    let new = keep("new");
+    memory.add_coding(key, &old, Coding::Gzip, bytes::Bytes::from("encoded"));
+    let coding = || {
+        let known = memory.find(key).expect("it is kept");
+        known.variants[0].coding(Coding::Gzip).cloned()
+    };
+    assert_eq!(coding(), None);
+    memory.add_coding(key, &new, Coding::Gzip, bytes::Bytes::from("encoded"));
+    assert_eq!(coding().as_deref(), Some(&b"encoded"[..]));
+}
