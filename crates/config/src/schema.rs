@@ -103,6 +103,9 @@ fn kind(kind: &str) -> Value {
     if let Some(words) = only_words(kind) {
         return json!({ "enum": words });
     }
+    if kind.starts_with("number of CPUs") {
+        return json!({ "type": ["string", "integer", "number"] });
+    }
     let one = json!({ "type": ["string", "integer"] });
     let mut kinds = if kind.contains("list") {
         vec![one.clone(), json!({ "type": "array", "items": one })]

@@ -1,6 +1,7 @@
 //! A command that is run once on behalf of an app, as the app itself would run: same environment, folder and user.
 //! Knows nothing of what it is for.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ const SHOWN: usize = 10;
 #[derive(Debug)]
 pub struct Errand {
     program: String,
-    prepared: Prepared,
+    prepared: io::Result<Prepared>,
     /// Under whose name its output is passed on.
     worker: WorkerId,
     events: UnboundedSender<Event>,
@@ -77,8 +78,11 @@ impl Errand {
     /// See [`ErrandError`].
     pub async fn run(self, limit: Duration) -> Result<(), ErrandError> {
         let output = Arc::new(Output::new(Arc::default(), None));
-        let running = Running::start(self.prepared, 0, &self.worker, &output, &self.events)
-            .map_err(|error| ErrandError::NotStarted(not_started(&self.program, &error)))?;
+        let started = self
+            .prepared
+            .and_then(|prepared| Running::start(prepared, 0, &self.worker, &output, &self.events));
+        let running =
+            started.map_err(|error| ErrandError::NotStarted(not_started(&self.program, &error)))?;
         let mut held = Held {
             group: running.id(),
             guarded: self.guarded,

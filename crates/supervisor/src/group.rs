@@ -112,6 +112,12 @@ impl Group {
         (Arc::clone(&self.app), workers)
     }
 
+    /// That of the release that counts.
+    pub(crate) fn plan(&self) -> Option<&Plan> {
+        let release = self.settled.and_then(|number| self.release(number));
+        release.map(|release| &*release.plan)
+    }
+
     /// Releases without workers that do not count.
     fn forget(&mut self) {
         let settled = self.settled;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::os::fd::{OwnedFd, RawFd};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,27 +11,36 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
+use crate::cgroup;
 use crate::handover::Descriptors;
 use crate::tree::Tree;
 
-/// No line of ours is longer.
-const LONGEST_LINE: u64 = 128;
+/// No line of ours is longer: a path may be.
+const LONGEST_LINE: u64 = 4_352;
 
-/// Reads `+PGID MARK` and `-PGID` lines from `pipe`; at its end (nobody holds the other side any more) sends `SIGTERM` and,
+/// Reads `+PGID MARK`, `-PGID` and `=PATH` lines from `pipe`; at its end (nobody holds the other side any more) sends `SIGTERM` and,
 /// after `grace`, `SIGKILL` to everything that came of the groups still listed, also what went into a session of its
-/// own. Blocks until then.
+/// own, and removes the control groups at that path. Blocks until then.
 ///
 /// # Errors
 /// What the kernel said about reading the pipe; what was listed so far is ended all the same.
 pub fn guard(pipe: OwnedFd, grace: Duration) -> io::Result<()> {
     let mut trees = BTreeMap::new();
-    let read = follow(pipe, &mut trees);
+    let mut group = None;
+    let read = follow(pipe, &mut trees, &mut group);
     let left: Vec<Tree> = trees.into_values().collect();
     end(&left, grace);
+    if let Some(group) = group {
+        cgroup::remove(&group);
+    }
     read
 }
 
-fn follow(pipe: OwnedFd, trees: &mut BTreeMap<u32, Tree>) -> io::Result<()> {
+fn follow(
+    pipe: OwnedFd,
+    trees: &mut BTreeMap<u32, Tree>,
+    groups: &mut Option<PathBuf>,
+) -> io::Result<()> {
     let mut lines = BufReader::with_capacity(256, std::fs::File::from(pipe));
     let mut line = String::new();
     loop {
@@ -41,6 +51,10 @@ fn follow(pipe: OwnedFd, trees: &mut BTreeMap<u32, Tree>) -> io::Result<()> {
         let Some((sign, rest)) = line.trim_end().split_at_checked(1) else {
             continue;
         };
+        if sign == "=" {
+            *groups = Some(PathBuf::from(rest)).filter(|path| path.is_absolute());
+            continue;
+        }
         let (number, mark) = rest.split_once(' ').unwrap_or((rest, ""));
         match (sign, number.parse()) {
             // 0 and 1 would be our own group and everybody's; without a mark nobody could be told from others.
@@ -78,6 +92,8 @@ pub(crate) struct Guarded(Arc<Mutex<Listed>>);
 pub(crate) struct GuardedState {
     pipe: Option<RawFd>,
     trees: BTreeMap<u32, String>,
+    #[serde(default)]
+    group: Option<PathBuf>,
 }
 
 #[derive(Debug, Default)]
@@ -85,12 +101,24 @@ struct Listed {
     pipe: Option<OwnedFd>,
     /// Marks by group.
     trees: BTreeMap<u32, String>,
+    /// The control group of the instance.
+    group: Option<PathBuf>,
 }
 
 impl Guarded {
     pub(crate) fn new(pipe: Option<OwnedFd>) -> Self {
         let trees = BTreeMap::new();
-        Self(Arc::new(Mutex::new(Listed { pipe, trees })))
+        let group = None;
+        Self(Arc::new(Mutex::new(Listed { pipe, trees, group })))
+    }
+
+    /// The control group of the instance, which is to be removed at the end.
+    pub(crate) fn group(&self, path: Option<PathBuf>) {
+        let mut listed = self.listed();
+        if path.is_some() && listed.group != path {
+            listed.group = path;
+            listed.tell_group();
+        }
     }
 
     pub(crate) fn add(&self, tree: &Tree) {
@@ -109,6 +137,7 @@ impl Guarded {
     pub(crate) fn replace(&self, pipe: OwnedFd) {
         let mut listed = self.listed();
         listed.pipe = Some(pipe);
+        listed.tell_group();
         for (group, mark) in &listed.trees {
             listed.write(&added(*group, mark));
         }
@@ -121,13 +150,14 @@ impl Guarded {
         Ok(GuardedState {
             pipe: pipe.map(|pipe| descriptors.keep(pipe)),
             trees: listed.trees.clone(),
+            group: listed.group.clone(),
         })
     }
 
     pub(crate) fn take_up(state: GuardedState, descriptors: &mut Descriptors) -> io::Result<Self> {
         let pipe = state.pipe.map(|pipe| descriptors.take(pipe)).transpose()?;
-        let trees = state.trees;
-        Ok(Self(Arc::new(Mutex::new(Listed { pipe, trees }))))
+        let (trees, group) = (state.trees, state.group);
+        Ok(Self(Arc::new(Mutex::new(Listed { pipe, trees, group }))))
     }
 
     fn listed(&self) -> MutexGuard<'_, Listed> {
@@ -136,6 +166,12 @@ impl Guarded {
 }
 
 impl Listed {
+    fn tell_group(&self) {
+        if let Some(path) = &self.group {
+            self.write(&format!("={}\n", path.display()));
+        }
+    }
+
     /// A guard that is gone cannot be helped here; whoever started it notices.
     fn write(&self, line: &str) {
         if let Some(pipe) = &self.pipe {

@@ -1,5 +1,7 @@
 //! What the last lines of a failed worker mean, and what to do about it. Recognises; decides nothing.
 
+use mainstay_values::Size;
+
 use crate::process::Exit;
 
 /// A sentence with the next step, if the trouble is a known one.
@@ -9,6 +11,15 @@ pub(crate) fn hint(lines: &[String], exit: Option<Exit>) -> Option<String> {
         .rev()
         .find_map(|line| of_line(line))
         .or_else(|| exit.and_then(of_exit))
+}
+
+/// Of an app whose workers together wanted more than `bytes` of memory, their limit.
+pub(crate) fn over_limit(bytes: u64) -> String {
+    let limit = Size::bytes(bytes);
+    format!(
+        "the kernel ended it: the app was over its memory limit of {limit} (`memory_limit`, for all its workers together): raise \
+         it, use fewer workers, or look for a leak"
+    )
 }
 
 fn of_line(line: &str) -> Option<String> {
@@ -193,6 +204,7 @@ mod tests {
             let found = hint(&lines, Some(Exit::Code(1))).unwrap_or_default();
             assert!(found.contains(expected), "{line}: {found}");
         }
+        assert!(over_limit(256 << 20).contains("memory limit of 256mb (`memory_limit`"));
         assert_eq!(hint(&["hello".to_owned()], Some(Exit::Code(1))), None);
         assert!(
             hint(&[], Some(Exit::Code(0)))

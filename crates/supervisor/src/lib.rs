@@ -4,6 +4,7 @@
 //! The face is [`Supervisor`]: it starts the workers of every app and tells what happens as [`Event`]s. Below it,
 //! [`lifecycle`] decides (a pure function), a worker's driver acts, and [`process`] talks to the kernel.
 
+pub mod cgroup;
 pub mod count;
 mod drain;
 mod errand;

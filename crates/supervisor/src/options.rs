@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::cgroup::GroupLimits;
 use crate::launch::{CommandLine, Target};
 pub use crate::lifecycle::GiveUp;
 pub use crate::limits::{CoreDumps, Limits, Privileges};
@@ -64,8 +65,10 @@ pub struct AppOptions {
     pub give_up: GiveUp,
     /// The app takes its socket from the supervisor by `LISTEN_FDS` (systemd's protocol, fd 3).
     pub listen_fds: bool,
-    /// What the kernel lets its processes have.
+    /// What the kernel lets each of its processes have.
     pub limits: Limits,
+    /// What it lets all of them have together.
+    pub group_limits: GroupLimits,
     /// The user (name or number) the workers run as; needs root.
     pub user: Option<String>,
     /// The group (name or number) the workers run as; the user's own when absent.
@@ -101,6 +104,7 @@ impl Default for AppOptions {
             give_up: GiveUp::Never,
             listen_fds: false,
             limits: Limits::default(),
+            group_limits: GroupLimits::default(),
             user: None,
             group: None,
         }

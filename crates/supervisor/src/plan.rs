@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::cgroup::AppGroup;
 use crate::identity::Identity;
 use crate::launch::{Launch, Runtime};
 use crate::lifecycle::Policy;
@@ -38,6 +39,8 @@ pub(crate) struct Plan {
     pub(crate) workers: u32,
     pub(crate) identity: Option<Identity>,
     pub(crate) limits: Vec<(Resource, Rlimit)>,
+    /// None: its processes stay where ours are.
+    pub(crate) cgroup: Option<AppGroup>,
     pub(crate) prober: Prober,
     /// The program's, with the app's own over it.
     pub(crate) environment: BTreeMap<OsString, OsString>,
@@ -193,6 +196,7 @@ impl Plan {
         spawn.identity = self.identity;
         spawn.limits.clone_from(&self.limits);
         spawn.privileges = self.options.limits.privileges;
+        spawn.cgroup = self.door()?;
         spawn.descriptors = descriptors;
         Ok(Prepared {
             spawn,
@@ -203,7 +207,10 @@ impl Plan {
     }
 
     /// Prepares a command that does not listen: what a worker gets, but for everything that is about listening.
-    pub(crate) fn errand(&self) -> Prepared {
+    ///
+    /// # Errors
+    /// When the app's control group cannot be made.
+    pub(crate) fn errand(&self) -> io::Result<Prepared> {
         let mut env = self.common_environment();
         let mark = format!("{}.errand", nonce());
         set(&mut env, MARK, &mark);
@@ -215,18 +222,24 @@ impl Plan {
         spawn.identity = self.identity;
         spawn.limits.clone_from(&self.limits);
         spawn.privileges = self.options.limits.privileges;
-        Prepared {
+        spawn.cgroup = self.door()?;
+        Ok(Prepared {
             spawn,
             expected: Expected::Said,
             mark,
             speech: None,
-        }
+        })
+    }
+
+    /// Of the app's control group, where it has one.
+    fn door(&self) -> io::Result<Option<OwnedFd>> {
+        self.cgroup.as_ref().map(AppGroup::door).transpose()
     }
 
     /// Whose sockets and instance we are is nobody's business below; theirs is theirs. What we tell a worker
     /// ourselves begins with `MAINSTAY_INTERNAL_`, which is never a setting: an instance started below a worker
     /// cannot misread it.
-    fn common_environment(&self) -> Variables {
+    pub(crate) fn common_environment(&self) -> Variables {
         const OURS: [&str; 6] = [
             "LISTEN_FDS",
             "LISTEN_PID",

@@ -47,6 +47,8 @@ pub struct Spawn {
     pub limits: Vec<(Resource, Rlimit)>,
     /// Whether it may gain privileges by what it executes.
     pub privileges: Privileges,
+    /// The file by which it enters a control group (`cgroup.procs`), open for writing; it stays in ours when absent.
+    pub cgroup: Option<OwnedFd>,
     /// Whether the kernel kills it when we die.
     pub parent_death: ParentDeath,
 }
@@ -75,6 +77,7 @@ impl Spawn {
             stderr: None,
             limits: Vec::new(),
             privileges: Privileges::Open,
+            cgroup: None,
             parent_death: ParentDeath::Dies,
         }
     }
@@ -131,6 +134,7 @@ impl Spawn {
                 descriptors,
                 limits: self.limits,
                 privileges: self.privileges,
+                cgroup: self.cgroup,
                 dies_with_parent: (self.parent_death == ParentDeath::Dies).then_some(Signal::KILL),
                 parent: rustix::process::getpid(),
             },

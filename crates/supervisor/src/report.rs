@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use crate::cgroup::AppGroup;
 use crate::events::{Cause, Event, Failure, Why};
-use crate::hint::hint;
+use crate::hint::{hint, over_limit};
 use crate::process::Exit;
 use crate::worker::Worker;
 
@@ -70,7 +71,7 @@ impl Worker {
             cause,
             uptime: self.uptime,
             was_ready: self.heard.announced,
-            hint: hint(&last_lines, Some(exit)),
+            hint: self.hint(&last_lines, Some(exit)),
             last_lines,
             restart_in,
         });
@@ -79,6 +80,16 @@ impl Worker {
     pub(crate) fn report_timeout(&mut self) {
         let limit = self.plan.options.start_timeout;
         self.cause.get_or_insert(Cause::TimedOut(limit));
+    }
+
+    /// What an end means; a limit that we hold it to is named.
+    fn hint(&self, last_lines: &[String], exit: Option<Exit>) -> Option<String> {
+        let cgroup = self.plan.cgroup.as_ref();
+        let overrun = cgroup.filter(|_| exit == Some(Exit::OutOfMemory));
+        match overrun.and_then(AppGroup::overrun) {
+            Some(limit) => Some(over_limit(limit)),
+            None => hint(last_lines, exit),
+        }
     }
 
     /// Told once per worker: who waits for the first start wants to know, who sees a crash loop is told by `Exited`.
@@ -93,7 +104,7 @@ impl Worker {
         };
         self.tell(Event::Failed(Box::new(Failure {
             worker: self.id.clone(),
-            hint: hint(&last_lines, exit),
+            hint: self.hint(&last_lines, exit),
             cause,
             last_lines,
         })));

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::errand::Errand;
 use crate::events::{Event, WorkerId};
 use crate::group::Group;
 use crate::guard::Guarded;
-use crate::launch::{CommandLine, Target};
+use crate::launch::{CommandLine, NodeQuestion, Target};
 use crate::options::AppOptions;
 use crate::signal::Signal;
 use crate::socket::Place;
@@ -120,6 +121,33 @@ impl Supervisor {
         apps.map(Group::size).collect()
     }
 
+    /// Of the instance.
+    pub(crate) fn cgroup(&self) -> Option<PathBuf> {
+        self.surroundings.groups.home()
+    }
+
+    /// What of the apps' limits cannot be held here, in sentences that were not told yet. Ask after each release that was
+    /// prepared.
+    pub fn take_unheld(&self) -> Vec<String> {
+        self.surroundings.groups.take_unheld()
+    }
+
+    /// What is to be asked to know whether the apps are run by another Node than their projects want: of the releases that
+    /// count. Reads some files.
+    pub fn node_questions(&self) -> Vec<NodeQuestion> {
+        let mut questions: Vec<NodeQuestion> = Vec::new();
+        let plans = self.groups.iter().filter_map(Group::plan);
+        for question in plans.filter_map(NodeQuestion::of) {
+            // most apps of a machine have the same
+            let same = questions.iter_mut().find(|known| known.is_like(&question));
+            match same {
+                Some(known) => known.join(question),
+                None => questions.push(question),
+            }
+        }
+        questions
+    }
+
     /// Prepares the next release of an app, which may be a new one: finds its program, follows the symlinks of its
     /// folder, looks up its user anew. Starts nothing. Returns the release's number.
     ///
@@ -127,6 +155,7 @@ impl Supervisor {
     /// What is wrong with it; nothing has changed then.
     pub fn prepare(&mut self, options: AppOptions) -> Result<u32, StartError> {
         let plan = self.surroundings.plan(options)?;
+        self.guarded.group(self.surroundings.groups.home());
         let owners = self.surroundings.owners(&plan);
         let place = Place::new(&self.surroundings.sockets, owners);
         if let Some(group) = self.find_mut(&plan.app) {
@@ -203,6 +232,7 @@ impl Supervisor {
             ..options
         };
         let plan = self.surroundings.plan(options)?;
+        self.guarded.group(self.surroundings.groups.home());
         Ok(Errand::new(
             &plan,
             self.events.clone(),

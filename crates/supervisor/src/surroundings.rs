@@ -5,9 +5,10 @@ use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use crate::cgroup::Groups;
 use crate::count;
 use crate::identity::Identity;
-use crate::launch::{Launch, Target};
+use crate::launch::{Launch, NodeQuestion, Target};
 use crate::numbers::Numbers;
 use crate::options::AppOptions;
 use crate::plan::{Plan, PlanState};
@@ -31,6 +32,8 @@ pub struct Surroundings {
     pub prober: Prober,
     /// The group of whoever connects to the workers, when it is not our own user.
     pub gateway_group: Option<u32>,
+    /// Where apps that may have only so much together are put.
+    pub groups: Groups,
     /// By which workers are known to people and to themselves.
     pub numbers: Numbers,
     /// The writing end of the guard's pipe (see [`crate::guard`]): it is told every worker's process group.
@@ -46,6 +49,8 @@ pub struct Examined {
     pub workers: u32,
     /// As whom they would run; as we, if that is not said.
     pub identity: Option<Identity>,
+    /// What a Node is asked, if it runs the app and its project wants a certain one.
+    pub node: Option<NodeQuestion>,
     /// How many files and connections each of their processes might have open; without bound, if that is not said.
     pub open_files: Option<u64>,
 }
@@ -98,6 +103,7 @@ impl Surroundings {
             source,
         })?;
         Ok(Plan {
+            cgroup: self.groups.of(&options.name, &options.group_limits),
             app: options.name.as_str().into(),
             environment: self.environment_of(&options),
             launch,
@@ -129,6 +135,7 @@ impl Surroundings {
             open_files: plan.limits.iter().find_map(|(resource, limit)| {
                 (*resource == rustix::process::Resource::Nofile).then_some(limit.current)?
             }),
+            node: NodeQuestion::of(&plan),
             launch: plan.launch,
             workers: plan.workers,
             identity: plan.identity,

@@ -4,7 +4,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use mainstay_config::AppSettings;
-use mainstay_supervisor::launch::CommandLine;
+use mainstay_supervisor::cgroup::Groups;
+use mainstay_supervisor::launch::{CommandLine, NodeQuestion};
 use mainstay_supervisor::options::{CoreDumps, Workers};
 use mainstay_supervisor::{AppOptions, Examined, Numbers, StartError, Surroundings, count};
 
@@ -28,7 +29,7 @@ pub(super) fn app(subject: &Subject<'_>, app: &AppSettings, found: &mut Vec<Find
         found.push(Finding::error(path("cwd"), failure));
         return;
     }
-    let examined = match examine(subject, app.options.clone()) {
+    let mut examined = match examine(subject, app.options.clone()) {
         Ok(examined) => examined,
         Err(error) => {
             found.push(Finding::error(path(about(&error)), error.into()));
@@ -36,6 +37,7 @@ pub(super) fn app(subject: &Subject<'_>, app: &AppSettings, found: &mut Vec<Find
         }
     };
     program(subject, app, &examined, found);
+    node(app, examined.node.take(), found);
     if let Some(target) = app.release.command.clone() {
         let options = AppOptions {
             target,
@@ -70,6 +72,7 @@ fn examine(subject: &Subject<'_>, options: AppOptions) -> Result<Examined, Start
         preload: PathBuf::new(),
         prober: prober(),
         gateway_group: None,
+        groups: Groups::default(),
         numbers: Numbers::default(),
         guard: None,
     };
@@ -135,6 +138,23 @@ fn program(
             launch.cwd.display()
         ),
     ));
+}
+
+/// Whether its project wants another Node than the one that would run it.
+fn node(app: &AppSettings, question: Option<NodeQuestion>, found: &mut Vec<Finding>) {
+    let Some(question) = question else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let Ok(runtime) = runtime else { return };
+    for (name, other) in runtime.block_on(question.ask()) {
+        let path = format!("app.{}.command", app.name());
+        found.push(
+            Finding::warning(path, format!("app `{name}`: {other}"))
+                .costs("the project was not tried with it: syntax, modules and native addons may be missing")
+                .hint("put the one that is wanted first on the PATH, or name it with `interpreter`"),
+        );
+    }
 }
 
 fn is_script(word: &str) -> bool {

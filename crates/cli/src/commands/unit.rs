@@ -99,6 +99,8 @@ impl Unit<'_> {
              KillMode=mixed\n\
              TimeoutStopSec={end}\n\
              WatchdogSec=30\n\
+             # the apps' limits are held in control groups below the unit's\n\
+             Delegate=yes\n\
              {sandbox}\
              \n\
              [Install]\n\
@@ -122,7 +124,6 @@ ProtectKernelModules=yes\n\
 ProtectKernelLogs=yes\n\
 ProtectClock=yes\n\
 ProtectHostname=yes\n\
-ProtectControlGroups=yes\n\
 RestrictRealtime=yes\n\
 RestrictSUIDSGID=yes\n\
 LockPersonality=yes\n\

@@ -83,6 +83,7 @@ impl Control {
                     app.options.kind = AppKind::Server;
                 }
                 let _ = answer.send(self.supervisor.prepare(app.options));
+                self.tell_unheld();
             }
             Wish::Errand(app, answer) => {
                 let AppSettings {

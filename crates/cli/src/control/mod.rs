@@ -26,6 +26,7 @@ mod limits;
 mod listed;
 mod log_files;
 mod members;
+mod nodes;
 mod output;
 mod own;
 mod prober;

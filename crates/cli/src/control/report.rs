@@ -13,6 +13,7 @@ use mainstay_proxy::Address;
 use mainstay_supervisor::WorkerId;
 use mainstay_supervisor::count::processors;
 use mainstay_supervisor::events::{Failure as AppFailure, Note, ReadyWorker, ServerKind};
+use mainstay_supervisor::launch::OtherNode;
 use mainstay_supervisor::process::Exit;
 
 use super::fronts::Sockets;
@@ -433,6 +434,13 @@ pub(super) fn without(failed: &BTreeMap<String, String>, apps: usize) -> String 
         "{} of {apps} apps did not come up: {names}; {tried} tried again, and the others run (`mainstay ls` shows them, \
          `mainstay crashes` what went wrong)",
         failed.len()
+    )
+}
+
+/// An app that another Node runs than its project wants.
+pub(super) fn other_node(app: &str, other: &OtherNode) -> String {
+    format!(
+        "app `{app}`: {other}; put the one that is wanted first on the PATH, or name it with `interpreter`"
     )
 }
 

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use mainstay_supervisor::events::{Note, ReadyWorker, Why};
+use mainstay_supervisor::events::{Failure as AppFailure, Note, ReadyWorker, Why};
 use mainstay_supervisor::options::AppKind;
 use mainstay_supervisor::process::Exit;
 use mainstay_supervisor::{AppOptions, Event, WorkerId};
@@ -58,6 +58,7 @@ impl Control {
                     }
                 }
                 turn = self.waiting.turn() => self.on_turn(turn)?,
+                answer = self.nodes.answer() => self.on_nodes(answer)?,
                 heard = hear(&mut self.gateways) => self.on_heard(heard),
                 pipe = guarded(&mut self.guard) => self.supervisor.guarded_by(pipe),
                 Some(wish) = self.wishes.recv() => self.grant(wish),
@@ -124,17 +125,7 @@ impl Control {
                 self.members.forget(&worker);
                 self.reloads.tell(News::Stopped(worker));
             }
-            Event::Failed(failure) => {
-                let (app, why) = (&*failure.worker.app, report::failed(&failure));
-                if self.awaited.contains(app) {
-                    return self.on_failed_start(app, why);
-                }
-                // a release that does not come up is told by whoever brings it in
-                let news = News::Died(failure.worker.clone(), why.clone());
-                if !self.reloads.tell(news) && !self.failed.contains_key(app) {
-                    say::warning(&why);
-                }
-            }
+            Event::Failed(failure) => self.on_failed(*failure)?,
             Event::Note { worker, note } => {
                 if let (Note::DroppedOutput { lines }, Some(gateways)) = (&note, &mut self.gateways)
                 {
@@ -158,6 +149,20 @@ impl Control {
             Event::Recovered { worker } => say::warning(&report::recovered(&worker)),
             Event::GaveUp { worker } => say::warning(&report::gave_up(&worker)),
             Event::Started { .. } | Event::Stats { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// A worker has failed before it was ever ready; its complaint.
+    pub(super) fn tell_failed(&mut self, failure: &AppFailure) -> Result<(), Failure> {
+        let (app, why) = (&*failure.worker.app, report::failed(failure));
+        if self.awaited.contains(app) {
+            return self.on_failed_start(app, why);
+        }
+        // a release that does not come up is told by whoever brings it in
+        let news = News::Died(failure.worker.clone(), why.clone());
+        if !self.reloads.tell(news) && !self.failed.contains_key(app) {
+            say::warning(&why);
         }
         Ok(())
     }

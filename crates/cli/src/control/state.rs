@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use mainstay_config::Settings;
 use mainstay_pipeline::DebugToken;
+use mainstay_supervisor::cgroup::Groups;
 use mainstay_supervisor::{Event, Numbers, Supervisor, Surroundings, count, node};
 use tokio::sync::{mpsc, oneshot};
 
@@ -25,6 +26,7 @@ use super::hands::Wish;
 use super::invocation::{self, Invocation, Origin};
 use super::log_files;
 use super::members::{Members, Servers};
+use super::nodes::Nodes;
 use super::output::Output;
 use super::prober::prober;
 use super::reloads::Reloads;
@@ -78,6 +80,8 @@ pub(super) struct Control {
     pub(super) waiting: Waiting,
     /// What browsers reported.
     pub(super) violations: Violations,
+    /// Which Node runs them.
+    pub(super) nodes: Nodes,
     pub(super) members: Members,
     /// None until every address is known.
     pub(super) gateways: Option<Gateways>,
@@ -165,17 +169,14 @@ impl Control {
             preload,
             prober: prober(),
             gateway_group: identity.map(|identity| identity.gid),
+            groups: Groups::own(&name),
             numbers,
             guard: guard_pipe,
         };
         let apps = settings.apps.iter().map(|app| app.options.clone());
         let ids = ids(&name, runtime_dir, &settings, surroundings.numbers.clone());
         let supervisor = Supervisor::prepared(apps.collect(), surroundings, sender)?;
-        let mut members = Members::new(runtime_dir.sockets.clone());
-        for upstream in &settings.upstreams {
-            let (upstream, servers) = members.numbered(Servers::resolve(upstream)?);
-            members.set_servers(&upstream, servers);
-        }
+        let members = members(&settings, runtime_dir)?;
         let rates = rate_memory()?;
         let (hands, wishes) = mpsc::unbounded_channel();
         Ok(Self {
@@ -206,6 +207,7 @@ impl Control {
             output,
             roster: Roster::default(),
             waiting: Waiting::default(),
+            nodes: Nodes::default(),
             members,
             gateways: None,
             asked: Asked::default(),
@@ -278,6 +280,16 @@ impl Control {
 fn rate_memory() -> Result<Arc<OwnedFd>, Failure> {
     let made = rates::make().map(Arc::new);
     made.map_err(|error| Failure::internal("the memory for rates", error))
+}
+
+/// With the servers that run elsewhere.
+fn members(settings: &Settings, runtime_dir: &RuntimeDir) -> Result<Members, Failure> {
+    let mut members = Members::new(runtime_dir.sockets.clone());
+    for upstream in &settings.upstreams {
+        let (upstream, servers) = members.numbered(Servers::resolve(upstream)?);
+        members.set_servers(&upstream, servers);
+    }
+    Ok(members)
 }
 
 /// The guard and the way to it, where there is anything to guard.

@@ -9,6 +9,7 @@ use std::os::unix::process::CommandExt as _;
 use std::sync::Arc;
 
 use mainstay_config::Settings;
+use mainstay_supervisor::cgroup::Groups;
 use mainstay_supervisor::identity::Identity;
 use mainstay_supervisor::os::{hear_signals, hold_signals, keep_from_children};
 use mainstay_supervisor::{
@@ -28,6 +29,7 @@ use super::handover::{self, Before, Handover, Head};
 use super::invocation::{self, Invocation, Origin};
 use super::log_files;
 use super::members::Members;
+use super::nodes::Nodes;
 use super::output::Output;
 use super::prober::prober;
 use super::relay::RelayState;
@@ -286,7 +288,7 @@ impl Control {
         let guard = guard.transpose().map_err(internal)?;
 
         let (sender, events) = mpsc::unbounded_channel();
-        let surroundings = surroundings(&settings, &origin, runtime_dir, identity, numbers)?;
+        let surroundings = surroundings(&name, &settings, &origin, runtime_dir, identity, numbers)?;
         let ids = Ids::of(&name, &runtime_dir.path, surroundings.numbers.clone());
         let ids = ids.take_up(handover.numbers);
         let supervisor =
@@ -317,6 +319,7 @@ impl Control {
             awaited: handover.awaited,
             waiting: Waiting::take_up(handover.held_back),
             failed: handover.failed,
+            nodes: Nodes::default(),
             by_hand: handover.by_hand,
             started_at_ms: handover.started_at_ms,
             serves: handover.serves,
@@ -435,6 +438,7 @@ async fn exchange(
 
 /// What workers find that are started from now on, as the program before has found it.
 fn surroundings(
+    name: &str,
     settings: &Settings,
     origin: &Origin,
     runtime_dir: &RuntimeDir,
@@ -452,6 +456,7 @@ fn surroundings(
         preload: node::install(&runtime_dir.path).map_err(internal)?,
         prober: prober(),
         gateway_group: identity.map(|identity| identity.gid),
+        groups: Groups::own(name),
         numbers,
         guard: None,
     })

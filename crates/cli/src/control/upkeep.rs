@@ -254,10 +254,18 @@ fn limits(
     machine: Option<u64>,
 ) -> BTreeMap<String, u64> {
     let all: u64 = workers.iter().map(|(_, count)| u64::from(*count)).sum();
-    let share = machine.map(|machine| machine / 10 * 9 / all.max(1));
+    let nine_tenths = |of: u64, workers: u64| of / 10 * 9 / workers.max(1);
+    let share = |app: &AppSettings| {
+        let own = workers.iter().find(|(name, _)| name == app.name());
+        let own = own.map_or(1, |(_, count)| u64::from(*count));
+        let of_app = app.options.group_limits.memory;
+        let of_app = of_app.map(|limit| nine_tenths(limit, own));
+        let of_all = machine.map(|machine| nine_tenths(machine, all));
+        of_app.into_iter().chain(of_all).min()
+    };
     let limit = |app: &AppSettings| match app.upkeep.max_memory {
         MaxMemory::Of(size) => Some(size.as_bytes()),
-        MaxMemory::Share => share,
+        MaxMemory::Share => share(app),
         MaxMemory::Unbounded => None,
     };
     apps.iter()
@@ -423,6 +431,15 @@ mod tests {
         let jobs = ("jobs".to_owned(), 256 << 20);
         assert_eq!(found(None), std::slice::from_ref(&jobs));
         assert_eq!(found(Some(1000)), [("api".to_owned(), 180), jobs]);
+        let mut limited = app("api", MaxMemory::Share);
+        limited.options.group_limits.memory = Some(300);
+        let limits = |machine| {
+            limits(&[limited.clone()], &workers, machine)
+                .into_values()
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(limits(None), [90]);
+        assert_eq!(limits(Some(100)), [18]);
     }
 
     #[test]

@@ -209,17 +209,33 @@ impl Waiting {
                     Ok(()) => self.came(&awaited),
                     Err(why) => drop(self.vain.insert(awaited, why)),
                 },
-                app = run_out(next) => if let Some(pending) = self.apps.remove(&app) {
-                    let outcome = Err(self.late(&app, &pending));
-                    self.ask();
-                    return Turn { app, then: pending.then, outcome };
+                app = run_out(next) => if let Some(turn) = self.late(app) {
+                    return turn;
                 },
             }
         }
     }
 
-    /// The sentence about an app that has waited too long.
-    fn late(&self, app: &str, pending: &Pending) -> String {
+    /// An app has waited too long. Whoever ordered its start is told so; otherwise it is said, and the app is started when what
+    /// is missing comes after all.
+    fn late(&mut self, app: String) -> Option<Turn> {
+        let why = self.too_late(&app)?;
+        let pending = self.apps.get_mut(&app)?;
+        pending.until = None;
+        let then = match pending.then {
+            Then::Begin => Then::Begin,
+            Then::Tell(_) => {
+                let pending = self.apps.remove(&app)?;
+                self.ask();
+                pending.then
+            }
+        };
+        let outcome = Err(why);
+        Some(Turn { app, then, outcome })
+    }
+
+    fn too_late(&self, app: &str) -> Option<String> {
+        let pending = self.apps.get(app)?;
         let left = pending.left.iter().map(|awaited| match awaited {
             Awaited::App(name) => format!("`{name}` (not ready)"),
             address => match self.vain.get(address) {
@@ -227,12 +243,12 @@ impl Waiting {
                 None => format!("`{address}` (no answer yet)"),
             },
         });
-        format!(
+        Some(format!(
             "app `{app}` was not started: after {} it still waits for {}; start what is missing, or give it longer with \
              `after_timeout`",
             format_duration(pending.patience),
             left.collect::<Vec<_>>().join(" and for ")
-        )
+        ))
     }
 
     pub(super) fn state(&self) -> Vec<WaitingState> {
@@ -317,6 +333,7 @@ async fn connect(address: &Address) -> io::Result<TcpStream> {
 impl Control {
     /// Starts the apps that wait for nothing; the others wait from now on.
     pub(super) fn begin_all(&mut self) -> Result<(), Failure> {
+        self.tell_unheld();
         let (free, later): (Vec<_>, Vec<_>) = self
             .settings
             .apps
@@ -326,6 +343,7 @@ impl Control {
         for app in &free {
             self.begin(app.name())?;
         }
+        self.nodes.ask(self.supervisor.node_questions());
         for app in &later {
             let left: BTreeSet<Awaited> = app.order.after.iter().cloned().collect();
             self.waiting.add(app, left, Then::Begin);
@@ -333,6 +351,13 @@ impl Control {
             say::note(&format!("app `{}` waits for {}", app.name(), listed(&left)));
         }
         Ok(())
+    }
+
+    /// What of the limits of apps the machine does not let us hold.
+    pub(super) fn tell_unheld(&self) {
+        for sentence in self.supervisor.take_unheld() {
+            say::warning(&sentence);
+        }
     }
 
     /// Starts the workers of the release of an app that counts.

@@ -49,8 +49,16 @@ async fn who_is_missing_is_said_when_the_time_is_over() {
             ),
         "{why}"
     );
-    waiting.cancel("web");
-    assert!(waiting.is_empty());
+    assert_eq!(waiting.of("api"), ["db", "mail"], "it waits on");
+    let turn = waiting.turn().await;
+    assert!(
+        turn.app == "web" && turn.outcome.is_err(),
+        "each is told once"
+    );
+    waiting.came(&Awaited::App("db".to_owned()));
+    waiting.came(&Awaited::App("mail".to_owned()));
+    let turn = waiting.turn().await;
+    assert_eq!((turn.app.as_str(), turn.outcome), ("api", Ok(())));
 }
 
 #[tokio::test]

@@ -34,6 +34,7 @@ mod lives;
 mod logs;
 mod measure;
 mod mistakes;
+mod node_version;
 mod overload;
 mod pages;
 mod parity;

@@ -20,10 +20,16 @@ fn systemd_finds_nothing_wrong_with_the_unit() {
         .expect_code(0);
     let from = made.output.find("[Unit]").expect("a unit");
     let unit = folder.path().join("mainstay-shop.service");
-    fs::write(&unit, &made.output[from..]).expect("the folder is ours");
+    // what is said beside it comes before it or behind
+    let lines = made.output[from..].lines();
+    let lines: Vec<&str> = lines
+        .filter(|line| !line.starts_with("mainstay:"))
+        .collect();
+    fs::write(&unit, lines.join("\n")).expect("the folder is ours");
     for line in [
         "Type=notify",
         "WatchdogSec=",
+        "Delegate=yes",
         "KillMode=mixed",
         "TimeoutStopSec=",
     ] {

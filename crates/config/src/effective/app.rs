@@ -4,12 +4,14 @@ use std::path::Path;
 
 use mainstay_supervisor::launch::Target;
 use mainstay_supervisor::options::{
-    CoreDumps, Farewell, FilterEnv, GiveUp, Liveness, Lives, Privileges, Restart,
+    CoreDumps, Farewell, FilterEnv, GiveUp, GroupLimits, Liveness, Lives, Privileges, Restart,
 };
+
+use mainstay_values::Size;
 
 use super::{Effective, InForce, Lines};
 use crate::sections::{
-    self, AppListen, AppSettings, LogPlace, LogSharing, OutputSettings, UpkeepSettings,
+    self, AppListen, AppSettings, Cpus, LogPlace, LogSharing, OutputSettings, UpkeepSettings,
 };
 
 pub(super) fn lines(app: &AppSettings, out: &mut Vec<Effective>) {
@@ -62,6 +64,7 @@ pub(super) fn lines(app: &AppSettings, out: &mut Vec<Effective>) {
     lines.value("core_dumps", &dumps);
     let is_held = options.limits.privileges == Privileges::Held;
     lines.value("no_new_privs", &is_held);
+    group_limits(&mut lines, &options.group_limits);
     upkeep(&mut lines, &app.upkeep);
     output(&mut lines, &app.output);
     lines.value("reload", &app.release.mode);
@@ -78,6 +81,14 @@ fn ends(lines: &mut Lines<'_>, options: &Lives) {
     lines.option("backoff", options.backoff.as_ref());
     lines.value("min_uptime", &options.min_uptime);
     lines.value("max_restarts", &options.max_restarts);
+}
+
+fn group_limits(lines: &mut Lines<'_>, limits: &GroupLimits) {
+    let size = |bytes: Option<u64>| bytes.map(Size::bytes);
+    lines.option("memory_limit", size(limits.memory).as_ref());
+    lines.option("memory_high", size(limits.memory_high).as_ref());
+    lines.option("cpu_limit", limits.cpu.map(Cpus).as_ref());
+    lines.option("pids_limit", limits.pids.as_ref());
 }
 
 fn upkeep(lines: &mut Lines<'_>, upkeep: &UpkeepSettings) {

@@ -1,6 +1,7 @@
 //! What is run. Starts nothing, and looks at no file of the app.
 
 mod command;
+mod group;
 mod keys;
 mod lives;
 mod order;
@@ -21,6 +22,7 @@ use mainstay_values::Address;
 use serde::{Deserialize, Serialize};
 
 use self::command::{command, command_line, environment, filter_env, variable};
+pub(crate) use self::group::Cpus;
 pub(crate) use self::keys::SECTION;
 pub use self::order::{Awaited, Ranks, StartOrder};
 pub(crate) use self::output::is_nowhere;
@@ -224,6 +226,7 @@ pub(crate) fn read(name: String, section: Reader<'_>, preset: Preset) -> AppSett
             Privileges::Open
         };
     }
+    group::read(&section, &mut options.group_limits);
     upkeep::read(&section, &mut app.upkeep);
     output::read(&section, &mut app.output);
     let release = &mut app.release;

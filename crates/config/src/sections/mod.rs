@@ -27,6 +27,7 @@ mod timeouts;
 mod top;
 mod upstream;
 
+pub(crate) use app::Cpus;
 pub(crate) use app::is_nowhere;
 pub use app::{
     AppListen, AppSettings, Awaited, LogForm, LogPlace, LogSharing, MaxMemory, OutputSettings,

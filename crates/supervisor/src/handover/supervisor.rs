@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::RawFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,9 @@ pub struct SupervisorState {
     /// How many there ever were.
     count: usize,
     guarded: GuardedState,
+    /// The control group of the instance.
+    #[serde(default)]
+    cgroup: Option<PathBuf>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -145,6 +149,7 @@ impl Supervisor {
             apps: apps.collect(),
             count: self.apps,
             guarded,
+            cgroup: self.cgroup(),
         })
     }
 
@@ -205,6 +210,9 @@ impl Supervisor {
         events: UnboundedSender<Event>,
     ) -> Result<Self, HandoverError> {
         let guarded = Guarded::take_up(state.guarded, descriptors).map_err(HandoverError::Guard)?;
+        if let Some(folder) = state.cgroup {
+            surroundings.groups.take_up(folder);
+        }
         let mut groups = Vec::new();
         for (number, app) in state.apps.into_iter().enumerate() {
             let shared = Shared {

@@ -20,6 +20,8 @@ pub(crate) struct InChild {
     pub(crate) limits: Vec<(Resource, Rlimit)>,
     /// Whether it may gain privileges by what it executes.
     pub(crate) privileges: Privileges,
+    /// By which it enters a control group.
+    pub(crate) cgroup: Option<OwnedFd>,
     /// The signal the kernel sends the child when the thread that forked it ends.
     pub(crate) dies_with_parent: Option<Signal>,
     /// Us, to notice that we died before the request above was heard.
@@ -35,6 +37,10 @@ pub(crate) fn before_exec(command: &mut Command, child: InChild) {
             if getppid() != Some(child.parent) {
                 return Err(io::Error::from_raw_os_error(3)); // ESRCH: the parent is gone
             }
+        }
+        if let Some(door) = &child.cgroup {
+            // 0 is whoever writes; all that comes of it is born there
+            rustix::io::write(door, b"0")?;
         }
         for (resource, limit) in &child.limits {
             setrlimit(*resource, *limit)?;

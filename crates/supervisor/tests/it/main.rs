@@ -6,6 +6,7 @@
 
 mod ends;
 mod faults;
+mod groups;
 mod handover;
 mod hung;
 mod node;

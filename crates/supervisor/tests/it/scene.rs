@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use mainstay_supervisor::cgroup::Groups;
 use mainstay_supervisor::events::{Endpoint, Failure, Note, ReadyWorker, Why};
 use mainstay_supervisor::launch::Target;
 use mainstay_supervisor::options::Workers;
@@ -135,8 +136,19 @@ fn surroundings(root: &Path, environment: &BTreeMap<String, String>) -> Surround
                 .unwrap()
         }),
         gateway_group: None,
+        groups: groups(root),
         numbers: Numbers::default(),
         guard: None,
+    }
+}
+
+/// Where a folder plays the kernel's control groups, those.
+fn groups(root: &Path) -> Groups {
+    let kernel = root.join("kernel");
+    if kernel.is_dir() {
+        Groups::below(kernel, "test")
+    } else {
+        Groups::default()
     }
 }
 
