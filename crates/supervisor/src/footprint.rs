@@ -17,13 +17,7 @@ impl Footprint {
     /// Of a process and those below it. `None`: it is gone.
     #[must_use]
     pub fn of(root: u32) -> Option<Self> {
-        let mut members = vec![root];
-        let mut next = 0;
-        while let Some(pid) = members.get(next).copied().filter(|_| next < MOST) {
-            members.extend(children(pid));
-            next += 1;
-        }
-        members.truncate(MOST);
+        let members = family(root);
         let resident = resident(root)?;
         let below = members
             .iter()
@@ -56,6 +50,18 @@ impl Footprint {
         });
         each.reduce(u64::saturating_add)
     }
+}
+
+/// A process, and those below it.
+pub(crate) fn family(root: u32) -> Vec<u32> {
+    let mut members = vec![root];
+    let mut next = 0;
+    while let Some(pid) = members.get(next).copied().filter(|_| next < MOST) {
+        members.extend(children(pid));
+        next += 1;
+    }
+    members.truncate(MOST);
+    members
 }
 
 fn resident(pid: u32) -> Option<u64> {

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 
 use crate::events::Endpoint;
+use crate::footprint::family;
 use crate::ports;
 use crate::tree::Tree;
 
@@ -81,7 +82,13 @@ async fn look_at_port(port: u16, tree: &Tree) -> Found {
             }
         }
         if Instant::now() >= look_elsewhere {
-            let ports = ports::of_processes(&tree.members());
+            // whoever leaves its family does so when it begins; later there is no need to look at all of the machine
+            let members = if started.elapsed() < PATIENT_AFTER {
+                tree.members()
+            } else {
+                family(tree.group)
+            };
+            let ports = ports::of_processes(&members);
             if !ports.is_empty() && !ports.contains(&port) {
                 return Found::Elsewhere(ports);
             }
