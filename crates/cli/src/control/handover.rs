@@ -28,6 +28,7 @@ use super::invocation::Invocation;
 use super::members::MembersState;
 use super::own;
 use super::relay::RelayState;
+use super::room::Room;
 use super::roster::RosterState;
 use super::runtime_dir::RuntimeDir;
 use super::suspended::SuspendedState;
@@ -203,6 +204,7 @@ pub(super) struct WayBack {
     program: Option<RawFd>,
     name: String,
     before: Before,
+    room: Room,
 }
 
 /// Which program this one follows.
@@ -237,6 +239,7 @@ pub(super) fn receive() -> Result<Option<Arrival>, Failure> {
             Some(why) => Before::Refused(why),
             None => Before::Version(handover.head.version.clone()),
         },
+        room: Room::make(),
     };
     let descriptors = Descriptors::inherit(&handover.descriptors);
     let descriptors = descriptors.map_err(|error| way_back.go(internal(error)))?;
@@ -269,6 +272,7 @@ impl WayBack {
         if let Err(error) = hold_signals() {
             say::warning(&format!("signals: {error}"));
         }
+        self.room.give_back();
         let program = PathBuf::from(format!("/proc/self/fd/{program}"));
         let mut command = command(&program, &self.name, self.memory);
         let error = command.env(REFUSED, &failure.message).exec();
@@ -282,6 +286,7 @@ impl WayBack {
     pub(super) fn close(self) -> Before {
         Descriptors::close(&self.numbers);
         Descriptors::close(&[self.memory]);
+        self.room.give_back();
         self.before
     }
 }

@@ -37,6 +37,7 @@ mod reload;
 mod reloads;
 mod replace;
 mod report;
+mod room;
 mod roster;
 mod run;
 pub(crate) mod runtime_dir;

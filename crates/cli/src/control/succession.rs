@@ -34,6 +34,7 @@ use super::output::Output;
 use super::prober::prober;
 use super::relay::RelayState;
 use super::reloads::Reloads;
+use super::room;
 use super::runtime_dir::RuntimeDir;
 use super::serve::hear;
 use super::service::Service;
@@ -168,6 +169,11 @@ impl Control {
                 "`{}` was changed while it was tested; try again",
                 program.path.display()
             ));
+        }
+        let workers = self.supervisor.apps().into_iter();
+        let workers = workers.map(|(_, count)| count as usize).sum();
+        if let Err(why) = room::find(descriptors.numbers().len(), workers) {
+            return Failure::machine(why);
         }
         if self.hear_questions() == Asked::End {
             return Failure::cut_short("the instance is stopped");

@@ -252,3 +252,42 @@ fn what_a_signal_asks_for_meanwhile_is_done_afterwards() {
     mainstay.get("/").expect(200);
     assert!(mainstay.stop().success());
 }
+
+#[test]
+fn where_too_few_files_may_be_open_it_is_said_before_anything_is_given_away() {
+    let many = "[app.many]\ncommand = \"sleep 1000\"\nhttp = false\nworkers = 40\n";
+    // what it has open fits; twice as much does only where the limit may be raised for that moment
+    for (limit, is_enough) in [("ulimit -S -n 180", true), ("ulimit -n 180", false)] {
+        let mainstay = Mainstay::run("").config(many).listens_as_configured();
+        let real = mainstay.program().display().to_string();
+        let path = mainstay.folder().join("limited");
+        let script = format!("#!/bin/sh\n{limit}\nexec '{real}' \"$@\"\n");
+        fs::write(&path, script).expect("the folder is ours");
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("the folder is ours");
+        let mainstay = mainstay
+            .binary(path)
+            .start_until("40 workers in the background");
+        eventually("all workers", || {
+            (workers(&mainstay).len() == 40).then_some(())
+        });
+        let before = workers(&mainstay);
+        let ended = upgrade(&mainstay, None);
+        assert_eq!(
+            ended.status.success(),
+            is_enough,
+            "{limit}: {}",
+            ended.output
+        );
+        if !is_enough {
+            let _ = ended.says(["open files for a moment, and no more than 180"]);
+        }
+        assert_eq!(workers(&mainstay), before);
+        // and looked after
+        mainstay.kill(i32::try_from(before[0].0).expect("an id"));
+        eventually("a successor", || {
+            let now = workers(&mainstay)[0].0;
+            (now > 0 && now != before[0].0).then_some(())
+        });
+        assert!(mainstay.stop().success());
+    }
+}
