@@ -203,6 +203,32 @@ fn each_event_of_a_stream_can_be_read_before_the_next_one_is_made() {
 }
 
 #[test]
+fn each_line_of_a_stream_can_be_read_before_the_next_one_is_made() {
+    let server = "let number = 0; const open = [];\n\
+        require('http').createServer((q, r) => {\n\
+          if (q.url === '/next') { number += 1; open.forEach((one) => one.write(`{\"number\":${number}}\\n`)); return r.end(`${number}`); }\n\
+          r.writeHead(200, { 'Content-Type': 'application/x-ndjson', 'Cache-Control': 'no-store' }); r.write('{\"open\":true}\\n'); open.push(r);\n\
+        }).listen(3000);";
+    let running = Mainstay::run("server.js").file("server.js", server).start();
+    for coding in ["gzip", "br", "zstd"] {
+        let mut wire = running.connect();
+        wire.send(format!(
+            "GET /lines HTTP/1.1\r\nHost: a\r\nAccept-Encoding: {coding}\r\n\r\n"
+        ));
+        let head = wire.read_until("\r\n\r\n").to_ascii_lowercase();
+        let is_encoded = head.contains(&format!("content-encoding: {coding}\r\n"));
+        assert!(is_encoded, "{head}");
+        let mut got = Vec::new();
+        reads_as(&mut wire, coding, &mut got, "{\"open\":true}\n");
+        for _ in 0..5 {
+            let number = running.get("/next").expect(200).text();
+            let line = format!("{{\"number\":{number}}}\n");
+            reads_as(&mut wire, coding, &mut got, &line);
+        }
+    }
+}
+
+#[test]
 fn a_download_keeps_its_length_and_can_be_taken_up_again() {
     let server = "const app = require('express')(); require('fs').writeFileSync('file.bin', 'x'.repeat(5000));\n\
                   app.use(require('express').static('.')); app.listen(3000);";
