@@ -54,15 +54,13 @@ impl On {
             return;
         }
         let here = Place::of(exchange);
-        let own = exchange.uri.path_and_query();
-        let own = own.map(|path| {
-            let chosen = key::chosen_query(&self.options, path);
-            chosen.as_ref().unwrap_or(path).as_str().to_owned()
-        });
+        let own = exchange.uri.path_and_query().cloned();
         let named = [LOCATION, CONTENT_LOCATION];
         let named = named.iter().filter_map(|name| response.headers().get(name));
-        let named = named.filter_map(|reference| here.path_here(reference));
+        let named = named.filter_map(|reference| here.path_here(reference)?.parse().ok());
         for path in own.into_iter().chain(named) {
+            let chosen = key::chosen_query(&self.options, &path);
+            let path = chosen.unwrap_or(path).as_str().to_owned();
             self.memory.invalidate(self.key(exchange, &path));
             self.memory
                 .tell_change(|| self.shared_place(exchange, &path));

@@ -120,6 +120,8 @@ pub(crate) enum Wish {
 
 /// By any value of this field a client asks for nothing to be encoded, as the guides have it.
 const NO_COMPRESSION: HeaderName = HeaderName::from_static("x-no-compression");
+/// What an origin says to proxies in front: `no` means that what it sends is to go on at once.
+const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 /// Who caused a request, as browsers tell (Fetch Metadata).
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Fields that say something of the very bytes of the content.
@@ -211,7 +213,10 @@ impl Compress {
             },
             Body::Stream(frames) => match encode_along(coding, level, frames) {
                 Ok(encoded) => Ok(Body::Stream(encoded)),
-                Err(frames) if frames.length().is_some_and(|length| length <= WHOLE) => {
+                Err(frames)
+                    if frames.length().is_some_and(|length| length <= WHOLE)
+                        && !is_unbuffered(&parts.headers) =>
+                {
                     encode_whole(coding, level, gather(frames).await?).await
                 }
                 Err(frames) => encode_coming(coding, level, frames)
@@ -309,6 +314,13 @@ fn has_directive(headers: &HeaderMap, wanted: &[u8]) -> bool {
     let lines = headers.get_all(CACHE_CONTROL).iter();
     let mut directives = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b','));
     directives.any(|directive| directive.trim_ascii().eq_ignore_ascii_case(wanted))
+}
+
+/// Whether the origin wants nothing to be waited for.
+fn is_unbuffered(headers: &HeaderMap) -> bool {
+    headers
+        .get(BUFFERING)
+        .is_some_and(|value| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"no"))
 }
 
 /// Nothing was done to the content yet, and nothing says what its bytes are.

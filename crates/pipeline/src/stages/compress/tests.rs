@@ -266,3 +266,26 @@ async fn a_body_of_unknown_length_is_encoded_as_it_comes() {
         .expect("it can be read");
     assert_eq!(&back, b"data: one\n\n");
 }
+
+#[tokio::test]
+async fn what_is_not_to_be_buffered_goes_on_as_it_comes_whatever_its_length() {
+    let (mut sender, frames) = hand_off(Some(20_000));
+    sender.send(Frame::Data(Bytes::from_static(b"data: one\n\n")));
+    let fields = [
+        ("content-type", "text/event-stream"),
+        ("x-accel-buffering", "no"),
+    ];
+    let response = answer(200, &fields, Body::Stream(frames));
+    let (response, _) = run(&CompressOptions::default(), GZIP, &Method::GET, response).await;
+    let Body::Stream(mut frames) = response.expect("an answer").into_body() else {
+        panic!("not a stream")
+    };
+    let Some(Ok(Frame::Data(first))) = frames.frame().await else {
+        panic!("nothing came")
+    };
+    let mut back = [0; 11];
+    flate2::read::GzDecoder::new(&first[..])
+        .read_exact(&mut back)
+        .expect("it can be read");
+    assert_eq!(&back, b"data: one\n\n");
+}

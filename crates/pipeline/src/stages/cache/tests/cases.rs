@@ -1310,3 +1310,35 @@ async fn what_a_head_or_a_part_is_answered_with_is_no_whole_for_others() {
         );
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_named_as_changed_is_forgotten_under_the_key_that_it_has() {
+    let options = CacheOptions {
+        query: QueryRule::Without(vec!["utm_*".to_owned()]),
+        query_order: QueryOrder::Sorted,
+        ..on()
+    };
+    for (path, named) in [
+        ("/?b=2&utm_source=x&a=1", None),
+        ("/other", Some("/?b=2&a=1&utm_source=x")),
+    ] {
+        let world = World::new(options.clone(), move |request, number| {
+            if request.method() == http::Method::GET {
+                return Ok(answer(FRESH, number));
+            }
+            Ok(answer(
+                named.map(|named| ("location", named)).as_slice(),
+                number,
+            ))
+        });
+        world.ask(0, get("/?a=1&b=2", &[])).await;
+        let mut change = get(path, &[]);
+        *change.method_mut() = http::Method::POST;
+        world.ask(1, change).await;
+        assert_eq!(
+            world.ask(2, get("/?a=1&b=2", &[])).await.word,
+            "miss",
+            "{path}"
+        );
+    }
+}
