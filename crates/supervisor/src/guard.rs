@@ -214,6 +214,27 @@ mod tests {
     }
 
     #[test]
+    fn control_groups_are_removed_by_the_guard_that_is_there_at_the_end() {
+        let kernel = tempfile::tempdir().unwrap();
+        let home = kernel.path().join("mainstay-shop.1");
+        for group in ["control", "app.api"] {
+            std::fs::create_dir_all(home.join(group)).unwrap();
+        }
+        let (gone, taken) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+        let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+        let guarded = Guarded::new(Some(taken));
+        guarded.group(None);
+        guarded.group(Some(home.clone()));
+        drop(gone); // the first guard
+        guarded.replace(write);
+        guarded.listed().write("=relative\n");
+        guarded.listed().tell_group();
+        drop(guarded);
+        guard(read, Duration::ZERO).unwrap();
+        assert!(!home.exists());
+    }
+
+    #[test]
     fn what_is_listed_at_the_end_is_ended() {
         let own = std::process::id();
         let (mut listed, first, _) = start("echo up; sleep 1000 & sleep 1000", &format!("a.{own}"));
