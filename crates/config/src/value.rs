@@ -121,7 +121,8 @@ pub(crate) trait Value: Sized {
     }
 }
 
-fn read_text<T: Value>(item: &Item<'_>) -> Option<T> {
+/// From the file, where everything that matters is in the text.
+pub(crate) fn read_text<T: Value>(item: &Item<'_>) -> Option<T> {
     let outcome = match item.value.get_ref() {
         DeValue::String(text) => T::from_text(text),
         // `listen = 3000`, `trusted_proxies = 1`: a number is as good as its text.

@@ -220,3 +220,24 @@ fn behind_one_that_fails_others_run_and_those_that_wait_for_it_follow_when_it_co
         .output_contains_eventually("`web` has come up after all");
     assert!(mainstay.stop().success());
 }
+
+#[test]
+fn one_that_waits_too_long_beside_others_is_started_when_what_it_needs_comes_after_all() {
+    let mainstay = Mainstay::run("")
+        .file("queue.js", QUEUE)
+        .listens_as_configured()
+        .config(
+            "[app.late]\nhttp = false\ncommand = \"node queue.js\"\nafter = \"unix:db.sock\"\nafter_timeout = \"300ms\"\n\
+             [app.other]\nhttp = false\ncommand = \"node queue.js\"\nready = \"log:begins\"\n",
+        )
+        .start_until("app `late` was not started: after 300ms it still waits for `unix:");
+    eventually("the other one", || {
+        (of(&mainstay, "other")["ready"] == 1).then_some(())
+    });
+    let database = std::os::unix::net::UnixListener::bind(mainstay.folder().join("db.sock"));
+    eventually("the late one", || {
+        (of(&mainstay, "late")["ready"] == 1).then_some(())
+    });
+    drop(database.expect("bound"));
+    assert!(mainstay.stop().success());
+}

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::AppSettings;
 use crate::reader::{Reader, is_name};
-use crate::value::Value;
+use crate::value::{Item, Value, read_text};
 
 /// A longer target of a request is a mistake.
 const LONGEST_TARGET: usize = 2_048;
@@ -108,6 +108,15 @@ impl Value for Awaited {
 
     fn print(&self) -> String {
         self.to_string()
+    }
+
+    /// A socket's path is relative to the file it is written in.
+    fn read(item: &Item<'_>) -> Option<Self> {
+        let mut awaited = read_text(item)?;
+        if let Self::Accepts(Address::Unix(path)) = &mut awaited {
+            *path = item.folder().join(&*path);
+        }
+        Some(awaited)
     }
 }
 
