@@ -100,10 +100,20 @@ impl Group {
         &self,
         path: &'static str,
     ) -> tokio::task::JoinHandle<(u16, Result<String, BodyBroken>)> {
+        self.ask_with(path, &[])
+    }
+
+    /// The same with these fields.
+    fn ask_with(
+        &self,
+        path: &'static str,
+        fields: &'static [(&'static str, &'static str)],
+    ) -> tokio::task::JoinHandle<(u16, Result<String, BodyBroken>)> {
         let pipeline = Rc::clone(&self.pipeline);
         tokio::task::spawn_local(async move {
             let peer = Arc::<Peer>::default();
-            let answer = pipeline.serve(&peer, get(path, &[]), Instant::now()).await;
+            let request = get(path, fields);
+            let answer = pipeline.serve(&peer, request, Instant::now()).await;
             let (parts, body) = answer.response.into_parts();
             (parts.status.as_u16(), read(body).await)
         })
@@ -579,6 +589,37 @@ fn what_is_one_clients_own_fault_is_not_told_to_those_who_wait() {
         for one in others {
             let (status, body) = one.await.expect("no panic");
             assert_eq!((status, body.as_deref()), (200, Ok("whole")));
+        }
+        assert_eq!(origin.asked.load(SeqCst), 2);
+    });
+}
+
+#[test]
+fn who_waits_for_an_answer_that_turns_out_to_be_for_others_is_not_given_it() {
+    locally(async {
+        const GERMAN: &[(&str, &str)] = &[("accept-language", "de")];
+        const FRENCH: &[(&str, &str)] = &[("accept-language", "fr")];
+        let origin = slow(&[KEPT[0], ("vary", "accept-language")], None);
+        let group = Group::new(&origin, on());
+        // nobody knows yet that there is more than one
+        let first = group.ask_with("/", GERMAN);
+        group.has_asked(1).await;
+        let (like, other) = (group.ask_with("/", GERMAN), group.ask_with("/", FRENCH));
+        settle().await;
+        assert_eq!(origin.asked.load(SeqCst), 1);
+        origin.allowed.send_replace(9);
+        group.has_asked(2).await;
+        settle().await;
+        origin.send(0, "deutsch");
+        origin.send(1, "fran\u{e7}ais");
+        origin.finish(1);
+        origin.finish(0);
+        for (one, text) in [
+            (first, "deutsch"),
+            (like, "deutsch"),
+            (other, "fran\u{e7}ais"),
+        ] {
+            assert_eq!(one.await.expect("no panic").1.as_deref(), Ok(text));
         }
         assert_eq!(origin.asked.load(SeqCst), 2);
     });
