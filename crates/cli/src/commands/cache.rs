@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
 
 use http::header::HeaderMap;
 use mainstay_pipeline::{
@@ -19,6 +21,11 @@ use crate::failure::Failure;
 use crate::order::{self, CacheCounts, Insight, Purged};
 use crate::protocol::PurgeKnown;
 use crate::{Outcome, say};
+
+/// So often an answer is looked for that is just being kept.
+const LOOKS: u32 = 20;
+/// See [`LOOKS`].
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 pub(crate) fn execute(cache: &Cache) -> Outcome {
     match &cache.wish {
@@ -219,7 +226,7 @@ fn explain(wish: &CacheExplain) -> Outcome {
     } else {
         asked.url()
     };
-    let (_, kept) = inventory(&instance, spelled(Extent::Url(named))?, 10)?;
+    let kept = kept(&instance, &spelled(Extent::Url(named))?, &head.headers)?;
     if wish.json {
         let value = json!({
             "url": asked.url(),
@@ -237,6 +244,25 @@ fn explain(wish: &CacheExplain) -> Outcome {
         }
     }
     super::print(text.as_bytes())
+}
+
+/// What is kept of a URL whose answer has just begun. It is kept when all of it has come: a moment later, where its head says
+/// that it will be.
+fn kept(instance: &Instance, extent: &Extent, headers: &HeaderMap) -> Result<Inventory, Failure> {
+    let lines = headers.get_all("cache-status").iter();
+    let is_kept = lines.filter_map(|line| line.to_str().ok()).any(|line| {
+        let own = line.rsplit(',').next().unwrap_or_default();
+        own.split(';').any(|parameter| parameter.trim() == "stored")
+    });
+    let mut looks = if is_kept { LOOKS } else { 1 };
+    loop {
+        let (_, kept) = inventory(instance, extent.clone(), 10)?;
+        looks -= 1;
+        if looks == 0 || !kept.listed.is_empty() {
+            return Ok(kept);
+        }
+        thread::sleep(BETWEEN_LOOKS);
+    }
 }
 
 fn sentence(headers: &HeaderMap) -> String {
