@@ -139,9 +139,15 @@ impl Instance {
         body: &[u8],
         mut each: impl FnMut(&str),
     ) -> Result<Option<Ending>, Failure> {
-        for _ in 0..MOST_PROGRAMS {
-            let ending = self.order_once(path, body, &mut each)?;
-            if !ending.as_ref().is_some_and(|ending| ending.ask_next) {
+        for program in 0..MOST_PROGRAMS {
+            let mut has_begun = false;
+            let ending = self.order_once(path, body, &mut |sentence: &str| {
+                has_begun = true;
+                each(sentence);
+            })?;
+            // the new one may become yet another program before it has heard
+            let is_unheard = ending.is_none() && !has_begun && program > 0 && self.is_there();
+            if !is_unheard && !ending.as_ref().is_some_and(|ending| ending.ask_next) {
                 return Ok(ending);
             }
             each("Mainstay is upgraded just now; the new one is asked");
